@@ -1,0 +1,292 @@
+"""The master's decisions, walked without a process: scenarios first, then random histories that must keep its promises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from thriftserver.master import policy
+from thriftserver.master.policy import Phase
+
+
+@dataclass
+class World:
+    """A supervisor without processes: forks succeed at once, everything else happens when a test says so."""
+
+    state: policy.State
+    now: float = 100.0
+    pid: int = 1000
+    done: list[policy.Action] = field(default_factory=list)
+    reloadable: bool = True
+
+    def tell(self, event: policy.Event) -> list[policy.Action]:
+        """Decide, fork and re-read as asked; all actions of the whole chain."""
+        events, actions = [event], []
+        while events:
+            self.state, new = policy.decide(self.state, events.pop(0), self.now)
+            assert sum(isinstance(action, policy.Spawn) for action in new) <= 1
+            actions += new
+            for action in new:
+                if isinstance(action, policy.Spawn):
+                    self.pid += 1
+                    events.append(policy.Spawned(self.pid, action.number, action.generation))
+                elif isinstance(action, policy.CheckReload):
+                    events.append(
+                        policy.ReloadChecked(self.state.target, 60, 30)
+                        if self.reloadable
+                        else policy.ReloadImpossible("svc.thrift:3: error")
+                    )
+        self.done += actions
+        return actions
+
+    def later(self, seconds: float) -> list[policy.Action]:
+        self.now += seconds
+        return self.tell(policy.Tick())
+
+    def pids(self, generation: int | None = None) -> list[int]:
+        return [each.pid for each in self.state.workers.values() if generation in (None, each.generation)]
+
+    def ready(self, *pids: int) -> list[policy.Action]:
+        return [action for pid in pids for action in self.tell(policy.Ready(pid))]
+
+    def logged(self) -> list[str]:
+        return [action.event for action in self.done if isinstance(action, policy.Log)]
+
+
+def world(target: int = 3, *, running: bool = True) -> World:
+    it = World(policy.State(target, boot_timeout=60, graceful_timeout=30))
+    it.tell(policy.Tick())
+    if running:
+        it.ready(*it.pids())
+        assert it.state.phase is Phase.RUNNING
+    return it
+
+
+def signals(actions: list[policy.Action]) -> list[tuple[int, str]]:
+    return [(action.pid, action.name) for action in actions if isinstance(action, policy.Signal)]
+
+
+def test_start_spawns_the_target_and_is_ready_when_all_are() -> None:
+    it = world(3, running=False)
+    assert [each.number for each in it.state.workers.values()] == [1, 2, 3]
+    it.ready(*it.pids()[:2])
+    assert it.state.phase is Phase.STARTING
+    it.ready(it.pids()[2])
+    assert it.state.phase is Phase.RUNNING
+    assert it.logged()[-1] == "ready"
+
+
+def test_a_failed_start_ends_the_master_with_the_worker_s_code_and_reason() -> None:
+    it = world(2, running=False)
+    first, second = it.pids()
+    actions = it.tell(policy.Exited(first, 4, "no module 'app'"))
+    assert policy.Fail(4, "no module 'app'") in actions
+    assert signals(actions) == [(second, "QUIT")]
+    it.tell(policy.Exited(second, 0))
+    assert policy.finished(it.state)
+    assert it.state.exit_code == 4
+    assert not any(isinstance(action, policy.Spawn) for action in actions)
+
+
+def test_a_start_that_ends_with_a_strange_code_is_a_boot_failure() -> None:
+    it = world(1, running=False)
+    assert policy.Fail(3, "killed by signal 9") in it.tell(policy.Exited(it.pids()[0], -9))
+
+
+def test_a_dead_worker_is_replaced_at_once_if_it_had_been_healthy() -> None:
+    it = world(2)
+    it.later(60)
+    actions = it.tell(policy.Exited(it.pids()[0], -9))
+    assert policy.Spawn(1, 1) in actions
+
+
+def test_a_crash_loop_is_slowed_down_and_forgiven() -> None:
+    it = world(1)
+    pauses = []
+    for _ in range(10):
+        actions = it.tell(policy.Exited(it.pids()[0], 1))
+        assert not any(isinstance(action, policy.Spawn) for action in actions)
+        pauses.append(policy.next_wake(it.state) - it.now)
+        it.now = policy.next_wake(it.state)
+        it.tell(policy.Tick())
+        assert len(it.pids()) == 1
+    assert [round(pause, 6) for pause in pauses[:3]] == [0.1, 0.2, 0.4]
+    assert round(max(pauses), 6) == policy.BACKOFF_MOST
+    it.ready(*it.pids())
+    it.later(policy.HEALTHY)
+    assert policy.Spawn(1, 1) in it.tell(policy.Exited(it.pids()[0], 1))
+    assert it.state.crashes == 0
+
+
+def test_a_worker_that_is_never_ready_is_killed() -> None:
+    it = world(1, running=False)
+    pid = it.pids()[0]
+    assert signals(it.later(59.9)) == []
+    assert signals(it.later(0.2)) == [(pid, "KILL")]
+    assert policy.Fail(3, "killed by signal 9") in it.tell(policy.Exited(pid, -9))
+
+
+def test_a_reload_tries_a_canary_then_rolls() -> None:
+    it = world(3)
+    old = it.pids()
+    actions = it.tell(policy.ReloadAsked())
+    assert [action for action in actions if isinstance(action, policy.Spawn)] == [policy.Spawn(4, 2)]
+    assert signals(actions) == []
+    canary = it.pids(2)[0]
+    actions = it.ready(canary)
+    assert policy.Adopt(2) in actions
+    assert signals(actions) == [(old[0], "TERM")]
+    assert len(it.pids(2)) == 3
+    assert signals(it.ready(it.pids(2)[1])) == [(old[1], "TERM")]
+    assert signals(it.ready(it.pids(2)[2])) == [(old[2], "TERM")]
+    for pid in old:
+        assert it.tell(policy.Exited(pid, 0))[0].level == "info"  # type: ignore[union-attr]
+    assert len(it.pids()) == 3
+
+
+def test_a_broken_reload_leaves_everything_as_it_was() -> None:
+    it = world(2)
+    before = it.pids()
+    it.reloadable = False
+    actions = it.tell(policy.ReloadAsked())
+    assert it.pids() == before
+    assert signals(actions) == []
+    assert it.logged()[-1] == "reload_rejected"
+    assert it.state.phase is Phase.RUNNING
+
+
+def test_a_canary_that_dies_rejects_the_reload() -> None:
+    it = world(2)
+    before = it.pids()
+    it.tell(policy.ReloadAsked())
+    actions = it.tell(policy.Exited(it.pids(2)[0], 4, "SyntaxError"))
+    assert signals(actions) == []
+    assert it.pids() == before
+    assert it.state.generation == 1
+    assert it.logged()[-1] == "reload_rejected"
+    it.tell(policy.ReloadAsked())
+    it.ready(it.pids(3)[0])
+    assert it.state.generation == 3
+
+
+def test_a_worker_that_dies_during_a_reload_is_replaced_by_its_own_generation() -> None:
+    it = world(2)
+    it.later(60)
+    it.tell(policy.ReloadAsked())
+    assert policy.Spawn(1, 1) in it.tell(policy.Exited(it.pids(1)[0], -11))
+
+
+def test_reloads_asked_for_meanwhile_become_one_more() -> None:
+    it = world(1)
+    it.tell(policy.ReloadAsked())
+    it.tell(policy.ReloadAsked())
+    it.tell(policy.ReloadAsked())
+    it.ready(it.pids(2)[0])
+    assert it.state.phase is Phase.RELOADING
+    it.ready(it.pids(3)[0])
+    assert it.state.phase is Phase.RUNNING
+    assert it.state.generation == 3
+
+
+def test_a_reload_asked_for_at_the_start_waits_for_its_end() -> None:
+    it = world(1, running=False)
+    it.tell(policy.ReloadAsked())
+    assert it.state.phase is Phase.STARTING
+    it.ready(it.pids()[0])
+    assert it.state.phase is Phase.RELOADING
+
+
+def test_the_new_number_of_workers_holds_only_once_the_reload_succeeded() -> None:
+    it = world(2)
+    it.state, _ = policy.decide(it.state, policy.ReloadAsked(), it.now)
+    it.tell(policy.ReloadChecked(4, 60, 30))
+    assert it.state.target == 2
+    it.ready(it.pids(2)[0])
+    assert it.state.target == 4
+    assert len(it.pids(2)) == 4
+
+
+def test_term_waits_int_hurries_and_a_second_int_kills() -> None:
+    it = world(1)
+    pid = it.pids()[0]
+    assert signals(it.tell(policy.StopAsked(graceful=True))) == [(pid, "TERM")]
+    assert signals(it.tell(policy.StopAsked(graceful=True))) == []
+    assert signals(it.tell(policy.StopAsked(graceful=False))) == [(pid, "QUIT")]
+    assert signals(it.tell(policy.StopAsked(graceful=False))) == [(pid, "KILL")]
+    it.tell(policy.Exited(pid, -9))
+    assert policy.finished(it.state)
+    assert it.state.exit_code == 0
+
+
+def test_a_worker_that_does_not_stop_in_time_is_killed() -> None:
+    it = world(1)
+    it.tell(policy.StopAsked(graceful=True))
+    assert signals(it.later(31.5)) == [(it.pids()[0], "KILL")]
+
+
+def test_nothing_is_started_while_stopping() -> None:
+    it = world(2)
+    it.tell(policy.StopAsked(graceful=True))
+    for pid in it.pids():
+        assert not [each for each in it.tell(policy.Exited(pid, 1)) if isinstance(each, policy.Spawn)]
+
+
+def test_a_failed_fork_is_tried_again_later() -> None:
+    it = world(1)
+    state, _ = policy.decide(it.state, policy.Exited(it.pids()[0], 1), it.now)
+    state, actions = policy.decide(state, policy.SpawnFailed(1, "cannot fork"), it.now)
+    assert [each for each in actions if isinstance(each, policy.Spawn)] == []
+    assert policy.next_wake(state) > it.now
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["ready", "crash", "reload", "bad_reload", "tick", "leave"]), st.integers(0, 7)), max_size=60
+)
+
+
+@given(target=st.integers(1, 4), steps=STEPS)
+@settings(max_examples=100, deadline=None)
+def test_any_history_keeps_the_service_up_and_settles(target: int, steps: list[tuple[str, int]]) -> None:
+    it = world(target)
+    for step, pick in steps:
+        pids = it.pids()
+        pid = pids[pick % len(pids)] if pids else 0
+        it.now += pick
+        serving = [each for each in it.state.workers.values() if each.ready and not each.retiring]
+        match step:
+            case "ready":
+                it.ready(pid)
+            case "crash":
+                it.tell(policy.Exited(pid, -9))
+            case "leave":
+                for each in list(it.state.workers.values()):
+                    if each.retiring:
+                        it.tell(policy.Exited(each.pid, 0))
+            case "reload" | "bad_reload":
+                it.reloadable = step == "reload"
+                it.tell(policy.ReloadAsked())
+            case "tick":
+                it.tell(policy.Tick())
+        numbers = [each.number for each in it.state.workers.values()]
+        assert len(numbers) == len(set(numbers))
+        assert it.state.phase in (Phase.RUNNING, Phase.RELOADING)
+        if step != "crash":
+            # Nothing that the master does of its own accord leaves fewer workers serving than the target, unless
+            # there were fewer before.
+            after = [each for each in it.state.workers.values() if each.ready and not each.retiring]
+            assert len(after) >= min(len(serving), target)
+    # Left alone, with every worker booting well, it settles at the target in one generation.
+    for _ in range(200):
+        it.later(1)
+        it.ready(*it.pids())
+        for each in list(it.state.workers.values()):
+            if each.retiring:
+                it.tell(policy.Exited(each.pid, 0))
+    assert it.state.phase is Phase.RUNNING
+    assert [each.generation for each in it.state.workers.values()] == [it.state.generation] * target
+    it.tell(policy.StopAsked(graceful=True))
+    for pid in it.pids():
+        it.tell(policy.Exited(pid, 0))
+    assert policy.finished(it.state)

@@ -1,0 +1,25 @@
+"""What several test rooms share: the rule for missing counterparts, and where things lie."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+#: Test data too large or too foreign for this repository: the IDL corpus, Apache's ThriftTest.thrift.
+SHARED = Path(os.environ.get("THRIFTSERVER_SHARED", ROOT.parent / "shared"))
+
+
+def need(present: object, what: str) -> None:
+    """Skip with one line where a counterpart is missing on a newcomer's machine; fail where CI promised to install it.
+
+    ``what`` completes the sentence "this test needs ...", for instance ``"thrift-compiler (apt install thrift-compiler)"``.
+    """
+    if present:
+        return
+    message = f"this test needs {what}"
+    if os.environ.get("CI", "").lower() in ("1", "true"):
+        pytest.fail(message)
+    pytest.skip(message)

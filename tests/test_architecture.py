@@ -1,0 +1,140 @@
+"""The rules of docs/architecture.md that a machine can hold: who may import whom, and what each room must not know."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support import ROOT
+
+PACKAGE = ROOT / "thriftserver"
+
+#: Bottom up: a room may import itself and what stands before it.
+LAYERS = [
+    "wire",
+    "errors",
+    "config",
+    "log",
+    "schema",
+    "idl",
+    "codec",
+    "rpc",
+    "client",
+    "loading",
+    "assignment",
+    "worker",
+    "master",
+    "cli",
+    "__main__",
+]
+
+#: What importing a room must not bring along.
+FORBIDDEN = {
+    **dict.fromkeys(["schema", "idl", "codec", "rpc"], ["gevent", "socket", "structlog", "click"]),
+    "master": ["gevent", "click", "thriftserver.worker", "thriftserver.rpc", "thriftserver.codec"],
+    "client": ["gevent", "structlog", "click"],
+    "worker": ["click"],
+    "cli": ["gevent"],
+}
+
+#: The one room (or file) that may import a library.
+OWNERS = {"structlog": {"log"}, "click": {"cli"}, "ply": {"idl"}, "gevent": {"worker"}, "greenlet": {"worker"}}
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> set[str]:
+    """Every module a file imports, anywhere in it, but for type checkers alone."""
+    tree = ast.parse(path.read_text())
+    skipped: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            skipped.update(each for body in node.body for each in ast.walk(body))
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if node in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found.add(node.module or "")
+            if node.module == "thriftserver":
+                found.remove("thriftserver")
+                found.update(f"thriftserver.{alias.name}" for alias in node.names)
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_down(path: Path) -> None:
+    here = room(path)
+    if here == "__init__":
+        return
+    allowed = set(LAYERS[: LAYERS.index(here) + 1])
+    for name in imports(path):
+        if name.startswith("thriftserver."):
+            target = name.split(".")[1]
+            if path == PACKAGE / "cli" / "run.py" and target == "worker":
+                continue  # the composition root, and only in the child
+            assert target in allowed or (here == "cli" and target == "__version__"), f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_libraries_live_in_one_room(path: Path) -> None:
+    for name in imports(path):
+        owners = OWNERS.get(name.split(".")[0])
+        assert owners is None or room(path) in owners, f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("name", FORBIDDEN)
+def test_a_room_alone_brings_nothing_it_must_not_know(name: str) -> None:
+    modules = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for path in FILES
+        if room(path) == name
+    ]
+    code = f"import sys, importlib\nfor name in {modules!r}: importlib.import_module(name)\nprint(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert not set(FORBIDDEN[name]) & set(loaded.split())
+
+
+def test_no_import_cycles() -> None:
+    graph = {}
+    for path in FILES:
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        graph[name] = {each for each in imports(path) if each.startswith("thriftserver.")}
+    done: set[str] = set()
+
+    def visit(name: str, trail: tuple[str, ...]) -> None:
+        assert name not in trail, " -> ".join((*trail, name))
+        if name not in done:
+            for each in graph.get(name, ()):
+                visit(each, (*trail, name))
+            done.add(name)
+
+    for name in graph:
+        visit(name, ())
+
+
+def test_rooms_are_of_a_size_to_read() -> None:
+    for path in FILES:
+        limit = 800 if path == PACKAGE / "codec" / "walk.py" else 420  # one fat room, where the machine lives
+        assert len(path.read_text().splitlines()) <= limit, path
+
+
+def test_every_room_says_what_it_is_for() -> None:
+    for path in FILES:
+        if path.stat().st_size:
+            assert ast.get_docstring(ast.parse(path.read_text())), path
+
+
+def test_no_room_is_called_helpers() -> None:
+    assert not [path for path in FILES if path.stem in ("utils", "util", "helpers", "common", "misc")]

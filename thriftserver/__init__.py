@@ -1,0 +1,38 @@
+"""A prefork gevent server for Apache Thrift services, from IDL loaded at run time.
+
+Public names: ``load``, ``serialize``, ``deserialize``, and the exceptions in ``thriftserver.errors``. They are imported
+when they are first used, so that importing one room of the house does not furnish all the others.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from thriftserver.codec.binary import decode_struct as deserialize
+    from thriftserver.codec.binary import encode_struct as serialize
+    from thriftserver.errors import ApplicationError
+    from thriftserver.loading import load
+
+__version__ = "0.1.0"
+__all__ = ["ApplicationError", "__version__", "deserialize", "load", "serialize"]
+
+_HOMES = {
+    "load": ("thriftserver.loading", "load"),
+    "serialize": ("thriftserver.codec.binary", "encode_struct"),
+    "deserialize": ("thriftserver.codec.binary", "decode_struct"),
+    "ApplicationError": ("thriftserver.errors", "ApplicationError"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _HOMES[name]
+    value = globals()[name] = getattr(import_module(module), attribute)
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,5 @@
+"""``python -m thriftserver`` is the command ``thriftserver``."""
+
+from thriftserver.cli.main import main
+
+main()

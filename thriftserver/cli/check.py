@@ -1,0 +1,35 @@
+"""``thriftserver check``: does this handler fit this IDL? Every problem, with both places."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from thriftserver.cli.options import config_option, setting_options
+from thriftserver.cli.run import make_program
+from thriftserver.rpc.binding import bind, fit
+
+
+@click.command()
+@setting_options("idl", "include", "handler", "service")
+@config_option
+def check(config: str | None, **cli: Any) -> None:
+    """Compare a handler with its IDL.
+
+    Lists missing, misspelt and surplus methods and those that cannot take the arguments of the IDL, each with the line
+    of the IDL beside the line of the handler. Exits with 0 if there is nothing to list, else 1.
+    """
+    program = make_program(config, cli)
+    settings = program.settings
+    count = 0
+    for bound in bind(settings.handler, settings.service, program.modules):
+        problems = fit(bound)
+        count += len(problems)
+        for problem in problems:
+            click.echo(f"{'error' if problem.fatal else 'warning'}: {problem}")
+        if not problems:
+            methods = sum(1 for _ in bound.service.methods())
+            click.echo(f"ok: {bound.spec} answers all {methods} methods of {bound.service.name}")
+    sys.exit(1 if count else 0)

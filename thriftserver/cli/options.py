@@ -1,0 +1,49 @@
+"""Command-line options made from the rows of ``config``: a row there is a flag here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import Field
+from typing import Any
+
+import click
+
+from thriftserver.config import ENV_PREFIX, flag, options, repeatable
+
+Command = Callable[..., Any]
+
+
+def setting_options(*only: str) -> Callable[[Command], Command]:
+    """Decorate a command with an option for each setting, or for those named. Values arrive unparsed, None if absent."""
+
+    def decorate(command: Command) -> Command:
+        for row in reversed(list(options())):
+            if not only or row.name in only:
+                command = _option(row)(command)
+        return command
+
+    return decorate
+
+
+def config_option(command: Command) -> Command:
+    """Decorate a command with ``--config``, the one option that no file can hold."""
+    option = click.option(
+        "-c",
+        "--config",
+        metavar="FILE",
+        help=f"TOML file with options by their long names. Also {ENV_PREFIX}CONFIG.",
+    )
+    return option(command)
+
+
+def _option(row: Field[Any]) -> Callable[[Command], Command]:
+    default = ", ".join(row.default) if repeatable(row) else str(row.default)
+    note = f"  [default: {default}]" if default else ""
+    return click.option(
+        *row.metadata["flags"],
+        flag(row.name),
+        row.name,
+        multiple=repeatable(row),
+        metavar=row.metadata["metavar"],
+        help=row.metadata["help"] + note,
+    )

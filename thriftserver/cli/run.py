@@ -1,0 +1,59 @@
+"""``thriftserver run``: from settings to a running master."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from thriftserver import log
+from thriftserver.assignment import Assignment, Program
+from thriftserver.cli.options import config_option, setting_options
+from thriftserver.config import resolve
+from thriftserver.errors import ConfigError
+from thriftserver.idl.loader import Loader
+from thriftserver.master.sockets import Listeners
+from thriftserver.master.supervisor import Supervisor
+
+
+@click.command()
+@setting_options()
+@config_option
+def run(config: str | None, **cli: Any) -> None:
+    """Serve a Thrift IDL with a handler.
+
+    \b
+    thriftserver run --idl idl/calculator.thrift --handler handlers.calculator:Calculator
+
+    Every option is also an environment variable (THRIFTSERVER_WORKERS) and a key of the configuration file (workers).
+    HUP reloads configuration, IDL and handler; TERM finishes what runs and stops; INT stops at once.
+    """
+
+    def load_program() -> Program:
+        return make_program(config, cli)
+
+    program = load_program()
+    settings = program.settings
+    log.configure(settings.log_level)
+    listeners = Listeners(settings.bind, settings.backlog)
+    sys.exit(Supervisor(program, listeners, load_program, _work).run())
+
+
+def make_program(config: str | None, cli: dict[str, Any]) -> Program:
+    """Read configuration and IDL from disk, anew at each call. Raises ConfigError or IdlError."""
+    settings, _ = resolve(cli, config)
+    if not settings.idl:
+        raise ConfigError("no IDL to serve: give --idl FILE.thrift")
+    if not settings.handler:
+        raise ConfigError("no handler: give --handler pkg.mod:Class")
+    loader = Loader()
+    modules = tuple(loader.load(path, settings.include) for path in settings.idl)
+    return Program(settings, loader, modules)
+
+
+def _work(assignment: Assignment) -> int:
+    """What a forked worker does. Imported in the child only: these rooms bring gevent with them."""
+    from thriftserver.worker import boot
+
+    return boot.run(assignment)

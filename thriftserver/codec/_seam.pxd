@@ -1,0 +1,245 @@
+# The C twins of seam.py: what is inlined into the compiled walkers. Every read is checked against the end of the data.
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.object cimport PyObject
+from libc.string cimport memcpy
+
+cdef extern from "seam.h":
+    int load16(const char *at) nogil
+    int load32(const char *at) nogil
+    long long load64(const char *at) nogil
+    double load_double(const char *at) nogil
+    void store16(char *at, int n) nogil
+    void store32(char *at, int n) nogil
+    void store64(char *at, long long n) nogil
+    void store_double(char *at, double d) nogil
+    object new_text(const char *at, Py_ssize_t size)
+    bint is_ascii(object text)
+    const char *text_utf8(object text, Py_ssize_t *size) except NULL
+    const char *ascii_utf8(object text, Py_ssize_t *size)
+    bint exact_int(object value)
+    bint exact_float(object value)
+    double float_of(object value)
+    long long int_of(object value, int *overflow) except? -1
+    object slot_get(object value, Py_ssize_t offset, object name)
+    void slot_put(object value, Py_ssize_t offset, object item)
+    object slots_new(object cls, object blank, const Py_ssize_t *offsets)
+    void slots_done(object value, const Py_ssize_t *offsets, Py_ssize_t count)
+    void list_put(object values, Py_ssize_t place, object item)
+
+cdef class Place:
+    cdef int depth
+
+@cython.final
+cdef class Source(Place):
+    cdef bytes data
+    cdef const char *base
+    cdef Py_ssize_t pos, end
+
+@cython.final
+cdef class Sink(Place):
+    cdef char *start
+    cdef char *at
+    cdef char *end
+    cdef PyObject *owner
+
+cdef Source new_source(bytes data, Py_ssize_t pos)
+cdef Sink new_sink(bint framed)
+cdef bytes finish(Sink sink)
+cdef bytes finish_frame(Sink sink)
+cdef int grow(Sink sink, Py_ssize_t size) except -1
+cdef int fail_short(Source source, Py_ssize_t size) except -1
+cdef object fail_text(Source source, Py_ssize_t size)
+cdef object integer(object value)
+cdef bint put_odd_double(Sink sink, object value) except -1
+cdef bint put_odd_bytes(Sink sink, object value) except -1
+cdef bint put_wide_text(Sink sink, object value) except -1
+cdef list slot_offsets(object cls, object names)
+cdef bytes slot_table(object offsets)
+
+cdef inline int take_u8(Source source) except -1:
+    cdef Py_ssize_t pos = source.pos
+    if pos >= source.end:
+        fail_short(source, 1)
+    source.pos = pos + 1
+    return <unsigned char>source.base[pos]
+
+cdef inline int take_i8(Source source) except? -1:
+    return <signed char>take_u8(source)
+
+cdef inline int take_i16(Source source) except? -1:
+    cdef Py_ssize_t pos = source.pos
+    if source.end - pos < 2:
+        fail_short(source, 2)
+    source.pos = pos + 2
+    return load16(source.base + pos)
+
+cdef inline int take_i32(Source source) except? -1:
+    cdef Py_ssize_t pos = source.pos
+    if source.end - pos < 4:
+        fail_short(source, 4)
+    source.pos = pos + 4
+    return load32(source.base + pos)
+
+cdef inline long long take_i64(Source source) except? -1:
+    cdef Py_ssize_t pos = source.pos
+    if source.end - pos < 8:
+        fail_short(source, 8)
+    source.pos = pos + 8
+    return load64(source.base + pos)
+
+cdef inline double take_double(Source source) except? -1:
+    cdef Py_ssize_t pos = source.pos
+    if source.end - pos < 8:
+        fail_short(source, 8)
+    source.pos = pos + 8
+    return load_double(source.base + pos)
+
+cdef inline object take_bytes(Source source, Py_ssize_t size):
+    cdef Py_ssize_t pos = source.pos
+    if size > source.end - pos:
+        fail_short(source, size)
+    source.pos = pos + size
+    return PyBytes_FromStringAndSize(source.base + pos, size)
+
+cdef inline object take_text(Source source, Py_ssize_t size):
+    cdef Py_ssize_t pos = source.pos
+    if size > source.end - pos:
+        fail_short(source, size)
+    source.pos = pos + size
+    try_text = new_text(source.base + pos, size)
+    if try_text is None:
+        source.pos = pos
+        return fail_text(source, size)
+    return try_text
+
+cdef inline int pass_over(Source source, Py_ssize_t size) except -1:
+    if size > source.end - source.pos:
+        fail_short(source, size)
+    source.pos += size
+    return 0
+
+cdef inline int room(Sink sink, Py_ssize_t size) except -1:
+    if sink.end - sink.at < size:
+        grow(sink, size)
+    return 0
+
+cdef inline int put_u8(Sink sink, int value) except -1:
+    room(sink, 1)
+    sink.at[0] = <char>value
+    sink.at += 1
+    return 0
+
+cdef inline int put_field(Sink sink, int wire, int id) except -1:
+    room(sink, 3)
+    sink.at[0] = <char>wire
+    store16(sink.at + 1, id)
+    sink.at += 3
+    return 0
+
+cdef inline int put_size(Sink sink, int size) except -1:
+    room(sink, 4)
+    store32(sink.at, size)
+    sink.at += 4
+    return 0
+
+cdef inline int put_run(Sink sink, const char *data, Py_ssize_t size) except -1:
+    room(sink, size)
+    memcpy(sink.at, data, size)
+    sink.at += size
+    return 0
+
+cdef inline int put_raw(Sink sink, bytes data) except -1:
+    return put_run(sink, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+
+cdef inline int put_sized(Sink sink, const char *data, Py_ssize_t size) except -1:
+    if size > 0x7FFFFFFF:
+        raise OverflowError
+    room(sink, 4 + size)
+    store32(sink.at, <int>size)
+    memcpy(sink.at + 4, data, size)
+    sink.at += 4 + size
+    return 0
+
+cdef inline bint put_i8(Sink sink, object value) except -1:
+    cdef int overflow = 0
+    cdef long long n
+    if not exact_int(value):
+        value = integer(value)
+        if value is None:
+            return False
+    n = int_of(value, &overflow)
+    if overflow or n < -128 or n > 127:
+        return False
+    put_u8(sink, <int>n)
+    return True
+
+cdef inline bint put_i16(Sink sink, object value) except -1:
+    cdef int overflow = 0
+    cdef long long n
+    if not exact_int(value):
+        value = integer(value)
+        if value is None:
+            return False
+    n = int_of(value, &overflow)
+    if overflow or n < -32768 or n > 32767:
+        return False
+    room(sink, 2)
+    store16(sink.at, <int>n)
+    sink.at += 2
+    return True
+
+cdef inline bint put_i32(Sink sink, object value) except -1:
+    cdef int overflow = 0
+    cdef long long n
+    if not exact_int(value):
+        value = integer(value)
+        if value is None:
+            return False
+    n = int_of(value, &overflow)
+    if overflow or n < -2147483648LL or n > 2147483647LL:
+        return False
+    put_size(sink, <int>n)
+    return True
+
+cdef inline bint put_i64(Sink sink, object value) except -1:
+    cdef int overflow = 0
+    cdef long long n
+    if not exact_int(value):
+        value = integer(value)
+        if value is None:
+            return False
+    n = int_of(value, &overflow)
+    if overflow:
+        return False
+    room(sink, 8)
+    store64(sink.at, n)
+    sink.at += 8
+    return True
+
+cdef inline int put_number(Sink sink, double number) except -1:
+    room(sink, 8)
+    store_double(sink.at, number)
+    sink.at += 8
+    return 0
+
+cdef inline bint put_double(Sink sink, object value) except -1:
+    if not exact_float(value):
+        return put_odd_double(sink, value)
+    put_number(sink, float_of(value))
+    return True
+
+cdef inline bint put_text(Sink sink, object value) except -1:
+    cdef Py_ssize_t size = 0
+    cdef const char *data
+    if not is_ascii(value):
+        return put_wide_text(sink, value)
+    data = ascii_utf8(value, &size)
+    put_sized(sink, data, size)
+    return True
+
+cdef inline bint put_bytes(Sink sink, object value) except -1:
+    if not isinstance(value, bytes):
+        return put_odd_bytes(sink, value)
+    put_sized(sink, PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
+    return True

@@ -1,0 +1,196 @@
+# cython: language_level=3
+"""The C twins of ``seam``: what is too rare or too large to be inlined."""
+cimport cython
+import operator
+import struct
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.exc cimport PyErr_Clear
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.object cimport PyObject
+from libc.string cimport memcpy
+
+from thriftserver.codec.fault import Fault
+
+cdef extern from *:
+    int _PyBytes_Resize(PyObject **bytes, Py_ssize_t size) except -1
+    PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *data, Py_ssize_t size) except NULL
+    void Py_XDECREF(PyObject *)
+    void Py_DECREF(PyObject *)
+    char *bytes_at "PyBytes_AS_STRING"(PyObject *)
+
+cdef extern from "seam.h":
+    Py_ssize_t slot_offset(object cls, object name)
+
+#: Bytes a sink starts with; the memory of the last one is kept for the next.
+cdef enum:
+    SCRATCH = 16384
+
+cdef char *spare = NULL
+
+
+cdef class Place:
+    pass
+
+
+@cython.final
+cdef class Source(Place):
+    pass
+
+
+@cython.final
+cdef class Sink(Place):
+    def __dealloc__(self):
+        global spare
+        if self.owner != NULL:
+            Py_DECREF(self.owner)
+        elif self.start != NULL:
+            if spare == NULL:
+                spare = self.start
+            else:
+                PyMem_Free(self.start)
+
+
+cdef Source new_source(bytes data, Py_ssize_t pos):
+    cdef Source source
+    if pos < 0:
+        raise ValueError(f"position {pos} lies before the data")
+    source = Source.__new__(Source)
+    source.data = data
+    source.base = PyBytes_AS_STRING(data)
+    source.pos = pos
+    source.end = PyBytes_GET_SIZE(data)
+    source.depth = 0
+    return source
+
+
+cdef Sink new_sink(bint framed):
+    global spare
+    cdef Sink sink = Sink.__new__(Sink)
+    sink.owner = NULL
+    sink.depth = 0
+    sink.start = spare
+    if spare == NULL:
+        sink.start = <char *>PyMem_Malloc(SCRATCH)
+        if sink.start == NULL:
+            raise MemoryError
+    spare = NULL
+    sink.at = sink.start + (4 if framed else 0)
+    sink.end = sink.start + SCRATCH
+    return sink
+
+
+cdef int grow(Sink sink, Py_ssize_t size) except -1:
+    """Room for ``size`` more bytes; from the first growth on the bytes to be returned are filled directly."""
+    global spare
+    cdef Py_ssize_t used = sink.at - sink.start
+    cdef Py_ssize_t wanted = used + size
+    cdef PyObject *owner
+    # What a large value asked for is mostly the end of it: a little more, not twice as much.
+    wanted += wanted // 2 if size < 65536 else 4096
+    if sink.owner == NULL:
+        owner = new_bytes(NULL, wanted)
+        memcpy(bytes_at(owner), sink.start, used)
+        if spare == NULL:
+            spare = sink.start
+        else:
+            PyMem_Free(sink.start)
+        sink.owner = owner
+    else:
+        owner = sink.owner
+        sink.owner = NULL
+        sink.start = NULL
+        _PyBytes_Resize(&owner, wanted)  # gives the old one back itself when it fails
+        sink.owner = owner
+    sink.start = bytes_at(sink.owner)
+    sink.at = sink.start + used
+    sink.end = sink.start + wanted
+    return 0
+
+
+cdef bytes finish(Sink sink):
+    cdef Py_ssize_t used = sink.at - sink.start
+    cdef PyObject *owner
+    cdef bytes made
+    if sink.owner == NULL:
+        return PyBytes_FromStringAndSize(sink.start, used)
+    owner = sink.owner
+    sink.owner = NULL
+    sink.start = NULL
+    _PyBytes_Resize(&owner, used)
+    made = <bytes>owner
+    Py_DECREF(owner)
+    return made
+
+
+cdef bytes finish_frame(Sink sink):
+    cdef Py_ssize_t size = sink.at - sink.start - 4
+    if size > 0x7FFFFFFF:
+        raise OverflowError("a frame of more than 2 GiB")
+    store32(sink.start, <int>size)
+    return finish(sink)
+
+
+cdef int fail_short(Source source, Py_ssize_t size) except -1:
+    raise Fault(f"truncated: {size} more bytes expected, {max(source.end - source.pos, 0)} left")
+
+
+cdef object fail_text(Source source, Py_ssize_t size):
+    try:
+        return source.data[source.pos : source.pos + size].decode()
+    except UnicodeDecodeError as error:
+        raise Fault(f"invalid UTF-8 at byte {error.start} of {size}") from None
+
+
+cdef object integer(object value):
+    if isinstance(value, bool):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
+
+
+cdef bint put_odd_double(Sink sink, object value) except -1:
+    if isinstance(value, bool) or not (hasattr(value, "__float__") or hasattr(value, "__index__")):
+        return False
+    try:
+        put_raw(sink, struct.pack(">d", value))
+    except (OverflowError, TypeError, ValueError, struct.error):
+        return False
+    return True
+
+
+cdef bint put_odd_bytes(Sink sink, object value) except -1:
+    if not isinstance(value, (bytearray, memoryview)):
+        return False
+    data = bytes(value)
+    put_sized(sink, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+    return True
+
+
+cdef bint put_wide_text(Sink sink, object value) except -1:
+    cdef Py_ssize_t size = 0
+    cdef const char *data
+    if not isinstance(value, str):
+        return False
+    try:
+        data = text_utf8(value, &size)
+    except UnicodeEncodeError:
+        return False
+    put_sized(sink, data, size)
+    return True
+
+
+cdef list slot_offsets(object cls, object names):
+    """Where the slots of a struct's class lie; empty unless all are plain object slots of one msgspec.Struct."""
+    import msgspec
+
+    if cls is None or not names or not issubclass(cls, msgspec.Struct):
+        return []
+    offsets = [slot_offset(cls, name) for name in names]
+    return offsets if min(offsets) > 0 else []
+
+
+cdef bytes slot_table(object offsets):
+    return struct.pack(f"{len(offsets)}n", *offsets)

@@ -1,0 +1,297 @@
+"""Whole messages of the binary protocol, and whole structs: headers, arguments, results, errors; where faults get a path.
+
+Nothing here knows how a value stands in bytes (``codec.walk`` does), how a method is called, or where frames come from.
+Like ``walk``, this source is also compiled, with ``_message.pxd``, into the module ``_message``.
+"""
+
+from __future__ import annotations
+
+from thriftserver import wire
+from thriftserver.codec.fault import Fault
+from thriftserver.codec.plan import plan_of
+from thriftserver.errors import ApplicationError, EncodeError, WireError
+from thriftserver.wire import Application
+
+try:
+    import cython
+except ImportError:  # needed to compile this file, not to run it
+    from thriftserver.codec import uncompiled as cython
+
+if not cython.compiled:
+    from thriftserver.codec.seam import (
+        finish,
+        finish_frame,
+        new_sink,
+        new_source,
+        put_field,
+        put_raw,
+        put_size,
+        put_text,
+        put_u8,
+        take_bytes,
+        take_i16,
+        take_i32,
+        take_text,
+        take_u8,
+    )
+    from thriftserver.codec.walk import Fields, Member, node_of, skip, take_length
+
+_MISSING_RESULT = Application.MISSING_RESULT
+
+
+class Header:
+    """What stands before the arguments: ``seqid`` is a signed i32, ``body`` the offset of the struct that follows."""
+
+    __slots__ = ("body", "kind", "name", "seqid", "strict")
+
+    def __init__(self, name, kind, seqid, strict=True, body=0):
+        self.name = name
+        self.kind = kind
+        self.seqid = seqid
+        self.strict = strict
+        self.body = body
+
+    def __repr__(self):
+        return (
+            f"Header(name={self.name!r}, kind={self.kind}, seqid={self.seqid}, strict={self.strict}, body={self.body})"
+        )
+
+
+class Method:
+    """The nodes of one method, made once for its plan."""
+
+    __slots__ = ("args", "members", "name", "oneway", "outcomes", "reply", "result", "throws")
+
+    def __init__(self, plan):
+        self.name = plan.name
+        self.oneway = plan.oneway
+        self.args = Fields(plan.args)
+        #: In the order of declaration, which is how arguments are given.
+        self.members = sorted(self.args.members, key=lambda member: member.place)
+        self.result = None if plan.result is None else Member(plan.result, 0, 0)
+        self.throws = [Member(row, 0, 0) for row in plan.throws]
+        self.outcomes = {member.id: member for member in self.throws}
+        if self.result is not None:
+            self.outcomes[0] = self.result
+
+
+def method_of(plan):
+    """The nodes of a method's plan."""
+    method = plan.nodes.get(__name__)
+    if method is None:
+        method = Method(plan)
+        plan.nodes[__name__] = method
+    return method
+
+
+def struct_of(cls):
+    """The node of a struct's class."""
+    return node_of(plan_of(cls).row)
+
+
+def read_header(frame, start=0):
+    """The header of the message at ``start``; strict and old form."""
+    try:
+        return _header(new_source(_bytes(frame), start))
+    except Fault as fault:
+        raise WireError(f"bad message header: {fault.message}") from None
+
+
+def _header(source):
+    word = take_i32(source)
+    strict = word < 0
+    kind = 0
+    if strict:
+        if word & wire.VERSION_MASK != wire.VERSION_1:
+            raise Fault(f"version 0x{word & 0xFFFFFFFF:08x} is not 0x8001....")
+        kind = word & 0xFF
+        size = take_length(source)
+    else:
+        size = word
+    if size > wire.MAX_NAME:
+        raise Fault(f"a method name of {size} bytes")
+    name = take_text(source, size)
+    if not strict:
+        kind = take_u8(source)
+    seqid = take_i32(source)
+    return Header(name, kind, seqid, strict, source.pos)
+
+
+def decode_args(plan, frame, body):
+    """The arguments of a call, in the order of the IDL."""
+    method = method_of(plan)
+    try:
+        return method.args.read(new_source(_bytes(frame), body))
+    except Fault as fault:
+        raise WireError(fault.message, fault.path("args")) from None
+
+
+def encode_result(plan, header, value):
+    """The frame of a reply with the method's result."""
+    method = method_of(plan)
+    sink = new_sink(True)
+    _open(sink, header.strict, wire.REPLY, header.name, header.seqid)
+    try:
+        if method.result is not None:
+            _put_member(sink, method.result, value)
+        put_u8(sink, 0)
+    except Fault as fault:
+        raise EncodeError(fault.message, fault.path("result")) from None
+    return finish_frame(sink)
+
+
+def encode_declared(plan, header, index, exc):
+    """The frame of a reply with the declared exception number ``index``."""
+    method = method_of(plan)
+    member = method.throws[index]
+    sink = new_sink(True)
+    _open(sink, header.strict, wire.REPLY, header.name, header.seqid)
+    try:
+        _put_member(sink, member, exc)
+        put_u8(sink, 0)
+    except Fault as fault:
+        raise EncodeError(fault.message, fault.path("result")) from None
+    return finish_frame(sink)
+
+
+def encode_error(header, type, message):
+    """The frame of an EXCEPTION message, with what Thrift calls a TApplicationException."""
+    sink = new_sink(True)
+    _open(sink, header.strict, wire.EXCEPTION, header.name, header.seqid)
+    data = message.encode("utf-8", "backslashreplace")
+    put_field(sink, wire.STRING, 1)
+    put_size(sink, len(data))
+    put_raw(sink, data)
+    put_field(sink, wire.I32, 2)
+    put_size(sink, int(type))
+    put_u8(sink, 0)
+    return finish_frame(sink)
+
+
+def encode_call(plan, seqid, args, name=None):
+    """The frame of a call; ``name`` replaces the method's (``"service:method"``)."""
+    method = method_of(plan)
+    if len(args) != len(method.members):
+        raise EncodeError(f"{method.name}() takes {len(method.members)} arguments, got {len(args)}", "args")
+    sink = new_sink(True)
+    _open(sink, True, wire.ONEWAY if method.oneway else wire.CALL, name or method.name, seqid)
+    try:
+        for member in method.args.members:
+            value = args[member.place]
+            if value is not None:
+                _put_member(sink, member, value)
+            elif member.required:
+                raise Fault(f"required argument {member.name} is None")
+        put_u8(sink, 0)
+    except Fault as fault:
+        raise EncodeError(fault.message, fault.path("args")) from None
+    return finish_frame(sink)
+
+
+def decode_reply(plan, frame, header):
+    """The result in a reply; raises the declared exception, or the ``ApplicationError``, that it holds instead."""
+    method = method_of(plan)
+    source = new_source(_bytes(frame), header.body)
+    try:
+        if header.kind == wire.EXCEPTION:
+            raise _application_error(source)
+        if header.kind != wire.REPLY:
+            raise WireError(f"message kind {header.kind} is no reply", "", Application.INVALID_MESSAGE_TYPE)
+        return _outcome(method, source)
+    except Fault as fault:
+        raise WireError(fault.message, fault.path("result")) from None
+
+
+def _outcome(method, source):
+    result = None
+    found = False
+    raised = None
+    while True:
+        code = take_u8(source)
+        if code == 0:
+            break
+        member = method.outcomes.get(take_i16(source))
+        if member is None or member.wire != code:
+            skip(source, code)
+        elif member is method.result:
+            result = member.node.read(source)
+            found = True
+        else:
+            raised = _read_member(source, member)
+    if raised is not None:
+        raise raised
+    if not found and method.result is not None:
+        raise ApplicationError(_MISSING_RESULT, f"{method.name}: the reply holds no result")
+    return result
+
+
+def _application_error(source):
+    message = ""
+    type = 0
+    while True:
+        code = take_u8(source)
+        if code == 0:
+            return ApplicationError(type, message)
+        id = take_i16(source)
+        if id == 1 and code == wire.STRING:
+            message = take_bytes(source, take_length(source)).decode("utf-8", "replace")
+        elif id == 2 and code == wire.I32:
+            type = take_i32(source)
+        else:
+            skip(source, code)
+
+
+def encode_struct(value):
+    """The bytes of one struct, union or exception."""
+    cls = type(value)
+    node = struct_of(cls)
+    sink = new_sink(False)
+    try:
+        node.write(sink, value)
+    except Fault as fault:
+        raise EncodeError(fault.message, fault.path(cls.__name__)) from None
+    return finish(sink)
+
+
+def decode_struct(cls, data):
+    """One struct, union or exception from its bytes; what follows it is ignored, as Apache's library does."""
+    node = struct_of(cls)
+    try:
+        return node.read(new_source(_bytes(data), 0))
+    except Fault as fault:
+        raise WireError(fault.message, fault.path(cls.__name__)) from None
+
+
+def _bytes(data):
+    return data if isinstance(data, bytes) else bytes(data)
+
+
+def _open(sink, strict, kind, name, seqid):
+    if strict:
+        put_u8(sink, 0x80)
+        put_u8(sink, 0x01)
+        put_u8(sink, 0)
+        put_u8(sink, kind)
+        put_text(sink, name)
+    else:
+        put_text(sink, name)
+        put_u8(sink, kind)
+    put_size(sink, seqid)
+
+
+def _put_member(sink, member, value):
+    put_field(sink, member.wire, member.id)
+    try:
+        member.node.write(sink, value)
+    except Fault as fault:
+        if member.id != 0:
+            fault.steps.append(member.step)
+        raise
+
+
+def _read_member(source, member):
+    try:
+        return member.node.read(source)
+    except Fault as fault:
+        fault.steps.append(member.step)
+        raise

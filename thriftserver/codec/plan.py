@@ -1,0 +1,187 @@
+"""Compiles a schema into rows, once per type: everything about a type that the codec has to know, decided here.
+
+Nothing here knows bytes beyond wire types and minimum widths; walkers (``codec.walk``, compiled or not) follow the rows.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from thriftserver import wire
+from thriftserver.schema import model
+from thriftserver.schema.classes import class_of, default_of, enum_of
+
+#: Base types: wire type and the bytes that a value has at least.
+_BASES: dict[str, tuple[int, int]] = {
+    "bool": (wire.BOOL, 1),
+    "i8": (wire.BYTE, 1),
+    "i16": (wire.I16, 2),
+    "i32": (wire.I32, 4),
+    "i64": (wire.I64, 8),
+    "double": (wire.DOUBLE, 8),
+    "string": (wire.STRING, 4),
+    "binary": (wire.STRING, 4),
+    "uuid": (wire.UUID, 16),
+}
+
+_lock = threading.RLock()
+
+
+class Row:
+    """How values of one type stand on the wire. ``op`` names the kind of walker that handles it."""
+
+    __slots__ = ("element", "frozen", "key", "members", "op", "plan", "text", "width", "wire")
+
+    def __init__(self, op: str, wire: int, width: int, text: str, frozen: bool = False) -> None:
+        self.op = op
+        self.wire = wire
+        self.width = width
+        self.text = text  # the type in the IDL's words, for messages
+        self.frozen = frozen  # in key or member position: decodes to hashable values
+        self.key: Row | None = None
+        self.element: Row | None = None
+        self.plan: Plan | None = None
+        self.members: dict[int, Any] = {}
+
+
+class FieldRow:
+    """A field of a struct, an argument, a result. ``place`` is its index in the order of declaration."""
+
+    __slots__ = ("default", "factory", "id", "name", "place", "required", "row")
+
+    def __init__(self, place: int, id: int, name: str, required: bool, row: Row) -> None:
+        self.place = place
+        self.id = id
+        self.name = name
+        self.required = required
+        self.row = row
+        self.default: Any = None
+        self.factory: Callable[[], Any] | None = None
+
+
+class Plan:
+    """The rows of one struct, union or exception. ``fields`` are in the order of their ids, as Apache writes them."""
+
+    __slots__ = ("cls", "fields", "frozen", "kind", "name", "nodes", "row", "twin")
+
+    def __init__(self, struct: model.Struct, frozen: bool) -> None:
+        self.name = struct.name
+        self.row = Row("union" if struct.kind == "union" else "struct", wire.STRUCT, 1, struct.name, frozen)
+        self.row.plan = self
+        self.kind = struct.kind
+        self.cls = class_of(struct)
+        self.frozen = frozen
+        self.fields: tuple[FieldRow, ...] = ()
+        #: What each walker has made of this plan, by the walker's name.
+        self.nodes: dict[str, Any] = {}
+        #: The same struct in key position, once it is needed.
+        self.twin: Plan | None = None
+
+
+class MethodPlan:
+    """The rows of one method: its arguments, its result (None for void), its declared exceptions."""
+
+    __slots__ = ("args", "name", "nodes", "oneway", "result", "throws")
+
+    def __init__(self, function: model.Function) -> None:
+        self.name = function.name
+        self.oneway = function.oneway
+        self.args = _fields(function.args, False)
+        self.result = None if function.returns is None else FieldRow(0, 0, "success", False, row(function.returns))
+        self.throws = _fields(function.throws, False)
+        self.nodes: dict[str, Any] = {}
+
+    def declared(self, exc: BaseException) -> int | None:
+        """The index in ``throws`` of the exception that this one is: by class, else by a class's name.
+
+        By name match what thriftpy2 or Apache's compiler made from the same IDL; the nearest class wins.
+        """
+        for index, field in enumerate(self.throws):
+            if isinstance(exc, _class(field)):
+                return index
+        if self.throws:
+            names = [_class(field).__name__ for field in self.throws]
+            for base in type(exc).__mro__:
+                if base.__module__ != "builtins" and base.__name__ in names:
+                    return names.index(base.__name__)
+        return None
+
+
+def _class(field: FieldRow) -> type:
+    assert field.row.plan is not None  # the grammar lets only exceptions be thrown
+    return field.row.plan.cls
+
+
+def struct_plan(struct: model.Struct, frozen: bool = False) -> Plan:
+    """The plan of a struct, compiled at the first call; ``frozen`` for one in key or member position."""
+    with _lock:
+        cls = class_of(struct)
+        plan: Plan | None = cls.__dict__.get("__plan__")
+        if plan is None:
+            plan = Plan(struct, False)
+            cls.__plan__ = plan  # type: ignore[attr-defined]  # before its fields, which may lead back here
+            plan.fields = _fields(struct.fields, False)
+        if not frozen:
+            return plan
+        if plan.twin is None:
+            plan.twin = Plan(struct, True)
+            plan.twin.fields = _fields(struct.fields, True)
+        return plan.twin
+
+
+def plan_of(cls: type) -> Plan:
+    """The plan of a class made by ``class_of``, or of a subclass of one."""
+    definition = getattr(cls, "__thrift__", None)
+    if not isinstance(definition, model.Struct):
+        raise TypeError(f"expected a class made from an IDL struct, got {cls.__name__}")
+    return struct_plan(definition)
+
+
+def method_plan(function: model.Function) -> MethodPlan:
+    """The plan of one method; callers keep it."""
+    with _lock:
+        return MethodPlan(function)
+
+
+def row(type: model.Type, frozen: bool = False) -> Row:
+    """The row of a type."""
+    match type:
+        case model.Base(name=name):
+            code, width = _BASES[name]
+            return Row(name, code, width, name)
+        case model.Enum():
+            made = Row("enum", wire.I32, 4, type.name)
+            made.members = dict(enum_of(type)._value2member_map_)  # type: ignore[arg-type]
+            return made
+        case model.List(element=element):
+            made = Row("list", wire.LIST, 5, str(type), frozen)
+            made.element = row(element, frozen)
+        case model.Set(element=element):
+            made = Row("set", wire.SET, 5, str(type), frozen)
+            made.element = row(element, True)
+        case model.Map(key=key, value=value):
+            made = Row("map", wire.MAP, 6, str(type), frozen)
+            made.key = row(key, True)
+            made.element = row(value, frozen)
+        case model.Struct():
+            return struct_plan(type, frozen).row
+    return made
+
+
+def _fields(fields: tuple[model.Field, ...], frozen: bool) -> tuple[FieldRow, ...]:
+    rows = []
+    for place, field in enumerate(fields):
+        made = FieldRow(place, field.id, field.name, field.required is True, row(field.type, frozen))
+        made.default, made.factory = default_of(field)
+        if frozen and made.factory is not None:
+            made.default, made.factory = _frozen_default(field), None
+        rows.append(made)
+    return tuple(sorted(rows, key=lambda made: made.id))
+
+
+def _frozen_default(field: model.Field) -> Any:
+    from thriftserver.schema.classes import materialize
+
+    return materialize(field.type, field.default, frozen=True)

@@ -1,0 +1,253 @@
+/* Loads and stores of big-endian numbers, and what Cython has no words for. No checks here: callers have made them. */
+#ifndef THRIFTSERVER_SEAM_H
+#define THRIFTSERVER_SEAM_H
+
+#include <Python.h>
+#include <stdint.h>
+#include <string.h>
+
+#if PY_VERSION_HEX >= 0x030C0000
+#define SLOT_KIND Py_T_OBJECT_EX
+#else
+#include <structmember.h>
+#define SLOT_KIND T_OBJECT_EX
+#endif
+
+static inline uint16_t swap16(uint16_t v) { return (uint16_t)(v << 8 | v >> 8); }
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define BE16(v) (v)
+#define BE32(v) (v)
+#define BE64(v) (v)
+#elif defined(__GNUC__)
+#define BE16(v) swap16(v)
+#define BE32(v) __builtin_bswap32(v)
+#define BE64(v) __builtin_bswap64(v)
+#else
+#error "this compiler has no known byte swap: install without a compiler"
+/* ---- texts and numbers ---- */
+
+/* A str from UTF-8; None (and no exception) when it is not UTF-8. ASCII, the common case, is copied as it is. */
+static inline PyObject *new_text(const char *at, Py_ssize_t size) {
+    Py_ssize_t i = 0;
+    uint64_t seen = 0, word;
+    for (; i + 8 <= size; i += 8) {
+        memcpy(&word, at + i, 8);
+        seen |= word;
+    }
+    for (; i < size; i++) seen |= (uint64_t)(unsigned char)at[i] ;
+    if (size > 1 && !(seen & 0x8080808080808080ULL)) {
+        PyObject *text = PyUnicode_New(size, 127);
+        if (text != NULL) memcpy(PyUnicode_DATA(text), at, (size_t)size);
+        return text;
+    }
+    PyObject *text = PyUnicode_DecodeUTF8(at, size, NULL);
+    if (text == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
+        PyErr_Clear();
+        Py_RETURN_NONE;
+    }
+    return text;
+}
+static inline int is_ascii(PyObject *value) { return PyUnicode_Check(value) && PyUnicode_IS_COMPACT_ASCII(value); }
+static inline const char *ascii_utf8(PyObject *text, Py_ssize_t *size) {
+    *size = PyUnicode_GET_LENGTH(text);
+    return (const char *)PyUnicode_DATA(text);
+}
+static inline const char *text_utf8(PyObject *text, Py_ssize_t *size) { return PyUnicode_AsUTF8AndSize(text, size); }
+static inline int exact_int(PyObject *value) { return PyLong_CheckExact(value); }
+static inline int exact_float(PyObject *value) { return PyFloat_CheckExact(value); }
+static inline double float_of(PyObject *value) { return PyFloat_AS_DOUBLE(value); }
+static inline long long int_of(PyObject *value, int *overflow) { return PyLong_AsLongLongAndOverflow(value, overflow); }
+
+/* ---- slots of structs ---- */
+
+/* The offset of an object slot that a class has under a name, else 0. */
+static inline Py_ssize_t slot_offset(PyObject *cls, PyObject *name) {
+    PyObject *found = PyObject_GetAttr(cls, name); /* a class gives its slot's descriptor */
+    Py_ssize_t offset = 0;
+    if (found == NULL) {
+        PyErr_Clear();
+        return 0;
+    }
+    if (Py_IS_TYPE(found, &PyMemberDescr_Type)) {
+        struct PyMemberDef *member = ((PyMemberDescrObject *)found)->d_member;
+        if (member->type == SLOT_KIND && PyType_IsSubtype((PyTypeObject *)cls, PyDescr_TYPE(found)))
+            offset = member->offset;
+    }
+    Py_DECREF(found);
+    return offset;
+}
+#define SLOT(value, offset) (*(PyObject **)((char *)(value) + (offset)))
+/* A slot's value; for an empty one the AttributeError that Python would give. */
+static inline PyObject *slot_get(PyObject *value, Py_ssize_t offset, PyObject *name) {
+    PyObject *item = SLOT(value, offset);
+    if (item == NULL) return PyObject_GetAttr(value, name);
+    return Py_NewRef(item);
+}
+static inline void slot_put(PyObject *value, Py_ssize_t offset, PyObject *item) {
+    PyObject *old = SLOT(value, offset);
+    SLOT(value, offset) = Py_NewRef(item);
+    Py_XDECREF(old);
+}
+/* A new instance with every slot filled. The collector does not see it before slots_done. */
+static inline PyObject *slots_new(PyObject *cls, PyObject *blank, const Py_ssize_t *offsets) {
+    PyTypeObject *type = (PyTypeObject *)cls;
+    PyObject *made = type->tp_alloc(type, 0);
+    if (made == NULL) return NULL;
+    if (PyType_IS_GC(type)) PyObject_GC_UnTrack(made);
+    for (Py_ssize_t i = 0, n = PyList_GET_SIZE(blank); i < n; i++)
+        SLOT(made, offsets[i]) = Py_NewRef(PyList_GET_ITEM(blank, i));
+    return made;
+}
+/* As msgspec does: only an instance that could be part of a cycle is shown to the collector. */
+static inline void slots_done(PyObject *made, const Py_ssize_t *offsets, Py_ssize_t count) {
+    if (!PyObject_IS_GC(made)) return;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *item = SLOT(made, offsets[i]);
+        if (PyObject_IS_GC(item) && (!PyTuple_CheckExact(item) || PyObject_GC_IsTracked(item))) {
+            PyObject_GC_Track(made);
+            return;
+        }
+    }
+}
+static inline void list_put(PyObject *values, Py_ssize_t place, PyObject *item) {
+    PyObject *old = PyList_GET_ITEM(values, place);
+    PyList_SET_ITEM(values, place, Py_NewRef(item));
+    Py_XDECREF(old);
+}
+
+#endif
+
+static inline int load16(const char *at) {
+    uint16_t v;
+    memcpy(&v, at, 2);
+    return (int16_t)BE16(v);
+}
+static inline int load32(const char *at) {
+    uint32_t v;
+    memcpy(&v, at, 4);
+    return (int32_t)BE32(v);
+}
+static inline long long load64(const char *at) {
+    uint64_t v;
+    memcpy(&v, at, 8);
+    return (int64_t)BE64(v);
+}
+static inline double load_double(const char *at) {
+    uint64_t v;
+    double d;
+    memcpy(&v, at, 8);
+    v = BE64(v);
+    memcpy(&d, &v, 8);
+    return d;
+}
+static inline void store16(char *at, int n) {
+    uint16_t v = BE16((uint16_t)n);
+    memcpy(at, &v, 2);
+}
+static inline void store32(char *at, int n) {
+    uint32_t v = BE32((uint32_t)n);
+    memcpy(at, &v, 4);
+}
+static inline void store64(char *at, long long n) {
+    uint64_t v = BE64((uint64_t)n);
+    memcpy(at, &v, 8);
+}
+static inline void store_double(char *at, double d) {
+    uint64_t v;
+    memcpy(&v, &d, 8);
+    v = BE64(v);
+    memcpy(at, &v, 8);
+}
+
+/* ---- texts and numbers ---- */
+
+/* A str from UTF-8; None (and no exception) when it is not UTF-8. ASCII, the common case, is copied as it is. */
+static inline PyObject *new_text(const char *at, Py_ssize_t size) {
+    Py_ssize_t i = 0;
+    uint64_t seen = 0, word;
+    for (; i + 8 <= size; i += 8) {
+        memcpy(&word, at + i, 8);
+        seen |= word;
+    }
+    for (; i < size; i++) seen |= (uint64_t)(unsigned char)at[i] ;
+    if (size > 1 && !(seen & 0x8080808080808080ULL)) {
+        PyObject *text = PyUnicode_New(size, 127);
+        if (text != NULL) memcpy(PyUnicode_DATA(text), at, (size_t)size);
+        return text;
+    }
+    PyObject *text = PyUnicode_DecodeUTF8(at, size, NULL);
+    if (text == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
+        PyErr_Clear();
+        Py_RETURN_NONE;
+    }
+    return text;
+}
+static inline int is_ascii(PyObject *value) { return PyUnicode_Check(value) && PyUnicode_IS_COMPACT_ASCII(value); }
+static inline const char *ascii_utf8(PyObject *text, Py_ssize_t *size) {
+    *size = PyUnicode_GET_LENGTH(text);
+    return (const char *)PyUnicode_DATA(text);
+}
+static inline const char *text_utf8(PyObject *text, Py_ssize_t *size) { return PyUnicode_AsUTF8AndSize(text, size); }
+static inline int exact_int(PyObject *value) { return PyLong_CheckExact(value); }
+static inline int exact_float(PyObject *value) { return PyFloat_CheckExact(value); }
+static inline double float_of(PyObject *value) { return PyFloat_AS_DOUBLE(value); }
+static inline long long int_of(PyObject *value, int *overflow) { return PyLong_AsLongLongAndOverflow(value, overflow); }
+
+/* ---- slots of structs ---- */
+
+/* The offset of an object slot that a class has under a name, else 0. */
+static inline Py_ssize_t slot_offset(PyObject *cls, PyObject *name) {
+    PyObject *found = PyObject_GetAttr(cls, name); /* a class gives its slot's descriptor */
+    Py_ssize_t offset = 0;
+    if (found == NULL) {
+        PyErr_Clear();
+        return 0;
+    }
+    if (Py_IS_TYPE(found, &PyMemberDescr_Type)) {
+        struct PyMemberDef *member = ((PyMemberDescrObject *)found)->d_member;
+        if (member->type == SLOT_KIND && PyType_IsSubtype((PyTypeObject *)cls, PyDescr_TYPE(found)))
+            offset = member->offset;
+    }
+    Py_DECREF(found);
+    return offset;
+}
+#define SLOT(value, offset) (*(PyObject **)((char *)(value) + (offset)))
+/* A slot's value; for an empty one the AttributeError that Python would give. */
+static inline PyObject *slot_get(PyObject *value, Py_ssize_t offset, PyObject *name) {
+    PyObject *item = SLOT(value, offset);
+    if (item == NULL) return PyObject_GetAttr(value, name);
+    return Py_NewRef(item);
+}
+static inline void slot_put(PyObject *value, Py_ssize_t offset, PyObject *item) {
+    PyObject *old = SLOT(value, offset);
+    SLOT(value, offset) = Py_NewRef(item);
+    Py_XDECREF(old);
+}
+/* A new instance with every slot filled. The collector does not see it before slots_done. */
+static inline PyObject *slots_new(PyObject *cls, PyObject *blank, const Py_ssize_t *offsets) {
+    PyTypeObject *type = (PyTypeObject *)cls;
+    PyObject *made = type->tp_alloc(type, 0);
+    if (made == NULL) return NULL;
+    if (PyType_IS_GC(type)) PyObject_GC_UnTrack(made);
+    for (Py_ssize_t i = 0, n = PyList_GET_SIZE(blank); i < n; i++)
+        SLOT(made, offsets[i]) = Py_NewRef(PyList_GET_ITEM(blank, i));
+    return made;
+}
+/* As msgspec does: only an instance that could be part of a cycle is shown to the collector. */
+static inline void slots_done(PyObject *made, const Py_ssize_t *offsets, Py_ssize_t count) {
+    if (!PyObject_IS_GC(made)) return;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *item = SLOT(made, offsets[i]);
+        if (PyObject_IS_GC(item) && (!PyTuple_CheckExact(item) || PyObject_GC_IsTracked(item))) {
+            PyObject_GC_Track(made);
+            return;
+        }
+    }
+}
+static inline void list_put(PyObject *values, Py_ssize_t place, PyObject *item) {
+    PyObject *old = PyList_GET_ITEM(values, place);
+    PyList_SET_ITEM(values, place, Py_NewRef(item));
+    Py_XDECREF(old);
+}
+
+#endif

@@ -1,0 +1,285 @@
+"""The primitives under ``walk``: single values taken from bytes and put into bytes. ``_walk.pxd`` has their C twins.
+
+Nothing here decides anything about Thrift: no types, no limits but the end of the data.
+"""
+
+from __future__ import annotations
+
+import operator
+import struct
+from typing import Any
+
+from thriftserver.codec.fault import Fault
+
+_i8 = struct.Struct(">b")
+_i16 = struct.Struct(">h")
+_i32 = struct.Struct(">i")
+_i64 = struct.Struct(">q")
+_double = struct.Struct(">d")
+_field = struct.Struct(">Bh")
+_take_i8, _take_i16, _take_i32 = _i8.unpack_from, _i16.unpack_from, _i32.unpack_from
+_take_i64, _take_double = _i64.unpack_from, _double.unpack_from
+
+
+class Source:
+    """Bytes being read: ``pos`` moves on to ``end``; ``depth`` counts the containers around the current value."""
+
+    __slots__ = ("data", "depth", "end", "pos")
+
+    def __init__(self, data: bytes, pos: int) -> None:
+        self.data = data
+        self.pos = pos
+        self.end = len(data)
+        self.depth = 0
+
+
+class Sink(bytearray):
+    """Bytes being written; ``depth`` counts the containers around the current value."""
+
+    __slots__ = ("depth",)
+
+    def __init__(self) -> None:
+        self.depth = 0
+
+
+def new_source(data: bytes, pos: int) -> Source:
+    if pos < 0:
+        raise ValueError(f"position {pos} lies before the data")
+    return Source(data, pos)
+
+
+def new_sink(framed: bool) -> Sink:
+    """An empty sink; a framed one keeps room for the length in front."""
+    sink = Sink()
+    if framed:
+        sink += b"\0\0\0\0"
+    return sink
+
+
+def finish(sink: Sink) -> bytes:
+    """All that was put."""
+    return bytes(sink)
+
+
+def finish_frame(sink: Sink) -> bytes:
+    """All that was put, behind its length."""
+    sink[:4] = _i32.pack(len(sink) - 4)
+    return bytes(sink)
+
+
+def slot_offsets(cls: type | None, names: list[str]) -> list[int]:
+    """Where compiled code finds the slots of a class; empty here, as without it they are attributes."""
+    return []
+
+
+def slot_table(offsets: list[int]) -> bytes:
+    """The same as compiled code wants it."""
+    return b""
+
+
+def slot(value: Any, member: Any) -> Any:
+    return getattr(value, member.name)
+
+
+def begin(fields: Any) -> list[Any]:
+    """What the values of a struct or of arguments are kept in while they are read."""
+    return fields.blank[:]  # type: ignore[no-any-return]
+
+
+def keep(values: list[Any], member: Any, value: Any) -> None:
+    values[member.place] = value
+
+
+def kept(values: list[Any], member: Any) -> Any:
+    return values[member.place]
+
+
+def complete(fields: Any, values: list[Any]) -> Any:
+    return values if fields.cls is None else fields.cls(*values)
+
+
+def short(source: Source, size: int) -> Fault:
+    """The fault of data that ends too early; ``pos`` must not have moved yet."""
+    return Fault(f"truncated: {size} more bytes expected, {max(source.end - source.pos, 0)} left")
+
+
+def take_u8(source: Source) -> int:
+    pos = source.pos
+    if pos >= source.end:
+        raise short(source, 1)
+    source.pos = pos + 1
+    return source.data[pos]
+
+
+def take_i8(source: Source) -> int:
+    value = take_u8(source)
+    return value - 256 if value > 127 else value
+
+
+def take_i16(source: Source) -> int:
+    pos = source.pos
+    try:
+        (value,) = _take_i16(source.data, pos)
+    except struct.error:
+        raise short(source, 2) from None
+    source.pos = pos + 2
+    return value  # type: ignore[no-any-return]
+
+
+def take_i32(source: Source) -> int:
+    pos = source.pos
+    try:
+        (value,) = _take_i32(source.data, pos)
+    except struct.error:
+        raise short(source, 4) from None
+    source.pos = pos + 4
+    return value  # type: ignore[no-any-return]
+
+
+def take_i64(source: Source) -> int:
+    pos = source.pos
+    try:
+        (value,) = _take_i64(source.data, pos)
+    except struct.error:
+        raise short(source, 8) from None
+    source.pos = pos + 8
+    return value  # type: ignore[no-any-return]
+
+
+def take_double(source: Source) -> float:
+    pos = source.pos
+    try:
+        (value,) = _take_double(source.data, pos)
+    except struct.error:
+        raise short(source, 8) from None
+    source.pos = pos + 8
+    return value  # type: ignore[no-any-return]
+
+
+def take_bytes(source: Source, size: int) -> bytes:
+    pos = source.pos
+    if size > source.end - pos:
+        raise short(source, size)
+    source.pos = pos + size
+    return source.data[pos : pos + size]
+
+
+def take_text(source: Source, size: int) -> str:
+    pos = source.pos
+    if size > source.end - pos:
+        raise short(source, size)
+    try:
+        text = source.data[pos : pos + size].decode()
+    except UnicodeDecodeError as error:
+        raise Fault(f"invalid UTF-8 at byte {error.start} of {size}") from None
+    source.pos = pos + size
+    return text
+
+
+def pass_over(source: Source, size: int) -> None:
+    if size > source.end - source.pos:
+        raise short(source, size)
+    source.pos += size
+
+
+def put_u8(sink: Sink, value: int) -> None:
+    sink.append(value)
+
+
+def put_field(sink: Sink, wire: int, id: int) -> None:
+    sink += _field.pack(wire, id)
+
+
+def put_size(sink: Sink, size: int) -> None:
+    sink += _i32.pack(size)
+
+
+def put_raw(sink: Sink, data: bytes) -> None:
+    sink += data
+
+
+def _integer(value: Any) -> Any:
+    """A value as an exact int if it may stand for one: an enum's member, numpy's integers; a bool may not."""
+    if isinstance(value, bool):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
+
+
+def put_i8(sink: Sink, value: Any) -> bool:
+    if value.__class__ is not int:
+        value = _integer(value)
+    try:
+        sink += _i8.pack(value)
+    except struct.error:
+        return False
+    return True
+
+
+def put_i16(sink: Sink, value: Any) -> bool:
+    if value.__class__ is not int:
+        value = _integer(value)
+    try:
+        sink += _i16.pack(value)
+    except struct.error:
+        return False
+    return True
+
+
+def put_i32(sink: Sink, value: Any) -> bool:
+    if value.__class__ is not int:
+        value = _integer(value)
+    try:
+        sink += _i32.pack(value)
+    except struct.error:
+        return False
+    return True
+
+
+def put_i64(sink: Sink, value: Any) -> bool:
+    if value.__class__ is not int:
+        value = _integer(value)
+    try:
+        sink += _i64.pack(value)
+    except struct.error:
+        return False
+    return True
+
+
+def put_double(sink: Sink, value: Any) -> bool:
+    """False for what is no number: anything without ``__float__`` or ``__index__``, and bool."""
+    if value.__class__ is not float and (isinstance(value, bool) or not _is_number(value)):
+        return False
+    try:
+        sink += _double.pack(value)
+    except (OverflowError, TypeError, ValueError, struct.error):
+        return False
+    return True
+
+
+def _is_number(value: Any) -> bool:
+    return hasattr(value, "__float__") or hasattr(value, "__index__")
+
+
+def put_text(sink: Sink, value: Any) -> bool:
+    if not isinstance(value, str):
+        return False
+    try:
+        data = value.encode()
+    except UnicodeEncodeError:
+        return False
+    sink += _i32.pack(len(data))
+    sink += data
+    return True
+
+
+def put_bytes(sink: Sink, value: Any) -> bool:
+    if not isinstance(value, bytes | bytearray | memoryview):
+        return False
+    if isinstance(value, memoryview):
+        value = value.tobytes()
+    sink += _i32.pack(len(value))
+    sink += value
+    return True

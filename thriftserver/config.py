@@ -1,0 +1,182 @@
+"""Every option once: its flag, environment variable, TOML key, default, parser and help text are one row of ``Settings``.
+
+It reads values and says where they came from; what an option does is known only to the room that uses it.
+Precedence: command line, then ``THRIFTSERVER_*``, then the configuration file, then the default.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from thriftserver.errors import ConfigError
+from thriftserver.wire import MAX_FRAME
+
+ENV_PREFIX = "THRIFTSERVER_"
+LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+
+_UNITS_OF_TIME = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
+_UNITS_OF_SIZE = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+
+
+def duration(text: str) -> float:
+    """Seconds from ``30``, ``1.5s``, ``200ms``, ``2m``, ``1h``."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|)", text.strip().lower())
+    if match is None:
+        raise ValueError(f"{text!r} is not a duration; write seconds (30) or a unit (200ms, 1.5s, 2m)")
+    return float(match[1]) * _UNITS_OF_TIME[match[2]]
+
+
+def size(text: str) -> int:
+    """Bytes from ``4096``, ``64k``, ``16m``, ``1g`` (powers of 1024)."""
+    match = re.fullmatch(r"(\d+)\s*([kmg]?)(?:i?b)?", text.strip().lower())
+    if match is None:
+        raise ValueError(f"{text!r} is not a size; write bytes (4096) or a unit (64k, 16m)")
+    return int(match[1]) * _UNITS_OF_SIZE[match[2]]
+
+
+def positive(text: str) -> int:
+    if not re.fullmatch(r"[1-9]\d*", text.strip()):
+        raise ValueError(f"{text!r} is not a whole number of 1 or more")
+    return int(text)
+
+
+def level(text: str) -> str:
+    if text.lower() not in LOG_LEVELS:
+        raise ValueError(f"{text!r} is not one of {', '.join(LOG_LEVELS)}")
+    return text.lower()
+
+
+def _row(
+    default: Any,
+    help: str,
+    *flags: str,
+    parse: Callable[[str], Any] = str,
+    metavar: str = "TEXT",
+    env: str | None = None,
+) -> Any:
+    """One option. A default that is a tuple makes it repeatable; ``env`` is a second, customary variable for it."""
+    return field(default=default, metadata={"help": help, "flags": flags, "parse": parse, "metavar": metavar, "env": env})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All options of ``thriftserver run``, parsed. Durations are seconds, sizes bytes."""
+
+    idl: tuple[str, ...] = _row((), "Thrift IDL file to serve; repeatable.", metavar="FILE")
+    include: tuple[str, ...] = _row((), "Directory to search for included IDL files; repeatable.", "-I", metavar="DIR")
+    handler: tuple[str, ...] = _row(
+        (),
+        "What answers the calls: pkg.mod:Class, pkg.mod:instance, pkg.mod:factory or a module; "
+        "Service=pkg.mod:Class for one of several services; repeatable.",
+        metavar="[SERVICE=]PKG:OBJ",
+    )
+    service: str = _row("", "Service to serve, when the IDL defines more than one.", metavar="NAME")
+    bind: tuple[str, ...] = _row(
+        ("127.0.0.1:9090",),
+        "Address to listen on: HOST:PORT, [::1]:PORT, unix:/path, fd://3; port 0 takes a free one; repeatable.",
+        "-b",
+        metavar="ADDRESS",
+    )
+    workers: int = _row(1, "Worker processes.", "-w", parse=positive, metavar="N", env="WEB_CONCURRENCY")
+    graceful_timeout: float = _row(
+        30.0, "How long a stopping worker may take to finish its calls.", parse=duration, metavar="DURATION"
+    )
+    boot_timeout: float = _row(
+        60.0, "How long a worker may take from its start until it is ready.", parse=duration, metavar="DURATION"
+    )
+    max_connections: int = _row(
+        10_000, "Connections one worker holds; more wait in the backlog.", parse=positive, metavar="N"
+    )
+    max_frame: int = _row(MAX_FRAME, "Largest frame to accept or send.", parse=size, metavar="SIZE")
+    backlog: int = _row(2048, "Connections the kernel queues for accept.", parse=positive, metavar="N")
+    log_level: str = _row("info", f"Least severe events to log: {', '.join(LOG_LEVELS)}.", parse=level, metavar="LEVEL")
+
+
+def options() -> Iterator[Field[Any]]:
+    """The rows, in the order of the help text. ``metadata`` has help, flags, parse, metavar and env."""
+    return iter(fields(Settings))
+
+
+def flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def repeatable(row: Field[Any]) -> bool:
+    return isinstance(row.default, tuple)
+
+
+def _parse(row: Field[Any], value: Any, origin: str) -> Any:
+    """A raw value (text, list of texts, or what TOML made of it) as the option's own type."""
+    try:
+        if repeatable(row):
+            return tuple(row.metadata["parse"](str(item)) for item in ([value] if isinstance(value, str) else value))
+        if isinstance(value, bool | list | dict):
+            raise ValueError(f"{value!r} is not a single value")
+        return row.metadata["parse"](str(value))
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"{origin}: {error}") from None
+
+
+def _read_file(path: str) -> dict[str, Any]:
+    try:
+        data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read configuration file {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    known = {row.name for row in options()}
+    for key in data:
+        if key.replace("-", "_") not in known:
+            close = get_close_matches(key.replace("-", "_"), known, 1)
+            raise ConfigError(f"{path}: unknown key {key!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
+    return {key.replace("-", "_"): value for key, value in data.items()}
+
+
+def _from_env(row: Field[Any], environ: Mapping[str, str]) -> tuple[Any, str] | None:
+    for name in (ENV_PREFIX + row.name.upper(), row.metadata["env"]):
+        if name and environ.get(name, "") != "":
+            value = environ[name]
+            return (value.split(",") if repeatable(row) else value), f"environment variable {name}"
+    return None
+
+
+def _check_env(environ: Mapping[str, str]) -> None:
+    known = {ENV_PREFIX + row.name.upper() for row in options()} | {ENV_PREFIX + name for name in ("CONFIG", "PURE")}
+    for name in environ:
+        if name.startswith(ENV_PREFIX) and name not in known:
+            close = get_close_matches(name, known, 1)
+            raise ConfigError(f"unknown environment variable {name}" + (f"; did you mean {close[0]}?" if close else ""))
+
+
+def resolve(
+    cli: Mapping[str, Any], path: str | None = None, environ: Mapping[str, str] = os.environ
+) -> tuple[Settings, dict[str, str]]:
+    """The settings in force and, for each, where its value came from.
+
+    ``cli`` holds what the command line gave (missing or empty: not given). Raises ConfigError naming the origin.
+    """
+    _check_env(environ)
+    path = path or environ.get(ENV_PREFIX + "CONFIG") or None
+    from_file = _read_file(path) if path else {}
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for row in options():
+        given = cli.get(row.name)
+        if given not in (None, ()):
+            raw, origin = given, flag(row.name)
+        elif (found := _from_env(row, environ)) is not None:
+            raw, origin = found
+        elif row.name in from_file:
+            raw, origin = from_file[row.name], f"{path}: {row.name}"
+        else:
+            origins[row.name] = "default"
+            continue
+        values[row.name], origins[row.name] = _parse(row, raw, origin), origin
+    return Settings(**values), origins

@@ -1,0 +1,237 @@
+"""Files to modules: finds includes, reads each file once, keeps what was loaded, and puts the diagnostics together.
+
+It leaves syntax to ``parser`` and meaning to ``resolve``.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from thriftserver.errors import IdlError
+from thriftserver.idl import ast
+from thriftserver.idl.diagnostics import Diagnostic, Note, Report, Span, in_order, render
+from thriftserver.idl.lexer import scan, unquote
+from thriftserver.idl.parser import parse
+from thriftserver.idl.resolve import resolve
+from thriftserver.idl.scope import Unit
+from thriftserver.idl.source import Source, Unreadable, read
+from thriftserver.idl.syntax import report_failures
+from thriftserver.schema.model import Module
+
+#: Files that may be open at once, each included by the one before.
+MAX_DEPTH: Final = 100
+
+
+class Loaded:
+    """One file, loaded: its module, what was wrong with it, and the files it includes."""
+
+    __slots__ = ("broken", "diagnostics", "includes", "module")
+
+    def __init__(self, module: Module, diagnostics: list[Diagnostic], includes: list[Loaded], failed: bool) -> None:
+        self.module = module
+        self.diagnostics = diagnostics
+        self.includes = includes
+        #: It, or a file it includes, has errors.
+        self.broken = failed or any(included.broken for included in includes)
+
+    def tree(self) -> list[Loaded]:
+        """This file, then all that it includes, each once."""
+        found: dict[int, Loaded] = {}
+        waiting = [self]
+        while waiting:
+            item = waiting.pop()
+            if id(item) not in found:
+                found[id(item)] = item
+                waiting.extend(reversed(item.includes))
+        return list(found.values())
+
+
+class Loader:
+    """Loads IDL files and remembers them: one file is one Module, however it is reached. May be used by many threads.
+
+    A new Loader knows nothing yet; make one to read files again that may have changed.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loaded: dict[str, Loaded] = {}
+
+    def load(
+        self, path: str, include_dirs: Iterable[str] = (), files: Mapping[str, str] | None = None
+    ) -> Module:
+        """The module of an IDL file. Raises IdlError with the whole report when there are errors; warnings are dropped.
+
+        An include is looked for beside the file that includes it, then in ``include_dirs``, as Apache's compiler does.
+        With ``files`` (path -> text) everything comes from there and nothing from disk.
+        """
+        module, diagnostics = self.check(path, include_dirs, files)
+        if module is None:
+            raise IdlError(render(diagnostics), diagnostics)
+        return module
+
+    def check(
+        self, path: str, include_dirs: Iterable[str] = (), files: Mapping[str, str] | None = None
+    ) -> tuple[Module | None, list[Diagnostic]]:
+        """Like ``load``, with everything there is to say, warnings too; no module when there are errors."""
+        path = os.fspath(path)
+        storage: _Disk | _Memory
+        with self._lock:
+            if files is None:
+                storage, known = _Disk(), self._loaded
+            else:
+                storage, known = _Memory(files), {}
+            run = _Run(storage, [os.fspath(folder) for folder in include_dirs], known)
+            try:
+                root = run.load_root(path)
+            except Unreadable as problem:
+                return None, [Diagnostic("error", f"cannot read this file: it {problem}", path)]
+            tree = root.tree()
+            for loaded in tree:
+                if loaded.broken:
+                    known.pop(loaded.module.path, None)
+        diagnostics = in_order([found for loaded in tree for found in loaded.diagnostics])
+        return (None if root.broken else root.module), diagnostics
+
+
+class _Disk:
+    """Files as the operating system has them; a file's identity is its real path."""
+
+    def key(self, path: str) -> str:
+        try:
+            return os.path.realpath(path)
+        except ValueError as error:  # a NUL in the path
+            raise Unreadable(f"has an impossible name: {error}") from None
+
+    def find(self, folder: str, name: str) -> str | None:
+        try:
+            path = os.path.join(folder, name)
+            return path if os.path.exists(path) else None
+        except ValueError:
+            return None
+
+    def folder(self, key: str) -> str:
+        return os.path.dirname(key)
+
+    def read(self, key: str) -> str:
+        return read(key)
+
+
+class _Memory:
+    """Files given as texts; a file's identity is its normalised name."""
+
+    def __init__(self, files: Mapping[str, str]) -> None:
+        self.files = {posixpath.normpath(path): text for path, text in files.items()}
+
+    def key(self, path: str) -> str:
+        return posixpath.normpath(path)
+
+    def find(self, folder: str, name: str) -> str | None:
+        path = posixpath.normpath(posixpath.join(folder, name))
+        return path if path in self.files else None
+
+    def folder(self, key: str) -> str:
+        return posixpath.dirname(key)
+
+    def read(self, key: str) -> str:
+        if key not in self.files:
+            raise Unreadable("is not among the given files")
+        return self.files[key]
+
+
+class _Run:
+    """One call of ``check``."""
+
+    def __init__(self, storage: _Disk | _Memory, include_dirs: list[str], known: dict[str, Loaded]) -> None:
+        self.storage = storage
+        self.include_dirs = include_dirs
+        self.known = known
+        #: Keys of the files being loaded, the root first.
+        self.open: dict[str, Span | None] = {}
+
+    def load_root(self, path: str) -> Loaded:
+        key = self.storage.key(path)
+        return self.known.get(key) or self._load(path, key, self.storage.read(key), ())
+
+    def _load(self, path: str, key: str, text: str, chain: tuple[Span, ...]) -> Loaded:
+        source = Source(path, key, text)
+        report = Report(source, chain)
+        self.open[key] = None
+        tokens = scan(source.text)
+        document, failures = parse(tokens, source.text)
+        if failures or "\\" in source.text or not source.text.isascii():
+            report_failures(failures, tokens, report)
+        units: list[Unit] = []
+        includes: list[Loaded] = []
+        for item in document.items:
+            if isinstance(item, ast.Include):
+                self._include(item, report, units, includes)
+        module = resolve(document, units, report, lenient=bool(failures))
+        del self.open[key]
+        loaded = self.known[key] = Loaded(module, report.diagnostics, includes, report.failed)
+        return loaded
+
+    def _include(self, node: ast.Include, report: Report, units: list[Unit], includes: list[Loaded]) -> None:
+        name = unquote(node.path.text)
+        place = report.span(node.path.at, node.path.end)
+        basename = posixpath.basename(name)
+        unit = Unit(basename.rpartition(".")[0] or basename, None, True, place)
+        units.append(unit)
+        path = self._find(name, self.storage.folder(report.source.key))
+        if path is None:
+            unit.problem = f"cannot find `{name}`"
+            return
+        key = self.storage.key(path)
+        if key in self.open:
+            self._cycle(node, key, report)
+            return
+        loaded = self.known.get(key)
+        if loaded is None:
+            if len(self.open) >= MAX_DEPTH:
+                report.error(place.start, place.end, f"includes are nested more than {MAX_DEPTH} deep here")
+                return
+            try:
+                text = self.storage.read(key)
+            except Unreadable as problem:
+                report.error(place.start, place.end, f"cannot read `{name}`: it {problem}")
+                return
+            shown = path if os.path.isabs(name) else self._shown(report.source.path, name, path)
+            self.open[report.source.key] = place
+            loaded = self._load(shown, key, text, (place, *report.chain))
+        if all(loaded is not other for other in includes):
+            includes.append(loaded)
+        else:
+            units.pop()
+            return
+        unit.name = loaded.module.name
+        unit.module = loaded.module
+        unit.broken = loaded.broken
+
+    def _find(self, name: str, beside: str) -> str | None:
+        folders = [""] if name.startswith("/") else [beside, *self.include_dirs]
+        for folder in folders:
+            path = self.storage.find(folder, name)
+            if path is not None:
+                return path
+        return None
+
+    def _shown(self, including: str, name: str, path: str) -> str:
+        """The path that messages show: relative to the including file as that was given, when that is the same file."""
+        relative = os.path.normpath(os.path.join(os.path.dirname(including), name))
+        return relative if self.storage.key(relative) == self.storage.key(path) else os.path.normpath(path)
+
+    def _cycle(self, node: ast.Include, key: str, report: Report) -> None:
+        keys = list(self.open)
+        cycle = keys[keys.index(key) :]
+        self.open[report.source.key] = report.span(node.path.at, node.path.end)
+        names = [posixpath.basename(item) for item in (*cycle, key)]
+        message = "a file includes itself" if len(cycle) == 1 else f"files include each other: {' -> '.join(names)}"
+        notes = []
+        for item, target in zip(cycle[:-1], names[1:], strict=False):
+            place = self.open[item]
+            if place is not None:
+                notes.append(Note(f"`{target}` is included here", place))
+        report.error(node.path.at, node.path.end, message, *notes)

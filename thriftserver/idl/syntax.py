@@ -1,0 +1,275 @@
+"""Words for syntax errors: what was found, what could have stood there, and what the author may have meant.
+
+It reports, and neither parses nor resolves.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from typing import Final
+
+from thriftserver.idl.ast import Token
+from thriftserver.idl.diagnostics import Note, Report
+from thriftserver.idl.lexer import END, KEYWORDS, OLD_NAMESPACES, Scan, describe_illegal, problems_in_literal
+from thriftserver.idl.parser import OPENERS, Failure, expected
+
+_CLOSERS: Final = {"{": "}", "(": ")", "[": "]", "<": ">"}
+_UNDECODED = re.compile("[\ud800-\udfff]")
+
+_TYPES: Final = frozenset("BOOL I8 I16 I32 I64 DOUBLE STRING BINARY MAP SET LIST".split())
+_VALUES: Final = frozenset("INTEGER REAL LITERAL IDENTIFIER [ {".split())
+_NAMES: Final = frozenset("IDENTIFIER BYTE ASYNC".split())
+#: What may always be left out, and so is not worth a word while something else is wanted.
+_OPTIONAL: Final = frozenset("( , ; & XSD_ALL XSD_OPTIONAL XSD_NILLABLE XSD_ATTRS CPP_TYPE THROWS EXTENDS".split())
+
+#: What other dialects write at the top level, and how to say the same here.
+_FOREIGN_DEFINITIONS: Final = {
+    "package": ("`package` is fbthrift's, not Apache Thrift's", "remove it, or write `namespace * some.name`"),
+    "interaction": ("interactions are fbthrift's, not Apache Thrift's", "write a `service`"),
+    "senum": ("`senum` was removed from Thrift", "write an `enum`, or constants of type string"),
+    "class": ("Thrift has no classes", "write a `struct`"),
+    "interface": ("Thrift has no interfaces", "write a `service`"),
+    "message": ("`message` is Protocol Buffers', not Thrift's", "write a `struct`"),
+    "syntax": ("this looks like a Protocol Buffers file, not Thrift", ""),
+    "rpc": ("`rpc` is Protocol Buffers', not Thrift's", "write a function within a `service`"),
+    "option": ("`option` is Protocol Buffers', not Thrift's", ""),
+    "import": ("Thrift has no `import`", 'write `include "file.thrift"`'),
+    "using": ("Thrift has no `using`", "write a `typedef`"),
+    "schema": ("`schema` is fbthrift's, not Apache Thrift's", ""),
+}
+_FOREIGN_TYPES: Final = {
+    "stream": "streams (`stream<...>`) are fbthrift's, not Apache Thrift's",
+    "sink": "sinks (`sink<...>`) are fbthrift's, not Apache Thrift's",
+    "hash_map": "`hash_map` is fbthrift's, not Apache Thrift's",
+    "hash_set": "`hash_set` is fbthrift's, not Apache Thrift's",
+}
+_FOREIGN_FUNCTIONS: Final = {
+    "performs": "`performs` (interactions) is fbthrift's, not Apache Thrift's",
+    "readonly": "`readonly` is fbthrift's, not Apache Thrift's",
+    "idempotent": "`idempotent` is fbthrift's, not Apache Thrift's",
+    "rpc": "`rpc` is Protocol Buffers', not Thrift's",
+}
+
+
+def report_failures(failures: list[Failure], scan: Scan, report: Report) -> None:
+    """Says all that is wrong with the syntax of a file."""
+    for failure in failures:
+        _Explainer(failure, scan, report).explain()
+    _check_literals(scan, report)
+
+
+def _check_literals(scan: Scan, report: Report) -> None:
+    text = report.source.text
+    undecoded = None if text.isascii() else _UNDECODED.search(text)
+    if "\\" in text or undecoded:
+        for kind, token in zip(scan.kinds, scan.tokens, strict=True):
+            if kind == "LITERAL":
+                for start, end, message in problems_in_literal(token.text):
+                    help = "known are \\n \\r \\t \\\\ \\\" \\'" if "escape" in message else ""
+                    report.error(token.at + start, token.at + end, message, help=help)
+    if undecoded:
+        starts = [token.at for token in scan.tokens]
+        index = bisect_right(starts, undecoded.start()) - 1
+        if index < 0 or undecoded.start() >= scan.tokens[index].end:
+            report.warning(undecoded.start(), undecoded.end(), "comment is not valid UTF-8", help="save the file as UTF-8")
+
+
+class _Explainer:
+    """One syntax error."""
+
+    def __init__(self, failure: Failure, scan: Scan, report: Report) -> None:
+        self.failure = failure
+        self.report = report
+        self.kinds, self.tokens = scan.kinds, scan.tokens
+        self.index = failure.index
+        self.kind = scan.kinds[failure.index]
+        self.found = scan.tokens[failure.index]
+
+    def explain(self) -> None:
+        if self.kind == "ILLEGAL":
+            self._illegal()
+        elif not (self._foreign() or self._special()):
+            self._unexpected()
+
+    def _error(self, token: Token, message: str, *notes: Note, help: str = "") -> None:
+        self.report.error(token.at, token.end, message, *notes, help=help)
+
+    def _illegal(self) -> None:
+        token = self.found
+        message, help = describe_illegal(token)
+        if token.at == 0 and token.text in ("\udcff", "\udcfe"):
+            message, help = "this file is UTF-16 text; an IDL must be UTF-8", "save the file as UTF-8"
+        if token.text.startswith("/*"):
+            token = Token("/*", token.at)
+        elif token.text[0] in "\"'":
+            token = Token(token.text.rstrip(), token.at)
+        self._error(token, message, help=help)
+
+    def _previous(self, steps: int = 1) -> Token | None:
+        """The token some steps before, if it belongs to the same definition."""
+        index = self.index - steps
+        return self.tokens[index] if index >= self.failure.opening else None
+
+    def _foreign(self) -> bool:
+        """Something that another dialect has."""
+        if len(self.failure.states) <= 2:
+            known = _FOREIGN_DEFINITIONS.get(self.found.text)
+            if known:
+                self._error(self.found, known[0], help=known[1])
+            return known is not None
+        before, farther = self._previous(), self._previous(2)
+        if before is not None and self.found.text == "<" and before.text in _FOREIGN_TYPES:
+            self._error(before, _FOREIGN_TYPES[before.text])
+            return True
+        if self.kinds[self.failure.opening] == "SERVICE":
+            for token in (farther, before, self.found):
+                if token is not None and token.text in _FOREIGN_FUNCTIONS:
+                    self._error(token, _FOREIGN_FUNCTIONS[token.text])
+                    return True
+        return False
+
+    def _special(self) -> bool:
+        """Mistakes that deserve a message of their own."""
+        text, before = self.found.text, self._previous()
+        wanted = expected(self.failure.states)
+        if text.startswith(("<<<<<<<", "=======", ">>>>>>>")) or self._conflict():
+            return True
+        if before is not None and before.end == self.found.at and before.text[-1].isdigit() and self.kind == "IDENTIFIER":
+            whole = Token(before.text + text, before.at)
+            if before.text.lstrip("+-") == "0" and text[0] == "x":
+                self._error(whole, f"`{whole.text}` is not a hexadecimal number")
+            else:
+                self._error(whole, f"`{whole.text}` is neither a number nor a name; a name cannot start with a digit")
+            return True
+        if self.kind == "INTEGER" and wanted >= _NAMES and self.kinds[self.index + 1] == "IDENTIFIER":
+            following = self.tokens[self.index + 1]
+            if following.at == self.found.end:
+                whole = Token(text + following.text, self.found.at)
+                self._error(whole, f"a name cannot start with a digit: `{whole.text}`")
+                return True
+        if self.kind in KEYWORDS.values() and self.kind not in OPENERS and text in KEYWORDS and "IDENTIFIER" in wanted:
+            if self.kind not in ("INTEGER", "VOID") or "VOID" in wanted:
+                return self._reserved(text, wanted)
+            if not (wanted & _TYPES):
+                return self._reserved(text, wanted)
+        if self.kind in OPENERS and "IDENTIFIER" in wanted and not wanted & _TYPES and not self._starts_line():
+            return self._reserved(text, wanted)
+        return False
+
+    def _reserved(self, text: str, wanted: set[str]) -> bool:
+        what = "name" if wanted >= _NAMES else "value"
+        self._error(self.found, f"`{text}` is a reserved word and cannot be a {what}")
+        return True
+
+    def _conflict(self) -> bool:
+        """The markers that a version control system leaves behind."""
+        text = self.report.source.text
+        for marker in ("<<<<<<<", "=======", ">>>>>>>"):
+            line = text.rfind("\n", 0, self.found.at) + 1
+            if text.startswith(marker, line):
+                self.report.error(line, line + len(marker), f"merge conflict marker `{marker}`", help="resolve the conflict")
+                return True
+        return False
+
+    def _starts_line(self) -> bool:
+        text, at = self.report.source.text, self.found.at
+        return not text[text.rfind("\n", 0, at) + 1 : at].strip()
+
+    def _unexpected(self) -> None:
+        wanted = expected(self.failure.states)
+        names = describe_expected(wanted, self.kinds[self.failure.opening])
+        opening = self._unclosed()
+        before = self._previous()
+        if self.kind == END:
+            if opening is not None:
+                self._error(opening, f"unclosed `{opening.text}`", help=f"add `{_CLOSERS[opening.text]}`")
+            elif before is not None:
+                self.report.error(before.end, before.end + 1, f"expected {names}, found the end of the file")
+            else:
+                self._error(self.found, f"expected {names}, found the end of the file")
+            return
+        message = f"expected {names}, found {self._shown()}"
+        notes = []
+        if opening is not None and (self.kind in OPENERS or self.found.text in _CLOSERS.values()):
+            notes.append(Note(f"this `{opening.text}` is not closed", self.report.span(opening.at, opening.end)))
+        help = self._help(wanted)
+        if self.kind in OPENERS and opening is None and before is not None and self._starts_line():
+            self.report.error(before.end, before.end + 1, message, help=help)
+        else:
+            self._error(self.found, message, *notes, help=help)
+
+    def _shown(self) -> str:
+        text = self.found.text
+        if len(text) > 60:
+            text = text[:57] + "..."
+        if self.kind == "LITERAL":
+            return f"string {text}"
+        if self.kind in ("INTEGER", "REAL") and text not in KEYWORDS:
+            return f"number `{text}`"
+        return f"`{text}`"
+
+    def _unclosed(self) -> Token | None:
+        """The innermost bracket of this definition that is still open."""
+        stack: list[Token] = []
+        for token in self.tokens[self.failure.opening : self.index]:
+            if token.text in _CLOSERS:
+                stack.append(token)
+            elif stack and token.text == _CLOSERS[stack[-1].text]:
+                stack.pop()
+        return stack[-1] if stack else None
+
+    def _help(self, wanted: set[str]) -> str:
+        before = self._previous()
+        text = self.found.text
+        if text in (",", ";") and before is not None and before.text in (",", ";"):
+            return "one separator is enough"
+        if text in (",", ";") and len(self.failure.states) <= 2:
+            return f"remove the `{text}`"
+        if text == "void":
+            return "only a function can return `void`"
+        if text == "}" and len(self.failure.states) <= 2:
+            return "there is no `{` that it could close"
+        if wanted == {":"} and before is not None:
+            return f"write `{before.text}:` if that is the field's id"
+        if "LITERAL" in wanted and len(wanted) == 1 and self.kind == "IDENTIFIER":
+            return f'write "{text}" with quotes'
+        if text in OLD_NAMESPACES:
+            return f"write `namespace {OLD_NAMESPACES[text]} ...`"
+        if self.kind in ("REQUIRED", "OPTIONAL"):
+            return f"`{text}` stands once, between the field's id and its type"
+        if self.kind in ("ONEWAY", "ASYNC"):
+            return f"`{text}` stands before `void`"
+        return ""
+
+
+def describe_expected(wanted: set[str], opening: str) -> str:
+    """The set of possible tokens in words: "a field or `}`"."""
+    rest = set(wanted)
+    names: list[str] = []
+    if rest >= OPENERS:
+        rest -= OPENERS
+        names.append("a definition (struct, enum, service, ...)")
+        rest.discard(END)
+    if opening == "SERVICE" and rest >= {"ONEWAY", "VOID"}:
+        rest -= _TYPES | _NAMES | {"ONEWAY", "VOID"}
+        names.append("a function")
+    elif rest >= _TYPES | {"INTEGER", "REQUIRED"}:
+        rest -= _TYPES | _NAMES | {"INTEGER", "REQUIRED", "OPTIONAL"}
+        names.append("an argument" if opening == "SERVICE" else "a field")
+    elif rest >= _TYPES:
+        required = rest & {"REQUIRED", "OPTIONAL"}
+        rest -= _TYPES | _NAMES | required
+        names.append("a type")
+    elif rest >= _VALUES:
+        rest -= _VALUES
+        names.append("a value")
+    elif rest >= _NAMES:
+        rest -= _NAMES
+        names.append("a name")
+    spelled = {"IDENTIFIER": "a name", "INTEGER": "an integer", "LITERAL": "a string in quotes", END: "the end of the file"}
+    needed = rest - _OPTIONAL
+    for kind in sorted(needed or (() if names else rest)):
+        names.append(spelled.get(kind) or f"`{kind.lower()}`")
+    names = list(dict.fromkeys(names))
+    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names) or "something else"

@@ -1,0 +1,143 @@
+"""Listening sockets: from an address on the command line to a bound socket that workers inherit.
+
+It binds and names; it accepts nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from thriftserver.errors import BindError, ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen. ``kind`` is ``tcp`` (host, port), ``unix`` (path in ``host``) or ``fd`` (number in ``port``)."""
+
+    kind: str
+    host: str = ""
+    port: int = 0
+
+    def __str__(self) -> str:
+        if self.kind == "tcp":
+            return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return f"unix:{self.host}" if self.kind == "unix" else f"fd://{self.port}"
+
+
+def parse(text: str) -> Address:
+    """``HOST:PORT``, ``[::1]:PORT``, ``unix:/path`` or ``fd://N``. Raises ConfigError with the forms there are."""
+    if text.startswith("unix:") and len(text) > len("unix:"):
+        return Address("unix", text.removeprefix("unix:"))
+    if text.startswith("fd://") and text.removeprefix("fd://").isdecimal():
+        return Address("fd", port=int(text.removeprefix("fd://")))
+    host, colon, port = text.rpartition(":")
+    if colon and port.isdecimal() and int(port) < 65536 and not text.startswith(("unix:", "fd://")):
+        if host.startswith("[") and host.endswith("]"):
+            return Address("tcp", host[1:-1], int(port))
+        if ":" not in host:
+            return Address("tcp", host, int(port))
+    raise ConfigError(f"cannot listen on {text!r}: write HOST:PORT, [::1]:PORT, unix:/path or fd://3")
+
+
+class Listeners:
+    """The master's listening sockets. ``close`` removes unix sockets from the file system if this process made them."""
+
+    def __init__(self, addresses: Sequence[str], backlog: int) -> None:
+        self.sockets: list[socket.socket] = []
+        self._made: list[tuple[str, int]] = []
+        self._owner = os.getpid()
+        try:
+            for address in [parse(text) for text in addresses]:
+                self.sockets.append(self._open(address, backlog))
+        except BaseException:
+            self.close()
+            raise
+
+    def names(self) -> list[str]:
+        """The addresses in force: port 0 has become a number."""
+        return [_name(sock) for sock in self.sockets]
+
+    def close(self) -> None:
+        for sock in self.sockets:
+            sock.close()
+        if os.getpid() == self._owner:
+            for path, inode in self._made:
+                with suppress(OSError):
+                    if os.stat(path).st_ino == inode:  # not one that somebody else has put there since
+                        os.unlink(path)
+
+    def _open(self, address: Address, backlog: int) -> socket.socket:
+        try:
+            if address.kind == "fd":
+                sock = socket.socket(fileno=address.port)
+            elif address.kind == "unix":
+                sock = self._open_unix(address)
+            else:
+                sock = _open_tcp(address)
+            sock.listen(backlog)
+        except OSError as error:
+            raise BindError(f"cannot listen on {address}: {_reason(error, address)}") from None
+        sock.setblocking(False)
+        return sock
+
+    def _open_unix(self, address: Address) -> socket.socket:
+        _remove_stale(address.host)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.bind(address.host)
+        except BaseException:
+            sock.close()
+            raise
+        self._made.append((address.host, os.stat(address.host).st_ino))
+        return sock
+
+
+def _open_tcp(address: Address) -> socket.socket:
+    family, kind, protocol, _, where = socket.getaddrinfo(
+        address.host or None, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(where)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _remove_stale(path: str) -> None:
+    """Remove a socket file on which nobody listens any more."""
+    try:
+        if not stat.S_ISSOCK(os.stat(path).st_mode):
+            return
+    except OSError:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+        except OSError:
+            return
+
+
+def _reason(error: OSError, address: Address) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "the address is in use; is another server running? (--bind chooses another)"
+    if error.errno == errno.EACCES:
+        return "permission denied" + ("; ports below 1024 need privileges" if 0 < address.port < 1024 else "")
+    return error.strerror or str(error)
+
+
+def _name(sock: socket.socket) -> str:
+    where = sock.getsockname()
+    if sock.family == socket.AF_UNIX:
+        return f"unix:{where}"
+    return str(Address("tcp", where[0], where[1]))

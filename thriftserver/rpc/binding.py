@@ -1,0 +1,279 @@
+"""From ``pkg.mod:Class`` to an object that provably fits its service.
+
+It imports handler code and compares it with the IDL; it calls no method of a handler and knows no bytes.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from types import CodeType, ModuleType
+from typing import Any
+
+from thriftserver.errors import HandlerError
+from thriftserver.schema.model import Function, Module, Service
+
+#: Names a handler may define beside the methods of its service; called around its life in a worker.
+LIFECYCLE = ("setup", "teardown")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a handler. ``fatal`` ones keep a server from starting; the others are worth a look."""
+
+    fatal: bool
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A service and the object that answers its calls."""
+
+    service: Service
+    target: Any
+    spec: str
+
+
+def split_spec(spec: str) -> tuple[str | None, str]:
+    """``Service=pkg:Impl`` as (``Service``, ``pkg:Impl``); without a service as (None, spec)."""
+    name, equals, rest = spec.partition("=")
+    return (name, rest) if equals else (None, spec)
+
+
+def _blame(error: BaseException) -> str:
+    """The innermost frame of foreign code, as `` (file.py:12 in connect)``: where a person should look first."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = os.path.dirname(os.path.dirname(__file__))
+    for frame in reversed(frames):
+        if not frame.filename.startswith((ours, "<frozen importlib")):
+            return f" ({_short(frame.filename)}:{frame.lineno} in {frame.name})"
+    return ""
+
+
+def _short(path: str) -> str:
+    relative = os.path.relpath(path)
+    return path if relative.startswith("..") else relative
+
+
+def describe(error: BaseException) -> str:
+    """An exception of foreign code in one line, with its place."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"SyntaxError: {error.msg} ({_short(error.filename)}:{error.lineno})"
+    text = str(error)
+    return f"{type(error).__name__}{': ' + text if text else ''}{_blame(error)}"
+
+
+def import_module(name: str, spec: str) -> ModuleType:
+    """Import a handler's module; tells a missing module from one that fails while it is imported."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
+            where = os.getcwd()
+            raise HandlerError(
+                f"handler {spec}: there is no module {error.name!r}; looked in {where} and the Python path"
+            ) from None
+        raise HandlerError(f"handler {spec}: importing {name} failed: {describe(error)}") from error
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:  # a module may raise anything while it is imported, SystemExit too
+        raise HandlerError(f"handler {spec}: importing {name} failed: {describe(error)}") from error
+
+
+def load(spec: str) -> Any:
+    """The object a handler specification names; classes and factories are called, once.
+
+    ``pkg.mod:Class``, ``pkg.mod:instance``, ``pkg.mod:factory`` or ``pkg.mod`` (a module of functions). Raises
+    HandlerError with one line that says what is missing and what there is instead.
+    """
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    module_name, colon, path = spec.partition(":")
+    if not module_name or (colon and not path) or not all(part.isidentifier() for part in module_name.split(".")):
+        raise HandlerError(f"handler {spec!r}: write pkg.mod:Class, pkg.mod:instance, pkg.mod:factory or pkg.mod")
+    target: Any = import_module(module_name, spec)
+    if not colon:
+        return target
+    owner = module_name
+    for name in path.split("."):
+        try:
+            target = getattr(target, name)
+        except AttributeError:
+            public = [known for known in dir(target) if not known.startswith("_")]
+            close = get_close_matches(name, public, 1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise HandlerError(f"handler {spec}: {owner} has no {name!r}{hint}") from None
+        owner += f".{name}"
+    if inspect.isclass(target) or inspect.isroutine(target):
+        return call_user(target, f"handler {spec}: {path}()")
+    return target
+
+
+def call_user(function: Callable[[], Any], what: str) -> Any:
+    """Call the user's code at boot; whatever it raises becomes a HandlerError that says ``what`` was called."""
+    try:
+        return function()
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:  # user code at boot may raise anything, SystemExit too
+        raise HandlerError(f"{what} raised {describe(error)}") from error
+
+
+def choose_service(name: str | None, modules: Sequence[Module]) -> Service:
+    """The service called ``name``, or the only one there is. Raises HandlerError listing the services."""
+    own = {service.name: service for module in modules for service in module.services.values()}
+    if name:
+        everywhere = {
+            service.name: service for module in modules for each in module.tree() for service in each.services.values()
+        } | own
+        if name in everywhere:
+            return everywhere[name]
+        close = get_close_matches(name, everywhere, 1)
+        hint = f"; did you mean {close[0]!r}?" if close else f"; there is {_listing(everywhere)}"
+        raise HandlerError(f"the IDL defines no service {name!r}{hint}")
+    if len(own) == 1:
+        return next(iter(own.values()))
+    files = ", ".join(_short(module.path) for module in modules)
+    if not own:
+        raise HandlerError(f"{files} defines no service")
+    raise HandlerError(f"{files} defines {len(own)} services ({_listing(own)}); choose one with --service")
+
+
+def _listing(names: Sequence[str] | dict[str, Any]) -> str:
+    return ", ".join(names) if names else "none"
+
+
+def bind(specs: Sequence[str], service: str, modules: Sequence[Module]) -> list[Bound]:
+    """Load each handler and choose its service; the first one answers unprefixed names.
+
+    Raises HandlerError when a handler cannot be loaded or a service is given twice.
+    """
+    bound: list[Bound] = []
+    for spec in specs:
+        name, path = split_spec(spec)
+        chosen = choose_service(name or service or None, modules)
+        if any(chosen is other.service for other in bound):
+            raise HandlerError(
+                f"two handlers for service {chosen.name}; with several services write Service=pkg.mod:Class"
+            )
+        bound.append(Bound(chosen, load(path), path))
+    return bound
+
+
+def fit(bound: Bound) -> list[Problem]:
+    """Everything about the handler that does not fit its service, in the order of the IDL."""
+    functions = {function.name: function for function in bound.service.methods()}
+    extra = {name: value for name, value in _public(bound.target) if name not in functions}
+    problems = []
+    for function in functions.values():
+        method = getattr(bound.target, function.name, None)
+        if method is None:
+            problems.append(_missing(function, extra, bound))
+        else:
+            problems.extend(_misfit(function, method, bound))
+    for name, value in extra.items():
+        if name not in LIFECYCLE:
+            problems.append(
+                Problem(
+                    False,
+                    f"{_place(value)}: {bound.spec} has {name}(), which is no method of {bound.service.name} "
+                    f"({_idl(bound.service)}); call it _{name} if it is a helper",
+                )
+            )
+    return problems
+
+
+def require_fit(bound: Bound) -> list[Problem]:
+    """The harmless problems. Raises HandlerError listing all, if one of them is fatal."""
+    problems = fit(bound)
+    if any(problem.fatal for problem in problems):
+        lines = [str(problem) for problem in problems]
+        raise HandlerError(
+            f"handler {bound.spec} does not fit service {bound.service.name}:\n  " + "\n  ".join(lines), lines
+        )
+    return problems
+
+
+def _missing(function: Function, extra: dict[str, Any], bound: Bound) -> Problem:
+    close = get_close_matches(function.name, extra, 1, 0.7)
+    by_case = [name for name in extra if name.lower().replace("_", "") == function.name.lower().replace("_", "")]
+    text = f"{_idl(function)}: {bound.service.name}.{function.name} is missing in {bound.spec}"
+    for name in by_case or close:
+        value = extra.pop(name)
+        text += f"; is {name}() at {_place(value)} meant?"
+        break
+    return Problem(True, text)
+
+
+def _misfit(function: Function, method: Any, bound: Bound) -> Iterator[Problem]:
+    head = f"{_place(method)}: {bound.spec}.{function.name}"
+    if not callable(method):
+        yield Problem(True, f"{head} is not callable (a {type(method).__name__}); {_declared(function)}")
+        return
+    if inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method):
+        yield Problem(True, f"{head} is async; a gevent handler is a plain function; {_declared(function)}")
+        return
+    try:
+        signature = inspect.signature(method)
+    except (TypeError, ValueError):  # some builtins have none; they are called as they are
+        return
+    try:
+        signature.bind(*function.args)
+    except TypeError as error:
+        count = len(function.args)
+        takes = f"{count} argument{'' if count == 1 else 's'}"
+        yield Problem(True, f"{head}{signature} cannot take {takes}: {error}; {_declared(function)}")
+
+
+def _declared(function: Function) -> str:
+    args = ", ".join(f"{arg.id}: {arg.type} {arg.name}" for arg in function.args)
+    return f"the IDL says {function.name}({args}) at {_idl(function)}"
+
+
+def _idl(definition: Function | Service) -> str:
+    return f"{_short(definition.where.path)}:{definition.where.line}"
+
+
+def _public(target: Any) -> Iterator[tuple[str, Any]]:
+    """Public callables of a handler; of a module only those it defines itself."""
+    for name in dir(target):
+        if name.startswith("_"):
+            continue
+        value = inspect.getattr_static(target, name, None)
+        if isinstance(value, property):
+            continue
+        value = getattr(target, name, None)
+        if isinstance(target, ModuleType) and (inspect.isclass(value) or _module_of(value) != target.__name__):
+            continue
+        if inspect.isroutine(value):
+            yield name, value
+
+
+def _module_of(value: Any) -> str | None:
+    return getattr(value, "__module__", None)
+
+
+def _place(value: Any) -> str:
+    """``file.py:12`` of a function, of its class where it has no code of its own."""
+    try:
+        value = inspect.unwrap(value)
+    except ValueError:
+        pass
+    function = getattr(value, "__func__", value)
+    code = getattr(function, "__code__", None)
+    if isinstance(code, CodeType):
+        return f"{_short(code.co_filename)}:{code.co_firstlineno}"
+    try:
+        return _short(inspect.getfile(type(value)))
+    except TypeError:
+        return type(value).__name__

@@ -1,0 +1,60 @@
+"""Hashable equals of Thrift's containers, for map keys and set members.
+
+Nothing here knows the schema: these are plain values and plain rules for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+class FrozenMap(Mapping[Any, Any]):
+    """An immutable, hashable mapping that equals the dict with the same items."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: Any = ()) -> None:
+        object.__setattr__(self, "_items", dict(items))
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._items[key]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._items
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError("a FrozenMap cannot be changed")
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, FrozenMap):
+            return bool(self._items == other._items)
+        return bool(self._items == other) if isinstance(other, Mapping) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(frozenset((key, freeze(value)) for key, value in self._items.items()))
+
+    def __repr__(self) -> str:
+        return f"FrozenMap({self._items!r})"
+
+    def __reduce__(self) -> Any:
+        return FrozenMap, (self._items,)
+
+
+def freeze(value: Any) -> Any:
+    """The hashable equal of a container (tuple, frozenset, FrozenMap), all the way down; anything else as it is."""
+    if isinstance(value, list | tuple):
+        return tuple(freeze(item) for item in value)
+    if isinstance(value, set | frozenset):
+        return frozenset(value)
+    if isinstance(value, dict):
+        return FrozenMap({key: freeze(item) for key, item in value.items()})
+    if isinstance(value, bytearray | memoryview):
+        return bytes(value)
+    return value
