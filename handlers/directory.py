@@ -5,7 +5,8 @@ It checks what callers send and says what is wrong in the IDL's own exceptions; 
 
 import os
 import re
-from collections.abc import Callable, Iterator
+import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,12 @@ from handlers.store import Entry, LoginTaken, Record, Store
 
 api = thriftserver.load(Path(__file__).parent.parent / "idl" / "directory.thrift")
 
-MAX_TEXT = 1000
-MAX_PICTURE = 1 << 20
-
 
 class Directory(Base):
-    """Opens the database in ``setup``, because that runs in each worker: a connection must not be shared by processes."""
+    """One instance answers all calls of a worker.
 
-    _store: Store
+    ``setup`` and ``teardown`` run in the worker, so each has a connection to the database of its own.
+    """
 
     def setup(self) -> None:
         self._store = Store(os.environ.get("DIRECTORY_DB") or "directory.db")
@@ -57,7 +56,7 @@ class Directory(Base):
             raise _invalid("limit", f"{limit} is not in 1..{api.MAX_LIMIT}")
         query = query or api.Query()
         # One more than asked for tells whether there is another page.
-        found = self._store.search((query.text or "").casefold(), query.roles, query.tags, after, limit + 1)
+        found = self._store.search(_searchable(query.text or ""), query.roles, query.tags, after, limit + 1)
         users = [_user(record) for record in found[:limit]]
         return api.Page(users, next_after=users[-1].id if len(found) > limit else None)
 
@@ -77,10 +76,7 @@ class Directory(Base):
         return self._store.remove(id)
 
     def statistics(self) -> Any:
-        by_role, tagged = self._store.count()
-        by_tag: dict[str, set[int]] = {}
-        for tag, user in tagged:
-            by_tag.setdefault(tag, set()).add(user)
+        by_role, by_tag = self._store.count()
         return api.Statistics(sum(by_role.values()), by_role, by_tag)
 
     def seen(self, id: int) -> None:
@@ -98,8 +94,15 @@ def _entry(profile: Any) -> Entry:
         raise _invalid("profile", "is not set")
     for field, problem in _problems(profile):
         raise _invalid(f"profile.{field}", problem)
-    text = f"{profile.login}\n{profile.name}".casefold()
-    return Entry(profile.login, text, profile.role, profile.tags, thriftserver.serialize(profile))
+    data = thriftserver.serialize(profile)
+    if len(data) > api.MAX_PROFILE:
+        raise _invalid("profile", f"has {len(data)} bytes; {api.MAX_PROFILE} is the limit")
+    return Entry(profile.login, _searchable(f"{profile.login}\n{profile.name}"), profile.role, profile.tags, data)
+
+
+def _searchable(text: str) -> str:
+    """Text without what a search should not depend on: case, and how accents are encoded."""
+    return unicodedata.normalize("NFKC", text).casefold()
 
 
 def _invalid(field: str, problem: str) -> Exception:
@@ -115,13 +118,8 @@ def _problems(profile: Any) -> Iterator[tuple[str, str]]:
         yield "login", f"{profile.login!r} is reserved"
     if not profile.name.strip():
         yield "name", "is empty"
-    if profile.role not in list(api.Role):
+    if not isinstance(profile.role, api.Role):
         yield "role", f"there is no role {profile.role}"
-    for field in ("name", "about"):
-        if len(getattr(profile, field) or "") > MAX_TEXT:
-            yield field, f"has more than {MAX_TEXT} characters"
-    if len(profile.picture or b"") > MAX_PICTURE:
-        yield "picture", f"has more than {MAX_PICTURE} bytes"
     for tag in profile.tags:
         if not tag.strip():
             yield "tags", "has an empty tag"

@@ -7,6 +7,9 @@ typedef i64 UserId
 const i32 DEFAULT_LIMIT = 20
 const i32 MAX_LIMIT = 500
 
+/** Bytes that a profile may have when it is serialized, so that the largest page fits the default frame. */
+const i32 MAX_PROFILE = 32000
+
 /** Logins that nobody can have. */
 const set<string> RESERVED = ["admin", "nobody", "root"]
 
@@ -72,7 +75,7 @@ struct Page {
 struct Statistics {
   1: i64 users,
   2: map<Role, i64> by_role,
-  3: map<string, set<UserId>> by_tag
+  3: map<string, i64> by_tag
 }
 
 exception NotFound {

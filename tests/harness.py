@@ -28,15 +28,22 @@ class Server:
     ``events`` holds every log line so far; ``wait`` blocks until one of that name and those facts has come.
     """
 
-    def __init__(self, *args: str, cwd: Path = ROOT, env: dict[str, str] | None = None, ready: bool = True) -> None:
+    def __init__(
+        self,
+        *args: str,
+        cwd: Path = ROOT,
+        env: dict[str, str] | None = None,
+        python: str = sys.executable,
+        ready: bool = True,
+    ) -> None:
         bind = [] if any(arg.startswith(("-b", "--bind")) for arg in args) else ["--bind", "127.0.0.1:0"]
         self.events: list[dict[str, Any]] = []
         self.other: list[str] = []
         self._news = threading.Condition()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "thriftserver", "run", *args, *bind],
+            [python, "-m", "thriftserver", "run", *args, *bind],
             cwd=cwd,
-            env=os.environ | {"PYTHONPATH": str(ROOT)} | (env or {}),
+            env=os.environ | ({"PYTHONPATH": str(ROOT)} if python == sys.executable else {}) | (env or {}),
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,

@@ -34,7 +34,7 @@ LAYERS = [
 
 #: What importing a room must not bring along.
 FORBIDDEN = {
-    **dict.fromkeys(["schema", "idl", "codec", "rpc"], ["gevent", "socket", "structlog", "click"]),
+    **{sans_io: ["gevent", "socket", "structlog", "click"] for sans_io in ("schema", "idl", "codec", "rpc")},
     "master": ["gevent", "click", "thriftserver.worker", "thriftserver.rpc", "thriftserver.codec"],
     "client": ["gevent", "structlog", "click"],
     "worker": ["click"],

@@ -1,4 +1,4 @@
-"""What a master hands to a worker at its birth, and what the worker reports back: the contract between the two.
+"""What a master hands to a worker at its birth, and what the worker reports back: their contract.
 
 Both rooms import this and neither imports the other. Reports are one JSON line each, through a pipe of the worker's own.
 """

@@ -1,4 +1,4 @@
-"""Every option once: its flag, environment variable, TOML key, default, parser and help text are one row of ``Settings``.
+"""Every option once: flag, environment variable, TOML key, default, parser and help text are one row of ``Settings``.
 
 It reads values and says where they came from; what an option does is known only to the room that uses it.
 Precedence: command line, then ``THRIFTSERVER_*``, then the configuration file, then the default.
@@ -62,7 +62,9 @@ def _row(
     env: str | None = None,
 ) -> Any:
     """One option. A default that is a tuple makes it repeatable; ``env`` is a second, customary variable for it."""
-    return field(default=default, metadata={"help": help, "flags": flags, "parse": parse, "metavar": metavar, "env": env})
+    return field(
+        default=default, metadata={"help": help, "flags": flags, "parse": parse, "metavar": metavar, "env": env}
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

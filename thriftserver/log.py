@@ -62,6 +62,11 @@ def _rename_traceback(_logger: object, _name: str, event: structlog.typing.Event
     return event
 
 
+def _order(_logger: object, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """What and when first: a line is read from the left."""
+    return {key: event.pop(key) for key in ("time", "level", "event") if key in event} | dict(event)
+
+
 def configure(level: str = "info", stream: TextIO | None = None) -> None:
     """Send events of at least ``level`` to ``stream`` (stderr): JSON, or colour for people when it is a terminal."""
     out = sys.stderr if stream is None else stream
@@ -73,7 +78,7 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
     if out.isatty():
         tail: list[structlog.typing.Processor] = [structlog.dev.ConsoleRenderer(timestamp_key="time")]
     else:
-        tail = [structlog.processors.format_exc_info, _rename_traceback, structlog.processors.JSONRenderer()]
+        tail = [structlog.processors.format_exc_info, _rename_traceback, _order, structlog.processors.JSONRenderer()]
     structlog.configure(
         processors=shared + tail,
         wrapper_class=structlog.make_filtering_bound_logger(cast(int, getattr(logging, level.upper()))),

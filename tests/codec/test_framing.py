@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -27,7 +28,7 @@ def test_frames_come_out_however_the_stream_is_cut(sent: list[bytes], rest: byte
         framer = Framer()
         got = [
             body
-            for start, end in zip(edges, edges[1:], strict=False)
+            for start, end in pairwise(edges)
             if end > start
             for body in bodies(framer.feed(stream[start:end]))
         ]

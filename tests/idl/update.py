@@ -1,4 +1,4 @@
-"""Rewrites what is generated: ``python -m tests.idl.update [tables] [golden]``. Look at the difference before you commit it."""
+"""Rewrites what is generated: ``python -m tests.idl.update [tables] [golden]``. Read the difference before a commit."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 
 from ply import yacc
 
+from tests.idl import golden
 from thriftserver.idl import grammar
 
 TABLES = Path(grammar.__file__).with_name("tables.py")
-HEADER = '''"""Generated from ``grammar`` by ``python -m tests.idl.update tables``; ply checks that they still belong together."""
+HEADER = '''"""Generated from ``grammar`` by ``python -m tests.idl.update tables``; ply checks that they agree."""
 
 # ruff: noqa
 # mypy: ignore-errors
@@ -35,9 +36,20 @@ def tables() -> str:
     return HEADER + "\n".join(body) + "\n"
 
 
+def update_golden() -> None:
+    for case in golden.cases():
+        kind, text = golden.outcome(case)
+        if kind != case.parts[0]:
+            print(f"{case} belongs into {kind}/:\n{text}")
+            continue
+        golden.expected_file(case).write_text(text)
+
+
 def main(what: list[str]) -> None:
     if not what or "tables" in what:
         TABLES.write_text(tables())
+    if not what or "golden" in what:
+        update_golden()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The master's decisions, walked without a process: scenarios first, then random histories that must keep its promises."""
+"""The master's decisions, walked without a process: scenarios, then random histories that must keep its promises."""
 
 from __future__ import annotations
 
@@ -92,7 +92,9 @@ def test_a_failed_start_ends_the_master_with_the_worker_s_code_and_reason() -> N
 
 def test_a_start_that_ends_with_a_strange_code_is_a_boot_failure() -> None:
     it = world(1, running=False)
-    assert policy.Fail(3, "killed by signal 9") in it.tell(policy.Exited(it.pids()[0], -9))
+    assert policy.Fail(3, "a worker was killed by signal 9 while it started") in it.tell(
+        policy.Exited(it.pids()[0], -9)
+    )
 
 
 def test_a_dead_worker_is_replaced_at_once_if_it_had_been_healthy() -> None:
@@ -125,7 +127,7 @@ def test_a_worker_that_is_never_ready_is_killed() -> None:
     pid = it.pids()[0]
     assert signals(it.later(59.9)) == []
     assert signals(it.later(0.2)) == [(pid, "KILL")]
-    assert policy.Fail(3, "killed by signal 9") in it.tell(policy.Exited(pid, -9))
+    assert policy.Fail(3, "a worker was killed by signal 9 while it started") in it.tell(policy.Exited(pid, -9))
 
 
 def test_a_reload_tries_a_canary_then_rolls() -> None:
@@ -242,7 +244,8 @@ def test_a_failed_fork_is_tried_again_later() -> None:
 
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["ready", "crash", "reload", "bad_reload", "tick", "leave"]), st.integers(0, 7)), max_size=60
+    st.tuples(st.sampled_from(["ready", "crash", "reload", "bad_reload", "tick", "leave"]), st.integers(0, 7)),
+    max_size=60,
 )
 
 

@@ -27,9 +27,9 @@ from thriftserver.schema.model import Function
 @click.option("-I", "--include", multiple=True, metavar="DIR", help="Directory to search for included files.")
 @click.option("--timeout", default="10s", show_default=True, metavar="DURATION", help="How long to wait for the reply.")
 def call(address: str, method: str, arguments: str, idl: str, include: tuple[str, ...], timeout: str) -> None:
-    """Call METHOD (method or Service.method) at ADDRESS (HOST:PORT or unix:/path) and print the result as JSON.
+    """Call METHOD (method or Service.method) at ADDRESS (HOST:PORT or unix:/path) and print the result.
 
-    ARGUMENTS is a JSON object by argument name, or a JSON array in the order of the IDL; - reads it from standard input.
+    ARGUMENTS is a JSON object by argument name, or an array in the order of the IDL; - reads it from standard input.
 
     \b
     thriftserver call 127.0.0.1:9090 Calculator.add '{"a": 1, "b": 2}' --idl idl/calculator.thrift
@@ -40,7 +40,7 @@ def call(address: str, method: str, arguments: str, idl: str, include: tuple[str
     module = loader.load(idl, include)
     loading.use(loader)
     service_name, _, name = method.rpartition(".")
-    service = choose_service(service_name or None, [module])
+    service = choose_service(service_name, [module])
     function = next((each for each in service.methods() if each.name == name), None)
     if function is None:
         names = ", ".join(each.name for each in service.methods())

@@ -1,8 +1,85 @@
-"""``thriftserver idl``: what is wrong with an IDL, and what it means."""
+"""``thriftserver idl``: what is wrong with an IDL, and what it means.
+
+It prints what the IDL front end says and decides nothing about Thrift.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import IO, Any
 
 import click
+
+from thriftserver.idl.diagnostics import Diagnostic, in_order, render
+from thriftserver.idl.dump import dump as dump_module
+from thriftserver.idl.loader import Loader
+
+_include = click.option(
+    "-I",
+    "--include",
+    "include_dirs",
+    metavar="DIR",
+    multiple=True,
+    type=click.Path(file_okay=False),
+    help="Look for included files here too, after the directory of the file that includes them. May be repeated.",
+)
 
 
 @click.group()
 def idl() -> None:
     """Check and dump IDL files."""
+
+
+@idl.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path())
+@_include
+def check(files: tuple[str, ...], include_dirs: tuple[str, ...]) -> None:
+    """List everything that is wrong with IDL files and the files they include.
+
+    Each problem comes with its place, the line of source and what to do. Exits with 1 if there are errors, else 0;
+    warnings alone are no failure.
+    """
+    loader = Loader()
+    found: list[Diagnostic] = []
+    for file in files:
+        found += loader.check(file, include_dirs)[1]
+    found = in_order(found)
+    if found:
+        _show(found, sys.stdout)
+    if any(diagnostic.severity == "error" for diagnostic in found):
+        sys.exit(1)
+    click.echo(f"ok: {len(files)} file{'s' * (len(files) != 1)} without errors")
+
+
+@idl.command()
+@click.argument("file", metavar="FILE", type=click.Path())
+@_include
+@click.option("-o", "--output", metavar="OUT", type=click.Path(dir_okay=False), help="Write to this file, not stdout.")
+def dump(file: str, include_dirs: tuple[str, ...], output: str | None) -> None:
+    """Write what an IDL file defines as JSON, every name and constant resolved.
+
+    The format is described in docs/idl.md. Exits with 1, the errors on stderr and nothing written, if there are any.
+    """
+    module, found = Loader().check(file, include_dirs)
+    if module is None:
+        _show([diagnostic for diagnostic in found if diagnostic.severity == "error"], sys.stderr)
+        sys.exit(1)
+    text = json.dumps(dump_module(module), indent=1, ensure_ascii=False) + "\n"
+    if output is None:
+        click.echo(text.encode(), nl=False)
+        return
+    try:
+        with open(output, "wb") as target:
+            target.write(text.encode())
+    except OSError as error:
+        raise click.FileError(output, error.strerror or str(error)) from error
+
+
+def _show(found: list[Diagnostic], stream: IO[Any]) -> None:
+    """Print a report, in colour on a terminal unless NO_COLOR asks for none; a terminal's encoding may lack letters."""
+    color = stream.isatty() and not os.environ.get("NO_COLOR")
+    text = render(found, color=color)
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    click.echo(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, color=color)

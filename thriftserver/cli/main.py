@@ -14,7 +14,7 @@ from thriftserver.cli.call import call
 from thriftserver.cli.check import check
 from thriftserver.cli.idl import idl
 from thriftserver.cli.run import run
-from thriftserver.errors import ThriftServerError
+from thriftserver.errors import IdlError, ThriftServerError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -37,6 +37,7 @@ def main() -> None:
         error.show()
         code = error.exit_code
     except ThriftServerError as error:
-        click.echo(f"Error: {error}", err=True)
+        # An IDL's report names file, line and severity in each of its lines.
+        click.echo(str(error) if isinstance(error, IdlError) else f"Error: {error}", err=True)
         code = error.exit_code
     sys.exit(code if isinstance(code, int) else 0)

@@ -14,7 +14,7 @@ Command = Callable[..., Any]
 
 
 def setting_options(*only: str) -> Callable[[Command], Command]:
-    """Decorate a command with an option for each setting, or for those named. Values arrive unparsed, None if absent."""
+    """Decorate a command with an option for each setting, or for those named. Values are unparsed; None: absent."""
 
     def decorate(command: Command) -> Command:
         for row in reversed(list(options())):
@@ -37,7 +37,7 @@ def config_option(command: Command) -> Command:
 
 
 def _option(row: Field[Any]) -> Callable[[Command], Command]:
-    default = ", ".join(row.default) if repeatable(row) else str(row.default)
+    default = ", ".join(row.default) if isinstance(row.default, tuple) else str(row.default).removesuffix(".0")
     note = f"  [default: {default}]" if default else ""
     return click.option(
         *row.metadata["flags"],

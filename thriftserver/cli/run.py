@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -10,11 +11,13 @@ import click
 from thriftserver import log
 from thriftserver.assignment import Assignment, Program
 from thriftserver.cli.options import config_option, setting_options
+from thriftserver.codec.binary import NATIVE
 from thriftserver.config import resolve
 from thriftserver.errors import ConfigError
 from thriftserver.idl.loader import Loader
 from thriftserver.master.sockets import Listeners
 from thriftserver.master.supervisor import Supervisor
+from thriftserver.rpc.binding import choose_service, split_spec
 
 
 @click.command()
@@ -36,6 +39,9 @@ def run(config: str | None, **cli: Any) -> None:
     program = load_program()
     settings = program.settings
     log.configure(settings.log_level)
+    if not NATIVE and not os.environ.get("THRIFTSERVER_PURE"):
+        advice = "install a C compiler and reinstall thriftserver; it works without, several times slower"
+        log.Logger().warning("codec_not_compiled", advice=advice)
     listeners = Listeners(settings.bind, settings.backlog)
     sys.exit(Supervisor(program, listeners, load_program, _work).run())
 
@@ -49,6 +55,8 @@ def make_program(config: str | None, cli: dict[str, Any]) -> Program:
         raise ConfigError("no handler: give --handler pkg.mod:Class")
     loader = Loader()
     modules = tuple(loader.load(path, settings.include) for path in settings.idl)
+    for spec in settings.handler:  # the names can be checked here, before any worker is touched
+        choose_service(split_spec(spec)[0] or settings.service, modules)
     return Program(settings, loader, modules)
 
 

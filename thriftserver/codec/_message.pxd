@@ -5,8 +5,11 @@ from thriftserver.codec._seam cimport (
     Sink, Source, finish, finish_frame, new_sink, new_source, put_field, put_raw, put_size, put_text, put_u8, take_bytes,
     take_i16, take_i32, take_text, take_u8,
 )
-from thriftserver.codec._walk cimport Fields, Member, Node, node_of, skip, take_length
+from thriftserver.codec._node cimport Node, skip, take_length
+from thriftserver.codec._walk cimport Fields, Member, node_of
 
+cdef dict _methods
+cdef dict _structs
 cdef object _MISSING_RESULT
 
 @cython.final
@@ -27,7 +30,9 @@ cdef class Method:
     cdef Member result
     cdef list throws
 
+@cython.locals(method=Method)
 cdef Method method_of(object plan)
+@cython.locals(node=Node)
 cdef Node struct_of(object cls)
 @cython.locals(word=cython.int, kind=cython.int, size=cython.int, seqid=cython.int, strict=cython.bint)
 cdef Header _header(Source source)

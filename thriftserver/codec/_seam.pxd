@@ -14,6 +14,7 @@ cdef extern from "seam.h":
     void store64(char *at, long long n) nogil
     void store_double(char *at, double d) nogil
     object new_text(const char *at, Py_ssize_t size)
+    object known_text(const char *at, Py_ssize_t size)
     bint is_ascii(object text)
     const char *text_utf8(object text, Py_ssize_t *size) except NULL
     const char *ascii_utf8(object text, Py_ssize_t *size)
@@ -21,23 +22,29 @@ cdef extern from "seam.h":
     bint exact_float(object value)
     double float_of(object value)
     long long int_of(object value, int *overflow) except? -1
-    object slot_get(object value, Py_ssize_t offset, object name)
+    PyObject *slot_at(object value, Py_ssize_t offset)
     void slot_put(object value, Py_ssize_t offset, object item)
     object slots_new(object cls, object blank, const Py_ssize_t *offsets)
     void slots_done(object value, const Py_ssize_t *offsets, Py_ssize_t count)
     void list_put(object values, Py_ssize_t place, object item)
 
-cdef class Place:
-    cdef int depth
+    object i32_list(const char *at, Py_ssize_t size)
+    object i64_list(const char *at, Py_ssize_t size)
+    object double_list(const char *at, Py_ssize_t size)
+    Py_ssize_t put_i32_items(char *at, object items, Py_ssize_t size)
+    Py_ssize_t put_i64_items(char *at, object items, Py_ssize_t size)
+    Py_ssize_t put_double_items(char *at, object items, Py_ssize_t size)
 
 @cython.final
-cdef class Source(Place):
+cdef class Source:
+    cdef int depth
     cdef bytes data
     cdef const char *base
     cdef Py_ssize_t pos, end
 
 @cython.final
-cdef class Sink(Place):
+cdef class Sink:
+    cdef int depth
     cdef char *start
     cdef char *at
     cdef char *end
@@ -112,6 +119,19 @@ cdef inline object take_text(Source source, Py_ssize_t size):
         source.pos = pos
         return fail_text(source, size)
     return try_text
+
+cdef inline object take_name(Source source, Py_ssize_t size):
+    cdef Py_ssize_t pos = source.pos
+    if size > source.end - pos:
+        fail_short(source, size)
+    if size > 32 or size < 2:
+        return take_text(source, size)
+    source.pos = pos + size
+    name = known_text(source.base + pos, size)
+    if name is None:
+        source.pos = pos
+        return fail_text(source, size)
+    return name
 
 cdef inline int pass_over(Source source, Py_ssize_t size) except -1:
     if size > source.end - source.pos:
@@ -243,3 +263,48 @@ cdef inline bint put_bytes(Sink sink, object value) except -1:
         return put_odd_bytes(sink, value)
     put_sized(sink, PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
     return True
+
+cdef inline list take_i32_run(Source source, Py_ssize_t size):
+    cdef Py_ssize_t pos = source.pos
+    if size > (source.end - pos) // 4:
+        fail_short(source, size)
+    source.pos = pos + size * 4
+    return <list>i32_list(source.base + pos, size)
+
+cdef inline Py_ssize_t put_i32_run(Sink sink, object items) except -2:
+    cdef Py_ssize_t size = len(items)
+    room(sink, size * 4)
+    if put_i32_items(sink.at, items, size) != size:
+        return -1
+    sink.at += size * 4
+    return size
+
+cdef inline list take_i64_run(Source source, Py_ssize_t size):
+    cdef Py_ssize_t pos = source.pos
+    if size > (source.end - pos) // 8:
+        fail_short(source, size)
+    source.pos = pos + size * 8
+    return <list>i64_list(source.base + pos, size)
+
+cdef inline Py_ssize_t put_i64_run(Sink sink, object items) except -2:
+    cdef Py_ssize_t size = len(items)
+    room(sink, size * 8)
+    if put_i64_items(sink.at, items, size) != size:
+        return -1
+    sink.at += size * 8
+    return size
+
+cdef inline list take_double_run(Source source, Py_ssize_t size):
+    cdef Py_ssize_t pos = source.pos
+    if size > (source.end - pos) // 8:
+        fail_short(source, size)
+    source.pos = pos + size * 8
+    return <list>double_list(source.base + pos, size)
+
+cdef inline Py_ssize_t put_double_run(Sink sink, object items) except -2:
+    cdef Py_ssize_t size = len(items)
+    room(sink, size * 8)
+    if put_double_items(sink.at, items, size) != size:
+        return -1
+    sink.at += size * 8
+    return size

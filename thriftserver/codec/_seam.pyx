@@ -10,6 +10,8 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
 from libc.string cimport memcpy
 
+import msgspec
+
 from thriftserver.codec.fault import Fault
 
 cdef extern from *:
@@ -26,29 +28,23 @@ cdef extern from "seam.h":
 cdef enum:
     SCRATCH = 16384
 
-cdef char *spare = NULL
+#: A sink that nobody uses, kept for its memory. Nobody touches a sink after ``finish``.
+cdef Sink idle = None
 
 
-cdef class Place:
+@cython.final
+@cython.freelist(4)
+cdef class Source:
     pass
 
 
 @cython.final
-cdef class Source(Place):
-    pass
-
-
-@cython.final
-cdef class Sink(Place):
+cdef class Sink:
     def __dealloc__(self):
-        global spare
         if self.owner != NULL:
             Py_DECREF(self.owner)
-        elif self.start != NULL:
-            if spare == NULL:
-                spare = self.start
-            else:
-                PyMem_Free(self.start)
+        else:
+            PyMem_Free(self.start)
 
 
 cdef Source new_source(bytes data, Py_ssize_t pos):
@@ -65,16 +61,17 @@ cdef Source new_source(bytes data, Py_ssize_t pos):
 
 
 cdef Sink new_sink(bint framed):
-    global spare
-    cdef Sink sink = Sink.__new__(Sink)
-    sink.owner = NULL
-    sink.depth = 0
-    sink.start = spare
-    if spare == NULL:
+    global idle
+    cdef Sink sink = idle
+    if sink is None:
+        sink = Sink.__new__(Sink)
+        sink.owner = NULL
         sink.start = <char *>PyMem_Malloc(SCRATCH)
         if sink.start == NULL:
             raise MemoryError
-    spare = NULL
+    else:
+        idle = None
+    sink.depth = 0
     sink.at = sink.start + (4 if framed else 0)
     sink.end = sink.start + SCRATCH
     return sink
@@ -82,7 +79,6 @@ cdef Sink new_sink(bint framed):
 
 cdef int grow(Sink sink, Py_ssize_t size) except -1:
     """Room for ``size`` more bytes; from the first growth on the bytes to be returned are filled directly."""
-    global spare
     cdef Py_ssize_t used = sink.at - sink.start
     cdef Py_ssize_t wanted = used + size
     cdef PyObject *owner
@@ -91,10 +87,7 @@ cdef int grow(Sink sink, Py_ssize_t size) except -1:
     if sink.owner == NULL:
         owner = new_bytes(NULL, wanted)
         memcpy(bytes_at(owner), sink.start, used)
-        if spare == NULL:
-            spare = sink.start
-        else:
-            PyMem_Free(sink.start)
+        PyMem_Free(sink.start)
         sink.owner = owner
     else:
         owner = sink.owner
@@ -109,10 +102,12 @@ cdef int grow(Sink sink, Py_ssize_t size) except -1:
 
 
 cdef bytes finish(Sink sink):
+    global idle
     cdef Py_ssize_t used = sink.at - sink.start
     cdef PyObject *owner
     cdef bytes made
     if sink.owner == NULL:
+        idle = sink
         return PyBytes_FromStringAndSize(sink.start, used)
     owner = sink.owner
     sink.owner = NULL
@@ -183,13 +178,11 @@ cdef bint put_wide_text(Sink sink, object value) except -1:
 
 
 cdef list slot_offsets(object cls, object names):
-    """Where the slots of a struct's class lie; empty unless all are plain object slots of one msgspec.Struct."""
-    import msgspec
-
-    if cls is None or not names or not issubclass(cls, msgspec.Struct):
-        return []
+    """Where the slots of a struct's class lie; None unless all are plain object slots of one msgspec.Struct."""
+    if cls is None or not issubclass(cls, msgspec.Struct):
+        return None
     offsets = [slot_offset(cls, name) for name in names]
-    return offsets if min(offsets) > 0 else []
+    return offsets if min(offsets, default=1) > 0 else None
 
 
 cdef bytes slot_table(object offsets):

@@ -2,66 +2,24 @@
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.list cimport PyList_GET_ITEM
+from cpython.object cimport PyObject
 
+from thriftserver.codec._node cimport (
+    Binary, Bool, Double, Enum, I16, I32, I64, I8, Node, Text, Uuid, check_size, enter, nest, skip, take_length,
+)
 from thriftserver.codec._seam cimport (
-    Place, Sink, Source, list_put, pass_over, put_bytes, put_double, put_field, put_i8, put_i16, put_i32, put_i64,
-    put_raw, put_size, put_text, put_u8, slot_get, slot_offsets, slot_put, slot_table, slots_done, slots_new, take_bytes,
-    take_double, take_i8, take_i16, take_i32, take_i64, take_text, take_u8,
+    Sink, Source, list_put, put_field, put_size, put_u8, slot_at, slot_offsets, slot_put, slot_table, slots_done,
+    slots_new, take_i16, take_u8,
 )
 
-cdef int _limit
 cdef object _ABSENT
-cdef tuple _INTEGERS
-cdef int[17] _WIDTHS
-cdef int[17] _LEAST
-
-cdef class Node:
-    cdef str text
-    cdef Py_ssize_t width
-    cdef int wire
-    cpdef link(self, row)
-    cdef object read(self, Source source)
-    cdef int write(self, Sink sink, object value) except -1
-    cdef object misfit(self, object value)
-
-cdef class Bool(Node):
-    cdef int write_other(self, Sink sink, object value) except -1
-
-cdef class I8(Node):
-    pass
-
-cdef class I16(Node):
-    pass
-
-cdef class I32(Node):
-    pass
-
-cdef class I64(Node):
-    pass
-
-cdef class Double(Node):
-    pass
-
-cdef class Enum(Node):
-    cdef dict members
-    @cython.locals(number=object)
-    cdef object read(self, Source source)
-
-cdef class Text(Node):
-    pass
-
-cdef class Binary(Node):
-    pass
-
-cdef class Uuid(Node):
-    pass
 
 cdef class List(Node):
     cdef Node element
     cdef bint frozen
     @cython.locals(element=Node, code=cython.int, size=cython.int, items=list)
     cdef list read_items(self, Source source)
-    @cython.locals(element=Node, size=cython.Py_ssize_t, index=cython.Py_ssize_t)
+    @cython.locals(element=Node, size=cython.Py_ssize_t)
     cdef int write_items(self, Sink sink, object items) except -1
 
 cdef class Set(List):
@@ -71,9 +29,9 @@ cdef class Map(Node):
     cdef Node key
     cdef Node element
     cdef bint frozen
-    @cython.locals(key=Node, element=Node, key_code=cython.int, code=cython.int, size=cython.int, index=cython.int, items=dict)
+    @cython.locals(key=Node, element=Node, key_code=cython.int, code=cython.int, size=cython.int, index=cython.int, known=cython.bint, items=dict)
     cdef object read(self, Source source)
-    @cython.locals(key=Node, element=Node, index=cython.Py_ssize_t)
+    @cython.locals(key=Node, element=Node, index=cython.Py_ssize_t, known=cython.bint)
     cdef int write_items(self, Sink sink, dict items) except -1
 
 @cython.final
@@ -83,7 +41,7 @@ cdef class Member:
     cdef readonly Py_ssize_t place
     cdef readonly bint required
     cdef readonly int wire
-    cdef readonly Py_ssize_t rank
+    cdef public Member next
     cdef readonly Py_ssize_t offset
     cdef readonly str step
     cdef readonly Node node
@@ -98,10 +56,11 @@ cdef class Fields:
     cdef object cls
     cdef Py_ssize_t count
     cdef bint direct
+    cdef Member first
     cdef list late
     cdef readonly list members
     cdef bytes table
-    @cython.locals(members=list, count=cython.Py_ssize_t, hint=cython.Py_ssize_t, member=Member, id=cython.int, code=cython.int, step=str)
+    @cython.locals(expected=Member, member=Member, id=cython.int, code=cython.int, step=str)
     cdef object read(self, Source source)
 
 cdef class Struct(Node):
@@ -123,19 +82,13 @@ cdef object _choose_value
 
 cdef int choose(object union, str name, object value) except -1
 cdef Node node_of(object row)
-cdef int enter(Place place) except -1
-cdef int take_length(Source source) except -1
-cdef int check_size(Source source, Py_ssize_t size, Py_ssize_t width) except -1
-cdef object map_step(Py_ssize_t index, object name)
+cdef object map_step(Py_ssize_t index, bint known, object name)
 cdef object listed(Node node, object value)
-@cython.locals(width=cython.int, inner=cython.int, key=cython.int)
-cdef int skip(Source source, int code) except -1
-@cython.locals(least=cython.Py_ssize_t)
-cdef int skip_items(Source source, Py_ssize_t size, int first, int second) except -1
-cdef int least_of(int code) except -1
-
 cdef inline object slot(object value, Member member):
-    return slot_get(value, member.offset, member.name)
+    cdef PyObject *item = slot_at(value, member.offset)
+    if item == NULL:  # deleted by its owner: let Python say so
+        return getattr(value, member.name)
+    return <object>item
 
 cdef inline object begin(Fields fields):
     if fields.direct:
@@ -151,7 +104,7 @@ cdef inline int keep(object values, Member member, object value) except -1:
 
 cdef inline object kept(object values, Member member):
     if member.offset != 0:
-        return slot_get(values, member.offset, member.name)
+        return <object>slot_at(values, member.offset)
     return <object>PyList_GET_ITEM(values, member.place)
 
 cdef inline object complete(Fields fields, object values):

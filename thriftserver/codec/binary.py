@@ -1,4 +1,4 @@
-"""The binary protocol, as the rest of the project calls it: the compiled walker where there is one, else the readable one.
+"""The binary protocol as the rest of the project calls it: compiled where that was possible, else the readable source.
 
 Nothing here knows a byte; set ``THRIFTSERVER_PURE`` in the environment to run without compiled code.
 """

@@ -1,4 +1,4 @@
-"""Whole messages of the binary protocol, and whole structs: headers, arguments, results, errors; where faults get a path.
+"""Whole messages of the binary protocol, and whole structs; where faults get their path and become public errors.
 
 Nothing here knows how a value stands in bytes (``codec.walk`` does), how a method is called, or where frames come from.
 Like ``walk``, this source is also compiled, with ``_message.pxd``, into the module ``_message``.
@@ -6,19 +6,25 @@ Like ``walk``, this source is also compiled, with ``_message.pxd``, into the mod
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
 from thriftserver import wire
 from thriftserver.codec.fault import Fault
-from thriftserver.codec.plan import plan_of
+from thriftserver.codec.plan import MethodPlan, plan_of
 from thriftserver.errors import ApplicationError, EncodeError, WireError
 from thriftserver.wire import Application
 
 try:
-    import cython
+    import cython  # type: ignore[import-untyped, import-not-found, unused-ignore]
 except ImportError:  # needed to compile this file, not to run it
     from thriftserver.codec import uncompiled as cython
 
 if not cython.compiled:
+    from thriftserver.codec.node import Node, skip, take_length
     from thriftserver.codec.seam import (
+        Sink,
+        Source,
         finish,
         finish_frame,
         new_sink,
@@ -34,8 +40,14 @@ if not cython.compiled:
         take_text,
         take_u8,
     )
-    from thriftserver.codec.walk import Fields, Member, node_of, skip, take_length
+    from thriftserver.codec.walk import Fields, Member, node_of
 
+#: What a frame may come as; anything but bytes is copied.
+Buffer: TypeAlias = bytes | bytearray | memoryview
+#: What was made of a method's plan, and of a struct's class.
+_methods: dict[MethodPlan, Method] = {}
+_structs: dict[type, Node] = {}
+_KEPT = 10_000
 _MISSING_RESULT = Application.MISSING_RESULT
 
 
@@ -44,14 +56,14 @@ class Header:
 
     __slots__ = ("body", "kind", "name", "seqid", "strict")
 
-    def __init__(self, name, kind, seqid, strict=True, body=0):
+    def __init__(self, name: str, kind: int, seqid: int, strict: bool = True, body: int = 0) -> None:
         self.name = name
         self.kind = kind
         self.seqid = seqid
         self.strict = strict
         self.body = body
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (
             f"Header(name={self.name!r}, kind={self.kind}, seqid={self.seqid}, strict={self.strict}, body={self.body})"
         )
@@ -62,34 +74,45 @@ class Method:
 
     __slots__ = ("args", "members", "name", "oneway", "outcomes", "reply", "result", "throws")
 
-    def __init__(self, plan):
+    def __init__(self, plan: MethodPlan) -> None:
         self.name = plan.name
         self.oneway = plan.oneway
         self.args = Fields(plan.args)
         #: In the order of declaration, which is how arguments are given.
         self.members = sorted(self.args.members, key=lambda member: member.place)
-        self.result = None if plan.result is None else Member(plan.result, 0, 0)
-        self.throws = [Member(row, 0, 0) for row in plan.throws]
+        self.result = None if plan.result is None else Member(plan.result, 0)
+        self.throws = [Member(row, 0) for row in plan.throws]
         self.outcomes = {member.id: member for member in self.throws}
         if self.result is not None:
             self.outcomes[0] = self.result
 
 
-def method_of(plan):
+def method_of(plan: MethodPlan) -> Method:
     """The nodes of a method's plan."""
-    method = plan.nodes.get(__name__)
+    method = _methods.get(plan)
     if method is None:
         method = Method(plan)
-        plan.nodes[__name__] = method
+        remember(_methods, plan, method)
     return method
 
 
-def struct_of(cls):
+def struct_of(cls: type) -> Node:
     """The node of a struct's class."""
-    return node_of(plan_of(cls).row)
+    node = _structs.get(cls)
+    if node is None:
+        node = node_of(plan_of(cls).row)
+        remember(_structs, cls, node)
+    return node
 
 
-def read_header(frame, start=0):
+def remember(kept: dict[Any, Any], key: Any, made: Any) -> None:
+    """Keep what was made, within bounds: a process may load IDLs again and again."""
+    if len(kept) >= _KEPT:
+        kept.clear()
+    kept[key] = made
+
+
+def read_header(frame: Buffer, start: int = 0) -> Header:
     """The header of the message at ``start``; strict and old form."""
     try:
         return _header(new_source(_bytes(frame), start))
@@ -97,7 +120,7 @@ def read_header(frame, start=0):
         raise WireError(f"bad message header: {fault.message}") from None
 
 
-def _header(source):
+def _header(source: Source) -> Header:
     word = take_i32(source)
     strict = word < 0
     kind = 0
@@ -117,16 +140,16 @@ def _header(source):
     return Header(name, kind, seqid, strict, source.pos)
 
 
-def decode_args(plan, frame, body):
+def decode_args(plan: MethodPlan, frame: Buffer, body: int) -> list[Any]:
     """The arguments of a call, in the order of the IDL."""
     method = method_of(plan)
     try:
-        return method.args.read(new_source(_bytes(frame), body))
+        return method.args.read(new_source(_bytes(frame), body))  # type: ignore[no-any-return]
     except Fault as fault:
         raise WireError(fault.message, fault.path("args")) from None
 
 
-def encode_result(plan, header, value):
+def encode_result(plan: MethodPlan, header: Header, value: Any) -> bytes:
     """The frame of a reply with the method's result."""
     method = method_of(plan)
     sink = new_sink(True)
@@ -140,7 +163,7 @@ def encode_result(plan, header, value):
     return finish_frame(sink)
 
 
-def encode_declared(plan, header, index, exc):
+def encode_declared(plan: MethodPlan, header: Header, index: int, exc: Any) -> bytes:
     """The frame of a reply with the declared exception number ``index``."""
     method = method_of(plan)
     member = method.throws[index]
@@ -154,7 +177,7 @@ def encode_declared(plan, header, index, exc):
     return finish_frame(sink)
 
 
-def encode_error(header, type, message):
+def encode_error(header: Header, type: int, message: str) -> bytes:
     """The frame of an EXCEPTION message, with what Thrift calls a TApplicationException."""
     sink = new_sink(True)
     _open(sink, header.strict, wire.EXCEPTION, header.name, header.seqid)
@@ -168,7 +191,7 @@ def encode_error(header, type, message):
     return finish_frame(sink)
 
 
-def encode_call(plan, seqid, args, name=None):
+def encode_call(plan: MethodPlan, seqid: int, args: Sequence[Any], name: str | None = None) -> bytes:
     """The frame of a call; ``name`` replaces the method's (``"service:method"``)."""
     method = method_of(plan)
     if len(args) != len(method.members):
@@ -188,7 +211,7 @@ def encode_call(plan, seqid, args, name=None):
     return finish_frame(sink)
 
 
-def decode_reply(plan, frame, header):
+def decode_reply(plan: MethodPlan, frame: Buffer, header: Header) -> Any:
     """The result in a reply; raises the declared exception, or the ``ApplicationError``, that it holds instead."""
     method = method_of(plan)
     source = new_source(_bytes(frame), header.body)
@@ -202,7 +225,7 @@ def decode_reply(plan, frame, header):
         raise WireError(fault.message, fault.path("result")) from None
 
 
-def _outcome(method, source):
+def _outcome(method: Method, source: Source) -> Any:
     result = None
     found = False
     raised = None
@@ -225,7 +248,7 @@ def _outcome(method, source):
     return result
 
 
-def _application_error(source):
+def _application_error(source: Source) -> ApplicationError:
     message = ""
     type = 0
     while True:
@@ -241,7 +264,7 @@ def _application_error(source):
             skip(source, code)
 
 
-def encode_struct(value):
+def encode_struct(value: Any) -> bytes:
     """The bytes of one struct, union or exception."""
     cls = type(value)
     node = struct_of(cls)
@@ -253,7 +276,7 @@ def encode_struct(value):
     return finish(sink)
 
 
-def decode_struct(cls, data):
+def decode_struct(cls: type, data: Buffer) -> Any:
     """One struct, union or exception from its bytes; what follows it is ignored, as Apache's library does."""
     node = struct_of(cls)
     try:
@@ -262,11 +285,11 @@ def decode_struct(cls, data):
         raise WireError(fault.message, fault.path(cls.__name__)) from None
 
 
-def _bytes(data):
+def _bytes(data: Buffer) -> bytes:
     return data if isinstance(data, bytes) else bytes(data)
 
 
-def _open(sink, strict, kind, name, seqid):
+def _open(sink: Sink, strict: bool, kind: int, name: str, seqid: int) -> None:
     if strict:
         put_u8(sink, 0x80)
         put_u8(sink, 0x01)
@@ -279,7 +302,7 @@ def _open(sink, strict, kind, name, seqid):
     put_size(sink, seqid)
 
 
-def _put_member(sink, member, value):
+def _put_member(sink: Sink, member: Member, value: Any) -> None:
     put_field(sink, member.wire, member.id)
     try:
         member.node.write(sink, value)
@@ -289,7 +312,7 @@ def _put_member(sink, member, value):
         raise
 
 
-def _read_member(source, member):
+def _read_member(source: Source, member: Member) -> Any:
     try:
         return member.node.read(source)
     except Fault as fault:

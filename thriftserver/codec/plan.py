@@ -1,6 +1,6 @@
 """Compiles a schema into rows, once per type: everything about a type that the codec has to know, decided here.
 
-Nothing here knows bytes beyond wire types and minimum widths; walkers (``codec.walk``, compiled or not) follow the rows.
+Nothing here knows bytes beyond wire types and minimum widths; ``codec.walk``, compiled or not, follows the rows.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class Row:
         self.width = width
         self.text = text  # the type in the IDL's words, for messages
         self.frozen = frozen  # in key or member position: decodes to hashable values
-        self.key: Row | None = None
-        self.element: Row | None = None
-        self.plan: Plan | None = None
+        self.key: Any = None  # Row of a map's keys
+        self.element: Any = None  # Row of elements, or of a map's values
+        self.plan: Any = None  # Plan of a struct
         self.members: dict[int, Any] = {}
 
 
@@ -71,7 +71,7 @@ class Plan:
         self.row = Row("union" if struct.kind == "union" else "struct", wire.STRUCT, 1, struct.name, frozen)
         self.row.plan = self
         self.kind = struct.kind
-        self.cls = class_of(struct)
+        self.cls: type = class_of(struct)
         self.frozen = frozen
         self.fields: tuple[FieldRow, ...] = ()
         #: What each walker has made of this plan, by the walker's name.
@@ -83,7 +83,7 @@ class Plan:
 class MethodPlan:
     """The rows of one method: its arguments, its result (None for void), its declared exceptions."""
 
-    __slots__ = ("args", "name", "nodes", "oneway", "result", "throws")
+    __slots__ = ("args", "name", "oneway", "result", "throws")
 
     def __init__(self, function: model.Function) -> None:
         self.name = function.name
@@ -91,7 +91,6 @@ class MethodPlan:
         self.args = _fields(function.args, False)
         self.result = None if function.returns is None else FieldRow(0, 0, "success", False, row(function.returns))
         self.throws = _fields(function.throws, False)
-        self.nodes: dict[str, Any] = {}
 
     def declared(self, exc: BaseException) -> int | None:
         """The index in ``throws`` of the exception that this one is: by class, else by a class's name.
@@ -110,8 +109,7 @@ class MethodPlan:
 
 
 def _class(field: FieldRow) -> type:
-    assert field.row.plan is not None  # the grammar lets only exceptions be thrown
-    return field.row.plan.cls
+    return field.row.plan.cls  # type: ignore[no-any-return]  # only exceptions can be thrown, they have a plan
 
 
 def struct_plan(struct: model.Struct, frozen: bool = False) -> Plan:
@@ -153,7 +151,7 @@ def row(type: model.Type, frozen: bool = False) -> Row:
             return Row(name, code, width, name)
         case model.Enum():
             made = Row("enum", wire.I32, 4, type.name)
-            made.members = dict(enum_of(type)._value2member_map_)  # type: ignore[arg-type]
+            made.members = dict(enum_of(type)._value2member_map_)
             return made
         case model.List(element=element):
             made = Row("list", wire.LIST, 5, str(type), frozen)

@@ -24,97 +24,6 @@ static inline uint16_t swap16(uint16_t v) { return (uint16_t)(v << 8 | v >> 8); 
 #define BE64(v) __builtin_bswap64(v)
 #else
 #error "this compiler has no known byte swap: install without a compiler"
-/* ---- texts and numbers ---- */
-
-/* A str from UTF-8; None (and no exception) when it is not UTF-8. ASCII, the common case, is copied as it is. */
-static inline PyObject *new_text(const char *at, Py_ssize_t size) {
-    Py_ssize_t i = 0;
-    uint64_t seen = 0, word;
-    for (; i + 8 <= size; i += 8) {
-        memcpy(&word, at + i, 8);
-        seen |= word;
-    }
-    for (; i < size; i++) seen |= (uint64_t)(unsigned char)at[i] ;
-    if (size > 1 && !(seen & 0x8080808080808080ULL)) {
-        PyObject *text = PyUnicode_New(size, 127);
-        if (text != NULL) memcpy(PyUnicode_DATA(text), at, (size_t)size);
-        return text;
-    }
-    PyObject *text = PyUnicode_DecodeUTF8(at, size, NULL);
-    if (text == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
-        PyErr_Clear();
-        Py_RETURN_NONE;
-    }
-    return text;
-}
-static inline int is_ascii(PyObject *value) { return PyUnicode_Check(value) && PyUnicode_IS_COMPACT_ASCII(value); }
-static inline const char *ascii_utf8(PyObject *text, Py_ssize_t *size) {
-    *size = PyUnicode_GET_LENGTH(text);
-    return (const char *)PyUnicode_DATA(text);
-}
-static inline const char *text_utf8(PyObject *text, Py_ssize_t *size) { return PyUnicode_AsUTF8AndSize(text, size); }
-static inline int exact_int(PyObject *value) { return PyLong_CheckExact(value); }
-static inline int exact_float(PyObject *value) { return PyFloat_CheckExact(value); }
-static inline double float_of(PyObject *value) { return PyFloat_AS_DOUBLE(value); }
-static inline long long int_of(PyObject *value, int *overflow) { return PyLong_AsLongLongAndOverflow(value, overflow); }
-
-/* ---- slots of structs ---- */
-
-/* The offset of an object slot that a class has under a name, else 0. */
-static inline Py_ssize_t slot_offset(PyObject *cls, PyObject *name) {
-    PyObject *found = PyObject_GetAttr(cls, name); /* a class gives its slot's descriptor */
-    Py_ssize_t offset = 0;
-    if (found == NULL) {
-        PyErr_Clear();
-        return 0;
-    }
-    if (Py_IS_TYPE(found, &PyMemberDescr_Type)) {
-        struct PyMemberDef *member = ((PyMemberDescrObject *)found)->d_member;
-        if (member->type == SLOT_KIND && PyType_IsSubtype((PyTypeObject *)cls, PyDescr_TYPE(found)))
-            offset = member->offset;
-    }
-    Py_DECREF(found);
-    return offset;
-}
-#define SLOT(value, offset) (*(PyObject **)((char *)(value) + (offset)))
-/* A slot's value; for an empty one the AttributeError that Python would give. */
-static inline PyObject *slot_get(PyObject *value, Py_ssize_t offset, PyObject *name) {
-    PyObject *item = SLOT(value, offset);
-    if (item == NULL) return PyObject_GetAttr(value, name);
-    return Py_NewRef(item);
-}
-static inline void slot_put(PyObject *value, Py_ssize_t offset, PyObject *item) {
-    PyObject *old = SLOT(value, offset);
-    SLOT(value, offset) = Py_NewRef(item);
-    Py_XDECREF(old);
-}
-/* A new instance with every slot filled. The collector does not see it before slots_done. */
-static inline PyObject *slots_new(PyObject *cls, PyObject *blank, const Py_ssize_t *offsets) {
-    PyTypeObject *type = (PyTypeObject *)cls;
-    PyObject *made = type->tp_alloc(type, 0);
-    if (made == NULL) return NULL;
-    if (PyType_IS_GC(type)) PyObject_GC_UnTrack(made);
-    for (Py_ssize_t i = 0, n = PyList_GET_SIZE(blank); i < n; i++)
-        SLOT(made, offsets[i]) = Py_NewRef(PyList_GET_ITEM(blank, i));
-    return made;
-}
-/* As msgspec does: only an instance that could be part of a cycle is shown to the collector. */
-static inline void slots_done(PyObject *made, const Py_ssize_t *offsets, Py_ssize_t count) {
-    if (!PyObject_IS_GC(made)) return;
-    for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *item = SLOT(made, offsets[i]);
-        if (PyObject_IS_GC(item) && (!PyTuple_CheckExact(item) || PyObject_GC_IsTracked(item))) {
-            PyObject_GC_Track(made);
-            return;
-        }
-    }
-}
-static inline void list_put(PyObject *values, Py_ssize_t place, PyObject *item) {
-    PyObject *old = PyList_GET_ITEM(values, place);
-    PyList_SET_ITEM(values, place, Py_NewRef(item));
-    Py_XDECREF(old);
-}
-
 #endif
 
 static inline int load16(const char *at) {
@@ -182,6 +91,20 @@ static inline PyObject *new_text(const char *at, Py_ssize_t size) {
     }
     return text;
 }
+/* The same for short texts that come again and again (keys of maps): the last 512 different ones are kept. */
+#define KNOWN 512
+static PyObject *known_texts[KNOWN];
+static inline PyObject *known_text(const char *at, Py_ssize_t size) {
+    uint32_t mix = 2166136261u;
+    for (Py_ssize_t i = 0; i < size; i++) mix = (mix ^ (unsigned char)at[i]) * 16777619u;
+    PyObject **place = &known_texts[(mix ^ mix >> 16) % KNOWN];
+    PyObject *text = *place;
+    if (text != NULL && PyUnicode_GET_LENGTH(text) == size && memcmp(PyUnicode_DATA(text), at, (size_t)size) == 0)
+        return Py_NewRef(text);
+    text = new_text(at, size);
+    if (text != NULL && text != Py_None && PyUnicode_IS_COMPACT_ASCII(text)) Py_XSETREF(*place, Py_NewRef(text));
+    return text;
+}
 static inline int is_ascii(PyObject *value) { return PyUnicode_Check(value) && PyUnicode_IS_COMPACT_ASCII(value); }
 static inline const char *ascii_utf8(PyObject *text, Py_ssize_t *size) {
     *size = PyUnicode_GET_LENGTH(text);
@@ -212,12 +135,7 @@ static inline Py_ssize_t slot_offset(PyObject *cls, PyObject *name) {
     return offset;
 }
 #define SLOT(value, offset) (*(PyObject **)((char *)(value) + (offset)))
-/* A slot's value; for an empty one the AttributeError that Python would give. */
-static inline PyObject *slot_get(PyObject *value, Py_ssize_t offset, PyObject *name) {
-    PyObject *item = SLOT(value, offset);
-    if (item == NULL) return PyObject_GetAttr(value, name);
-    return Py_NewRef(item);
-}
+static inline PyObject *slot_at(PyObject *value, Py_ssize_t offset) { return SLOT(value, offset); }
 static inline void slot_put(PyObject *value, Py_ssize_t offset, PyObject *item) {
     PyObject *old = SLOT(value, offset);
     SLOT(value, offset) = Py_NewRef(item);
@@ -248,6 +166,83 @@ static inline void list_put(PyObject *values, Py_ssize_t place, PyObject *item) 
     PyObject *old = PyList_GET_ITEM(values, place);
     PyList_SET_ITEM(values, place, Py_NewRef(item));
     Py_XDECREF(old);
+}
+
+/* ---- many numbers at once; ``items`` is a list or tuple, and nothing here runs foreign code that could change it ---- */
+
+static inline PyObject *i32_list(const char *at, Py_ssize_t size) {
+    PyObject *made = PyList_New(size);
+    if (made == NULL) return NULL;
+    for (Py_ssize_t i = 0; i < size; i++, at += 4) {
+        PyObject *item = PyLong_FromLong(load32(at));
+        if (item == NULL) {
+            Py_DECREF(made);
+            return NULL;
+        }
+        PyList_SET_ITEM(made, i, item);
+    }
+    return made;
+}
+static inline PyObject *i64_list(const char *at, Py_ssize_t size) {
+    PyObject *made = PyList_New(size);
+    if (made == NULL) return NULL;
+    for (Py_ssize_t i = 0; i < size; i++, at += 8) {
+        PyObject *item = PyLong_FromLongLong(load64(at));
+        if (item == NULL) {
+            Py_DECREF(made);
+            return NULL;
+        }
+        PyList_SET_ITEM(made, i, item);
+    }
+    return made;
+}
+static inline PyObject *double_list(const char *at, Py_ssize_t size) {
+    PyObject *made = PyList_New(size);
+    if (made == NULL) return NULL;
+    for (Py_ssize_t i = 0; i < size; i++, at += 8) {
+        PyObject *item = PyFloat_FromDouble(load_double(at));
+        if (item == NULL) {
+            Py_DECREF(made);
+            return NULL;
+        }
+        PyList_SET_ITEM(made, i, item);
+    }
+    return made;
+}
+
+/* How many were put, up to the first that needs a closer look. */
+static inline Py_ssize_t put_i32_items(char *at, PyObject *items, Py_ssize_t size) {
+    PyObject **item = PySequence_Fast_ITEMS(items);
+    Py_ssize_t i = 0;
+    for (; i < size; i++, at += 4) {
+        int overflow;
+        if (!PyLong_CheckExact(item[i])) break;
+        long long n = PyLong_AsLongLongAndOverflow(item[i], &overflow);
+        if (overflow || n < INT32_MIN || n > INT32_MAX) break;
+        store32(at, (int)n);
+    }
+    return i;
+}
+static inline Py_ssize_t put_i64_items(char *at, PyObject *items, Py_ssize_t size) {
+    PyObject **item = PySequence_Fast_ITEMS(items);
+    Py_ssize_t i = 0;
+    for (; i < size; i++, at += 8) {
+        int overflow;
+        if (!PyLong_CheckExact(item[i])) break;
+        long long n = PyLong_AsLongLongAndOverflow(item[i], &overflow);
+        if (overflow) break;
+        store64(at, n);
+    }
+    return i;
+}
+static inline Py_ssize_t put_double_items(char *at, PyObject *items, Py_ssize_t size) {
+    PyObject **item = PySequence_Fast_ITEMS(items);
+    Py_ssize_t i = 0;
+    for (; i < size; i++, at += 8) {
+        if (!PyFloat_CheckExact(item[i])) break;
+        store_double(at, PyFloat_AS_DOUBLE(item[i]));
+    }
+    return i;
 }
 
 #endif

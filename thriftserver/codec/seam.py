@@ -67,9 +67,9 @@ def finish_frame(sink: Sink) -> bytes:
     return bytes(sink)
 
 
-def slot_offsets(cls: type | None, names: list[str]) -> list[int]:
-    """Where compiled code finds the slots of a class; empty here, as without it they are attributes."""
-    return []
+def slot_offsets(cls: type | None, names: list[str]) -> list[int] | None:
+    """Where compiled code finds the slots of a class; None here, as without it they are attributes."""
+    return None
 
 
 def slot_table(offsets: list[int]) -> bytes:
@@ -174,6 +174,11 @@ def take_text(source: Source, size: int) -> str:
         raise Fault(f"invalid UTF-8 at byte {error.start} of {size}") from None
     source.pos = pos + size
     return text
+
+
+def take_name(source: Source, size: int) -> str:
+    """A text that is probably short and seen before; compiled code keeps some."""
+    return take_text(source, size)
 
 
 def pass_over(source: Source, size: int) -> None:
@@ -283,3 +288,45 @@ def put_bytes(sink: Sink, value: Any) -> bool:
     sink += _i32.pack(len(value))
     sink += value
     return True
+
+
+def take_i32_run(source: Source, size: int) -> list[int]:
+    return _take_run(source, size, 4, "i")
+
+
+def take_i64_run(source: Source, size: int) -> list[int]:
+    return _take_run(source, size, 8, "q")
+
+
+def take_double_run(source: Source, size: int) -> list[float]:
+    return _take_run(source, size, 8, "d")
+
+
+def _take_run(source: Source, size: int, width: int, code: str) -> list[Any]:
+    """Many numbers at once; whoever calls has checked that the data has them."""
+    pos = source.pos
+    source.pos = pos + size * width
+    return list(struct.unpack_from(f">{size}{code}", source.data, pos))
+
+
+def put_i32_run(sink: Sink, items: Any) -> int:
+    return _put_run(sink, items, int, "i")
+
+
+def put_i64_run(sink: Sink, items: Any) -> int:
+    return _put_run(sink, items, int, "q")
+
+
+def put_double_run(sink: Sink, items: Any) -> int:
+    return _put_run(sink, items, float, "d")
+
+
+def _put_run(sink: Sink, items: Any, kind: type, code: str) -> int:
+    """All of the numbers at once and how many, or -1 and nothing: then each has to be looked at."""
+    if any(item.__class__ is not kind for item in items):
+        return -1
+    try:
+        sink += struct.pack(f">{len(items)}{code}", *items)
+    except struct.error:
+        return -1
+    return len(items)

@@ -44,7 +44,7 @@ TypeNode: TypeAlias = Token | Container
 
 
 class Scalar:
-    """A number, string or name used as a value; ``kind`` is the kind of its token: INTEGER, REAL, LITERAL, IDENTIFIER."""
+    """A number, string or name used as a value; ``kind`` is its token's: INTEGER, REAL, LITERAL or IDENTIFIER."""
 
     __slots__ = ("kind", "token")
 

@@ -5,25 +5,21 @@ It asks the scope what names mean, and knows nothing of fields, services or file
 
 from __future__ import annotations
 
-import uuid
-from typing import Any, Final, NamedTuple
+from math import isinf
+from typing import Final, NamedTuple
 
 from thriftserver.idl import ast
-from thriftserver.idl.diagnostics import Note, Span
+from thriftserver.idl.diagnostics import Note
+from thriftserver.idl.hints import did_you_mean
 from thriftserver.idl.lexer import unquote
-from thriftserver.idl.scope import UNKNOWN, Scope, did_you_mean
+from thriftserver.idl.scope import UNKNOWN, Scope
+from thriftserver.idl.values import BITS, MAX_WEIGHT, Misfit, brief, describe, fit, integer, measure
 from thriftserver.schema.model import (
     ABSENT,
-    BINARY,
     BOOL,
     DOUBLE,
-    I8,
-    I16,
-    I32,
     I64,
     STRING,
-    UUID,
-    Base,
     Const,
     Enum,
     List,
@@ -36,17 +32,8 @@ from thriftserver.schema.model import (
     Value,
 )
 
-#: Bits of each integer type.
-BITS: Final = {I8: 8, I16: 16, I32: 32, I64: 64}
 #: Levels of lists, maps and structs within one value.
 MAX_NESTING: Final = 100
-#: Values within all constants and defaults of a file, those of the constants they refer to counted each time. Each
-#: constant can double the one before it, so that forty of them would fill all memory.
-MAX_WEIGHT: Final = 2_000_000
-
-
-class Misfit(Exception):
-    """A value that is not of the wanted type; ``str()`` is the message."""
 
 
 class Known(NamedTuple):
@@ -61,15 +48,6 @@ class Known(NamedTuple):
 NOT_KNOWN: Final = Known(UNKNOWN, ABSENT, 0, 0)
 
 
-def integer(text: str) -> int:
-    """What an INTEGER token stands for. Absurdly long ones are cut, which leaves them out of every range."""
-    if text in ("true", "false"):
-        return int(text == "true")
-    digits = text.lstrip("+-")
-    number = int(digits[2:60], 16) if digits.startswith("0x") else int(digits.lstrip("0")[:60] or "0")
-    return -number if text[0] == "-" else number
-
-
 class Constants:
     """The values of one file's constants, and the conversion of every literal in it."""
 
@@ -79,10 +57,17 @@ class Constants:
         self.known: dict[str, Known] = {}
         #: Syntax nodes of constants whose value is not known yet.
         self.pending: dict[str, ast.Const] = {}
-        self.places: dict[str, Span] = {}
         self._foreign: dict[int, Known] = {}
         self._weight = 0
         self._deepest = 0
+        self._lax = False
+
+    def default(self, node: ast.ValueNode, type: Type) -> Value:
+        """Like ``value``, for the default of a field: there, published files have integers up to the unsigned range."""
+        self._lax = True
+        value = self.value(node, type)
+        self._lax = False
+        return value
 
     def value(self, node: ast.ValueNode, type: Type) -> Value:
         """The value a literal stands for; ABSENT after saying what is wrong with it."""
@@ -122,7 +107,8 @@ class Constants:
                     const = self.scope.module.consts[name]
                     before, self._deepest = self._weight, 0
                     const.value = self.value(node.value, const.type)
-                    self.known[name] = Known(const.type, const.value, self._weight - before, self._deepest)
+                    weight = self._weight - before if isinstance(const.value, tuple | Literal) else 1
+                    self.known[name] = Known(const.type, const.value, weight, self._deepest)
 
     def _cycle(self, path: list[str], reference: str) -> None:
         cycle = path[path.index(reference) :]
@@ -174,7 +160,12 @@ class Constants:
             if isinstance(node, ast.Scalar):
                 if node.kind == "IDENTIFIER":
                     return self._reference(node.token, type, depth)
-                return fit(*_scalar(node), type)
+                value, given = _scalar(node)
+                if given is I64:
+                    return self._integer(node.token, value, type)
+                if given is DOUBLE and isinf(value):
+                    raise Misfit(f"{brief(node.token.text)} does not fit a double")
+                return fit(value, given, type)
             self._deepest = max(self._deepest, depth + 1)
             if depth > MAX_NESTING:
                 raise Misfit(f"values are nested more than {MAX_NESTING} deep here")
@@ -182,8 +173,20 @@ class Constants:
                 return self._list(node, type, depth)
             return self._map(node, type, depth)
         except Misfit as misfit:
-            self.report.error(node.at, node.end, str(misfit))
+            self.report.error(node.at, node.end, str(misfit), *misfit.notes)
             return ABSENT
+
+    def _integer(self, token: ast.Token, value: int, type: Type) -> Value:
+        if type is BOOL and value not in (0, 1):
+            message = f"a bool is true, false, 1 or 0; {brief(value)} is taken for true"
+            self.report.warning(token.at, token.end, message)
+            return True
+        bits = BITS.get(type, 0) if self._lax else 0
+        if bits and 1 << bits - 1 <= value < 1 << bits:
+            message = f"{value} fits {type} only without a sign; it can be a default but cannot be sent"
+            self.report.warning(token.at, token.end, message)
+            return value
+        return fit(value, I64, type)
 
     def _list(self, node: ast.ListValue, type: Type, depth: int) -> Value:
         if isinstance(type, Map) and not node.items:
@@ -211,7 +214,7 @@ class Constants:
         return Pairs(dict(pairs).items())
 
     def _struct(self, node: ast.MapValue, struct: Struct, depth: int) -> Value:
-        fields = {field.name: field for field in struct.fields}
+        fields = self.scope.fields(struct)
         literal = Literal()
         whole = True
         for key, value in node.items:
@@ -229,9 +232,20 @@ class Constants:
             converted = self._convert(value, fields[name].type, depth + 1)
             whole = whole and converted is not ABSENT
             literal[name] = converted
+        self._check_required(node, struct, literal)
         if struct.kind == "union" and len(literal) > 1:
             raise Misfit(f"{describe(struct)} can hold one field only, found {len(literal)}")
         return literal if whole else ABSENT
+
+    def _check_required(self, node: ast.MapValue, struct: Struct, literal: Literal) -> None:
+        missing = [
+            f"`{field.name}`"
+            for field in struct.fields
+            if field.required and field.default is ABSENT and field.name not in literal
+        ]
+        if missing:
+            message = f"{describe(struct)} requires {', '.join(missing)}, which this value leaves out; it cannot be sent"
+            self.report.warning(node.at, node.end, message)
 
     # Names
 
@@ -256,7 +270,7 @@ class Constants:
     def _known(self, name: ast.Token, found: Known, type: Type, depth: int) -> Value:
         if isinstance(type, Enum) and found.type != type and name.text in self.scope.members(type):
             return self._member(name, type, None)
-        self._weight += found.weight
+        self._weight += found.weight - 1
         self._deepest = max(self._deepest, depth + found.depth)
         if found.value is ABSENT or self._weight > MAX_WEIGHT:
             return ABSENT
@@ -268,16 +282,21 @@ class Constants:
         try:
             return fit(value, type, wanted)
         except Misfit as misfit:
-            raise Misfit(f"`{name.text}`: {misfit}") from None
+            place = self.scope.const_places.get(self._own(name.text))
+            notes = [Note(f"`{name.text}` is defined here", place)] if place else []
+            raise Misfit(f"`{name.text}`: {misfit}", *notes) from None
 
     def _member(self, name: ast.Token, enum: Enum, other: Enum | None) -> Value:
-        """A name that must be a member of ``enum``, while it is not written as ``Enum.MEMBER``."""
+        """A name that must be a member of ``enum``, while it is not written as ``Enum.MEMBER``.
+
+        Apache's compiler looks at the last part of such a name and nothing else, and published files rely on that.
+        """
         prefix, _, last = name.text.rpartition(".")
         members = self.scope.members(enum)
         written = enum.name if enum.module == self.scope.module.name else str(enum)
-        if last in members and (not prefix or self._only_a_prefix(prefix)):
-            help = f"write `{written}.{last}`"
-            self.report.warning(name.at, name.end, f"`{name.text}` is taken for a member of enum `{enum.name}`", help=help)
+        if last in members:
+            message = f"`{name.text}` is taken for a member of enum `{enum.name}`"
+            self.report.warning(name.at, name.end, message, help=f"write `{written}.{last}`")
             return members[last].value
         if other is not None:
             raise Misfit(f"expected a member of enum `{enum.name}`, found `{name.text}` of enum `{other.name}`")
@@ -287,11 +306,6 @@ class Constants:
                 hint = did_you_mean(f"{written}.{last}", [f"{written}.{member}" for member in members]) or hint
             raise Misfit(f"enum `{enum.name}` has no member `{last}`{hint}")
         return self._unknown(name)
-
-    def _only_a_prefix(self, prefix: str) -> bool:
-        """Apache's compiler looks at the last part of an enum value only; that is followed where nothing contradicts."""
-        del prefix
-        return False
 
     def _unknown(self, name: ast.Token) -> Value:
         if self.scope.excused(name.text):
@@ -313,7 +327,7 @@ class Constants:
             help = f"write `{lower}`" if lower in ("true", "false") else "leave the default out"
             self.report.error(name.at, name.end, f"`{name.text}` is not a value in Thrift", help=help)
             return ABSENT
-        known = [const for module in self.scope.modules(prefix) for const in module.consts] if prefix else self.pending
+        known = (const for module in self.scope.modules(prefix) for const in module.consts) if prefix else self.pending
         self.scope.unknown("constant", name, prefix, last, known)
         return ABSENT
 
@@ -321,110 +335,8 @@ class Constants:
 def _scalar(node: ast.Scalar) -> tuple[Value, Type]:
     text = node.token.text
     if node.kind == "INTEGER":
-        return integer(text), BOOL if text in ("true", "false") else I64
+        number = integer(text)
+        return (bool(number), BOOL) if text in ("true", "false") else (number, I64)
     if node.kind == "REAL":
         return float(text), DOUBLE
     return unquote(text), STRING
-
-
-def fit(value: Value, type: Type, wanted: Type) -> Value:
-    """A value of one type as a value of another; raises Misfit. An I64 may hold any integer that was written."""
-    if type == wanted and type is not I64:
-        return value
-    if isinstance(wanted, Base):
-        return _fit_base(value, type, wanted)
-    if isinstance(wanted, Enum):
-        if type not in BITS:
-            raise Misfit(f"expected {describe(wanted)}, found {_describe_value(value, type)}")
-        if all(member.value != value for member in wanted.members):
-            raise Misfit(f"enum `{wanted.name}` has no member with the value {value}")
-        return value
-    if isinstance(wanted, List | Set) and isinstance(type, List | Set):
-        values = [fit(item, type.element, wanted.element) for item in value]
-        return tuple(values) if isinstance(wanted, List) else tuple(dict.fromkeys(values))
-    if isinstance(wanted, Map) and isinstance(type, Map):
-        pairs = {fit(key, type.key, wanted.key): fit(item, type.value, wanted.value) for key, item in value}
-        return Pairs(pairs.items())
-    raise Misfit(f"expected {describe(wanted)}, found {_describe_value(value, type)}")
-
-
-def _fit_base(value: Value, type: Type, wanted: Base) -> Value:
-    if type in BITS or type is BOOL or isinstance(type, Enum):
-        number = int(value)
-        if wanted in BITS:
-            bits = BITS[wanted]
-            if not -(1 << bits - 1) <= number < 1 << bits - 1:
-                raise Misfit(f"{_brief(number)} does not fit {wanted} ({-(1 << bits - 1)} to {(1 << bits - 1) - 1})")
-            return number
-        if wanted is DOUBLE:
-            return float(number)
-        if wanted is BOOL and number in (0, 1):
-            return bool(number)
-        if wanted is BOOL:
-            raise Misfit(f"expected a bool (true, false, 1 or 0), found {_brief(number)}")
-    elif type is STRING and wanted is BINARY:
-        return value.encode("utf-8", "surrogatepass")
-    elif type is STRING and wanted is UUID:
-        return _uuid(value)
-    elif type is BINARY and wanted is STRING:
-        return value.decode("utf-8", "surrogatepass")
-    elif type is DOUBLE and wanted is DOUBLE:
-        return value
-    raise Misfit(f"expected {describe(wanted)}, found {_describe_value(value, type)}")
-
-
-def _uuid(text: str) -> uuid.UUID:
-    inner = text[1:-1] if text.startswith("{") and text.endswith("}") else text
-    try:
-        found = uuid.UUID(inner)
-    except ValueError:
-        found = None  # type: ignore[assignment]
-    if found is None or str(found) != inner.lower():
-        raise Misfit(f"{_brief(text)} is not a UUID such as 01234567-89ab-cdef-0123-456789abcdef")
-    return found
-
-
-def measure(value: Any) -> tuple[int, int]:
-    """How many values a value holds, counted up to a little above what is allowed, and how deep they are nested."""
-    weight = deepest = 0
-    waiting = [(value, 0)]
-    while waiting and weight <= MAX_WEIGHT:
-        item, depth = waiting.pop()
-        weight += 1
-        if isinstance(item, Literal):
-            waiting.extend((part, depth + 1) for part in item.values())
-        elif isinstance(item, Pairs):
-            waiting.extend((part, depth + 1) for pair in item for part in pair)
-        elif isinstance(item, tuple):
-            waiting.extend((part, depth + 1) for part in item)
-        else:
-            deepest = max(deepest, depth)
-    return weight, deepest
-
-
-def describe(type: Type) -> str:
-    """A type in the words of a message."""
-    if isinstance(type, Struct):
-        return f"{type.kind} `{type.name}`"
-    if isinstance(type, Enum):
-        return f"a member of enum `{type.name}`"
-    if isinstance(type, Base):
-        return str(type)
-    return str(type) if type.size <= 10 else f"a {type.__class__.__name__.lower()}"
-
-
-def _describe_value(value: Value, type: Type) -> str:
-    if type is STRING:
-        return f"string {_brief(value)}"
-    if type in BITS:
-        return f"integer {_brief(value)}"
-    if type is BOOL:
-        return "true" if value else "false"
-    if type is DOUBLE:
-        return f"double {value!r}"
-    return describe(type)
-
-
-def _brief(value: Any) -> str:
-    text = f'"{value}"' if isinstance(value, str) else str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -60,6 +60,6 @@ def _needed(field: Field) -> list[Field]:
         elif isinstance(value, Pairs) and isinstance(type, Map):
             for key, item in value:
                 waiting += ((key, type.key), (item, type.value))
-        elif isinstance(value, tuple) and isinstance(type, List | Set) and isinstance(type.element, Struct | List | Set | Map):
+        elif isinstance(value, tuple) and isinstance(type, List | Set):
             waiting.extend((item, type.element) for item in value)
     return found

@@ -6,9 +6,8 @@ It knows sources and offsets in them, and nothing of what they say.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Final, Literal
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from thriftserver.idl.source import Source
 from thriftserver.schema.model import Where
@@ -21,8 +20,7 @@ SHOWN: Final = 50
 WIDTH: Final = 160
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """From one offset of a source up to another."""
 
     source: Source
@@ -34,16 +32,14 @@ class Span:
         return self.source.where(self.start)
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(NamedTuple):
     """Something said beside the main message, about another place or about none."""
 
     message: str
     span: Span | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(NamedTuple):
     """One thing wrong. ``span`` is None when there is no text to point at (the file cannot be read)."""
 
     severity: Severity
@@ -119,9 +115,11 @@ def render(diagnostics: Sequence[Diagnostic], color: bool = False) -> str:
 
 def _count(diagnostics: Sequence[Diagnostic]) -> str:
     errors = sum(found.severity == "error" for found in diagnostics)
-    warnings = len(diagnostics) - errors
-    counted = [f"{number} {word}{'s' * (number != 1)}" for number, word in ((errors, "error"), (warnings, "warning")) if number]
-    return ", ".join(counted)
+    counts = {"error": errors, "warning": len(diagnostics) - errors}
+    return ", ".join(f"{number} {word}{'s' * (number != 1)}" for word, number in counts.items() if number)
+
+
+Paint: TypeAlias = Callable[[str, str], str]
 
 
 def _plain(text: str, style: str) -> str:
@@ -136,15 +134,15 @@ def _paint(text: str, style: str) -> str:
     return f"\x1b[{_STYLES[style]}m{text}\x1b[0m"
 
 
-def _render_one(found: Diagnostic, paint: type[_plain] | object) -> str:
-    assert callable(paint)
+def _render_one(found: Diagnostic, paint: Paint) -> str:
     place = str(found.span.where) if found.span else found.path
-    lines = [f"{paint(place + ':', 'bold')} {paint(found.severity + ':', found.severity)} {paint(_printable(found.message), 'bold')}"]
+    severity, message = paint(f"{found.severity}:", found.severity), paint(_printable(found.message), "bold")
+    lines = [f"{paint(f'{place}:', 'bold')} {severity} {message}"]
     if found.span:
         lines += _snippet(found.span, found.severity, paint)
     for note in found.notes:
-        head = f"{paint(str(note.span.where) + ':', 'bold')} " if note.span else ""
-        lines.append(f"{head}{paint('note:', 'note')} {_printable(note.message)}")
+        before = f"{paint(str(note.span.where) + ':', 'bold')} " if note.span else ""
+        lines.append(f"{before}{paint('note:', 'note')} {_printable(note.message)}")
         if note.span:
             lines += _snippet(note.span, "note", paint)
     if found.help:
@@ -154,9 +152,8 @@ def _render_one(found: Diagnostic, paint: type[_plain] | object) -> str:
     return "\n".join(lines)
 
 
-def _snippet(span: Span, style: str, paint: object) -> list[str]:
+def _snippet(span: Span, style: str, paint: Paint) -> list[str]:
     """The line of source and a caret under the exact token; tabs stay tabs, so that both lines are indented alike."""
-    assert callable(paint)
     number, column = span.source.place(span.start)
     line = span.source.line(number)
     start = min(column - 1, len(line))

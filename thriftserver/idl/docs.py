@@ -5,8 +5,8 @@ It knows nothing of what the comment belongs to.
 
 from __future__ import annotations
 
-import os
 import re
+from itertools import takewhile
 
 _STAR = re.compile(r"^[ \t]*\*(?!/)")
 
@@ -22,7 +22,12 @@ def clean(comment: str) -> str:
     if written and all(_STAR.match(line) for line in written):
         rest = [_STAR.sub("", line) for line in rest]
     indents = [line[: len(line) - len(line.lstrip())] for line in rest if line.strip()]
-    common = len(os.path.commonprefix(indents))
+    # All of them start with what the first and the last in order have in common.
+    common = (
+        sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(min(indents), max(indents), strict=False)))
+        if indents
+        else 0
+    )
     lines = [first, *(line[common:] for line in rest)]
     while lines and not lines[0]:
         del lines[0]

@@ -1,6 +1,6 @@
 """Thrift's grammar, in ply's form: each docstring is a rule, each body builds one syntax node and does nothing else.
 
-It knows neither names nor types, and reports no errors: ``parser`` drives ply's tables over it. Terminals are ``ast.Token``.
+It knows neither names nor types, and reports no errors: ``parser`` drives ply's tables over it. Terminals are tokens.
 """
 
 from __future__ import annotations

@@ -1,28 +1,47 @@
-"""Text to tokens: the token rules, written for ply, and one lean loop over the regular expression that ply makes of them.
+"""Text to tokens: the token rules, written for ply, and a lean loop over the regular expression that ply makes of them.
 
-It knows no grammar and reports nothing: what is not a token of Thrift becomes one of kind ILLEGAL, and ``describe_illegal``
+It knows no grammar and reports nothing: what is no token of Thrift becomes one of kind ILLEGAL; ``describe_illegal``
 says why.
 """
+
+# ruff: noqa: N802 - ply wants these names
 
 from __future__ import annotations
 
 import re
 import types
+import unicodedata
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from ply import lex
-from ply.lex import TOKEN
 
 from thriftserver.idl.ast import Token
+
+_Rule = TypeVar("_Rule", bound=Callable[..., Any])
+TOKEN: Callable[[str], Callable[[_Rule], _Rule]] = lex.TOKEN
 
 KEYWORDS: Final = {
     word: word.upper()
     for word in (
-        "namespace cpp_include cpp_type xsd_all xsd_optional xsd_nillable xsd_attrs include void bool byte i8 i16 i32 i64"
-        " double string binary map list set oneway async typedef struct union exception extends throws service enum const"
-        " required optional"
-    ).split()
+        *("namespace", "include", "cpp_include", "cpp_type", "xsd_all", "xsd_optional", "xsd_nillable", "xsd_attrs"),
+        *("void", "bool", "byte", "i8", "i16", "i32", "i64", "double", "string", "binary", "map", "list", "set"),
+        *(
+            "typedef",
+            "struct",
+            "union",
+            "exception",
+            "service",
+            "enum",
+            "const",
+            "extends",
+            "throws",
+            "oneway",
+            "async",
+        ),
+        *("required", "optional"),
+    )
 } | {"true": "INTEGER", "false": "INTEGER"}
 
 #: Headers of Thrift before 0.9 and what replaced them: ``py_module x`` is ``namespace py x``.
@@ -45,10 +64,10 @@ literals: Final = ":;,{}()=<>[]*&"
 tokens: Final = ("IDENTIFIER", "INTEGER", "REAL", "LITERAL", "ILLEGAL", *sorted(set(KEYWORDS.values()) - {"INTEGER"}))
 
 
-# The rules, in the order in which they are tried. ply compiles them into one expression; ``scan`` drives that expression
-# itself, as ply's own loop makes an object and two calls of every token. So the bodies never run.
+# The rules, in the order in which they are tried. ply compiles them into one expression; ``scan`` drives that itself,
+# as ply's own loop makes an object and two calls of every token. So the bodies never run.
 @TOKEN(r"[ \t\r\n]+|//[^\n]*|\#[^\n]*|/\*(?!\*)[\s\S]*?\*/|/\*\*+/")
-def t_SKIP(t: Any) -> None:  # noqa: D103
+def t_SKIP(t: Any) -> None:
     del t
 
 
@@ -178,14 +197,19 @@ def describe_illegal(token: Token) -> tuple[str, str]:
     if first == ".":
         return "a name or number cannot start here with `.`", ""
     if first == "@":
-        return "structured annotations (`@Name{...}`) are fbthrift's, not Apache Thrift's", "remove it, or write (name = \"value\") behind the definition"
+        message = "structured annotations (`@Name{...}`) are fbthrift's, not Apache Thrift's"
+        return message, 'remove it, or write (name = "value") behind the definition'
     if first == "\ufeff":
         return "byte order mark (U+FEFF) in the middle of the file", "only the very start of a file may have one"
     if "\udc80" <= first <= "\udcff":
         return f"byte 0x{ord(first) - 0xDC00:02x} is not valid UTF-8", "save the file as UTF-8"
+    if first == "`":
+        return "unexpected character '`'", ""
     if first.isprintable():
-        return f"unexpected character `{first}`" + ("" if first.isascii() else f" (U+{ord(first):04X})"), ""
-    return f"unexpected invisible character U+{ord(first):04X}", "remove it"
+        help = "names are made of ASCII letters, digits and `_`" if first.isalpha() else ""
+        return f"unexpected character `{first}`" + ("" if first.isascii() else f" (U+{ord(first):04X})"), help
+    named = unicodedata.name(first, "").lower()
+    return f"unexpected invisible character U+{ord(first):04X}{f' ({named})' if named else ''}", "remove it"
 
 
 def _describe_string(text: str, quote: str) -> tuple[str, str]:
@@ -198,7 +222,7 @@ def _describe_string(text: str, quote: str) -> tuple[str, str]:
 _ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "'": "'", "\\": "\\"}
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 #: What a string may not hold: an escape that Thrift does not know, or a byte that was not UTF-8.
-_BAD = re.compile("\\\\(?:[nrt\"'\\\\]|([\\s\\S]))|([\ud800-\udfff])")
+_BAD = re.compile("\\\\(?:[nrt\"'\\\\]|([\\s\\S]))|([\ud800-\udfff]+)")
 
 
 def unquote(text: str) -> str:
@@ -216,7 +240,7 @@ def problems_in_literal(text: str) -> list[tuple[int, int, str]]:
         if match[1] is not None:
             problems.append((match.start(), match.end(), f"unknown escape `\\{match[1]}` in string"))
         elif match[2] is not None:
-            code = ord(match[2])
+            code = ord(match[2][0])
             what = f"byte 0x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"surrogate U+{code:04X}"
             problems.append((match.start(), match.end(), f"{what} in string is not valid UTF-8"))
     return problems

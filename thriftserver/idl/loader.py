@@ -30,6 +30,7 @@ class Loaded:
     """One file, loaded: its module, what was wrong with it, and the files it includes."""
 
     __slots__ = ("broken", "diagnostics", "includes", "module")
+    broken: bool
 
     def __init__(self, module: Module, diagnostics: list[Diagnostic], includes: list[Loaded], failed: bool) -> None:
         self.module = module
@@ -60,9 +61,7 @@ class Loader:
         self._lock = threading.Lock()
         self._loaded: dict[str, Loaded] = {}
 
-    def load(
-        self, path: str, include_dirs: Iterable[str] = (), files: Mapping[str, str] | None = None
-    ) -> Module:
+    def load(self, path: str, include_dirs: Iterable[str] = (), files: Mapping[str, str] | None = None) -> Module:
         """The module of an IDL file. Raises IdlError with the whole report when there are errors; warnings are dropped.
 
         An include is looked for beside the file that includes it, then in ``include_dirs``, as Apache's compiler does.
@@ -88,7 +87,7 @@ class Loader:
             try:
                 root = run.load_root(path)
             except Unreadable as problem:
-                return None, [Diagnostic("error", f"cannot read this file: it {problem}", path)]
+                return None, [Diagnostic("error", f"cannot read this file: {problem}", path)]
             tree = root.tree()
             for loaded in tree:
                 if loaded.broken:
@@ -104,7 +103,7 @@ class _Disk:
         try:
             return os.path.realpath(path)
         except ValueError as error:  # a NUL in the path
-            raise Unreadable(f"has an impossible name: {error}") from None
+            raise Unreadable(f"its name is impossible: {error}") from None
 
     def find(self, folder: str, name: str) -> str | None:
         try:
@@ -138,7 +137,7 @@ class _Memory:
 
     def read(self, key: str) -> str:
         if key not in self.files:
-            raise Unreadable("is not among the given files")
+            raise Unreadable("it is not among the given files")
         return self.files[key]
 
 
@@ -183,6 +182,9 @@ class _Run:
         path = self._find(name, self.storage.folder(report.source.key))
         if path is None:
             unit.problem = f"cannot find `{name}`"
+            if not name.startswith("/"):
+                folders = [os.path.dirname(report.source.path) or ".", *self.include_dirs]
+                unit.help = f"looked for it in {', '.join(f'`{folder}`' for folder in folders[:10])}"
             return
         key = self.storage.key(path)
         if key in self.open:
@@ -196,7 +198,7 @@ class _Run:
             try:
                 text = self.storage.read(key)
             except Unreadable as problem:
-                report.error(place.start, place.end, f"cannot read `{name}`: it {problem}")
+                report.error(place.start, place.end, f"cannot read `{name}`: {problem}")
                 return
             shown = path if os.path.isabs(name) else self._shown(report.source.path, name, path)
             self.open[report.source.key] = place

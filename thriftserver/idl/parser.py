@@ -14,16 +14,17 @@ from ply import yacc
 from thriftserver.idl import grammar, tables
 from thriftserver.idl.ast import Document, Item, Token
 from thriftserver.idl.grammar import P
-from thriftserver.idl.lexer import Scan
+from thriftserver.idl.lexer import END, Scan
 
 #: Words that only a new definition or header starts with; reading goes on here after an error.
 OPENERS: Final = frozenset(
-    "STRUCT UNION EXCEPTION ENUM SERVICE TYPEDEF CONST INCLUDE CPP_INCLUDE NAMESPACE OLD_NAMESPACE".split()
+    {"STRUCT", "UNION", "EXCEPTION", "ENUM", "SERVICE", "TYPEDEF", "CONST"}
+    | {"INCLUDE", "CPP_INCLUDE", "NAMESPACE", "OLD_NAMESPACE"}
 )
 
 
 class Rule(NamedTuple):
-    """A production: how many symbols it takes off the stack, where to go then by the state below, and what it builds."""
+    """A production: how many symbols it takes off the stack, where to go then by the state below, what it builds."""
 
     length: int
     goto: dict[int, int]
@@ -41,7 +42,7 @@ class Tables(NamedTuple):
 
 @cache
 def load_tables() -> Tables:
-    """The tables, once per process. The stored ones are used only if ply finds that they belong to this very grammar."""
+    """The tables, once per process. The stored ones are used only if ply finds that they belong to this grammar."""
     stripped = sys.flags.optimize >= 2  # no docstrings, so there is no grammar left to compare with
     built = yacc.yacc(
         module=grammar, tabmodule=tables, write_tables=False, debug=False, optimize=stripped, errorlog=yacc.NullLogger()
@@ -57,9 +58,9 @@ def load_tables() -> Tables:
 
 
 class Failure(NamedTuple):
-    """Where reading got stuck: the token's index, the states by then, and the index of the first token of the definition."""
+    """Where reading got stuck: at which token, in which states, and with which token the definition had begun."""
 
-    index: int
+    at: int
     states: list[int]
     opening: int
 
@@ -76,7 +77,9 @@ def parse(scan: Scan, text: str) -> tuple[Document, list[Failure]]:
     kind = kinds[0]
     while True:
         action = defaults[state] or actions[state].get(kind)
-        if action is None:
+        if action is None and kind != END and fits(states, END):
+            kind = END  # the definition is complete and what comes next is wrong: build it, then fail
+        elif action is None or (action == 0 and kinds[index] != END):
             failures.append(Failure(index, states[:], _opening(values, tokens, index)))
             index = _next_definition(scan, text, index, failures[-1].opening)
             kind = kinds[index]
@@ -135,18 +138,19 @@ def _next_definition(scan: Scan, text: str, index: int, opening: int) -> int:
 
 def expected(states: list[int]) -> set[str]:
     """Every kind of token that could stand where reading got stuck."""
+    return {kind for kind in {kind for row in load_tables().actions for kind in row} if fits(states, kind)}
+
+
+def fits(states: list[int], kind: str) -> bool:
+    """Whether a token of that kind could come next."""
     actions, defaults, rules = load_tables()
-
-    def fits(kind: str) -> bool:
-        stack = states[:]
-        while True:
-            action = defaults[stack[-1]] or actions[stack[-1]].get(kind)
-            if action is None:
-                return False
-            if action >= 0:
-                return True
-            rule = rules[-action]
-            del stack[len(stack) - rule.length :]
-            stack.append(rule.goto[stack[-1]])
-
-    return {kind for kind in {kind for row in actions for kind in row} if fits(kind)}
+    stack = states[:]
+    while True:
+        action = defaults[stack[-1]] or actions[stack[-1]].get(kind)
+        if action is None:
+            return False
+        if action >= 0:
+            return True
+        rule = rules[-action]
+        del stack[len(stack) - rule.length :]
+        stack.append(rule.goto[stack[-1]])

@@ -1,6 +1,6 @@
 """Syntax nodes to a Module: declares names, then fills in what they stand for, then checks the rules between them.
 
-It reads no files: the modules included are handed in, complete. Whatever is wrong is reported, and something is returned.
+It reads no files: included modules are handed in, complete. Whatever is wrong is reported, and a module is returned.
 """
 
 from __future__ import annotations
@@ -9,13 +9,26 @@ from collections.abc import Callable
 from typing import Final
 
 from thriftserver.idl import ast, defaults
-from thriftserver.idl.constants import Constants, integer
+from thriftserver.idl.constants import Constants
 from thriftserver.idl.diagnostics import Note, Report, Span
 from thriftserver.idl.docs import clean
 from thriftserver.idl.lexer import OLD_NAMESPACES, unquote
 from thriftserver.idl.scope import UNKNOWN, Scope, Unit
 from thriftserver.idl.services import Services
-from thriftserver.schema.model import ABSENT, Annotations, Const, Enum, Field, Member, Module, Struct, Type, Typedef, Where
+from thriftserver.idl.values import integer
+from thriftserver.schema.model import (
+    ABSENT,
+    Annotations,
+    Const,
+    Enum,
+    Field,
+    Member,
+    Module,
+    Struct,
+    Type,
+    Typedef,
+    Where,
+)
 
 I32_MIN: Final = -(1 << 31)
 I32_MAX: Final = (1 << 31) - 1
@@ -24,7 +37,7 @@ MAX_FIELD_ID: Final = (1 << 15) - 1
 
 
 def resolve(document: ast.Document, units: list[Unit], report: Report, lenient: bool) -> Module:
-    """The module of a file. ``lenient`` when parts of the file could not be read: then a missing name is not reported."""
+    """The module of a file. ``lenient`` when parts of it could not be read: then a missing name is not reported."""
     return Resolver(document, units, report, lenient).run()
 
 
@@ -59,7 +72,7 @@ class Resolver:
         self.services.fill()
         self.constants.resolve_all()
         for field, value in self._default_nodes:
-            field.default = self.constants.value(value, field.type)
+            field.default = self.constants.default(value, field.type)
         defaults.check(self._structs, self.report)
         for struct, struct_node in self._structs:
             if struct.kind == "union":
@@ -93,19 +106,18 @@ class Resolver:
     # Headers
 
     def _headers(self) -> None:
-        headers = ast.Include | ast.CppInclude | ast.Namespace
         definition: ast.Definition | None = None
         for number, item in enumerate(self.document.items):
             if isinstance(item, ast.Definition):
                 definition = definition or item
                 continue
-            if not isinstance(item, headers):
-                continue
             if number == 0:
                 self.module.doc = self.doc(item.keyword.at)
             if definition is not None:
                 note = Note("the first definition is here", self.report.span(definition.at, definition.keyword.end))
-                message = f"`{item.keyword.text}` should stand before all definitions; Apache's compiler refuses it here"
+                message = (
+                    f"`{item.keyword.text}` should stand before all definitions; Apache's compiler refuses it here"
+                )
                 self.report.warning(item.keyword.at, item.keyword.end, message, note)
             if isinstance(item, ast.Namespace):
                 self._namespace(item)
@@ -185,7 +197,7 @@ class Resolver:
         return tuple(members)
 
     def _declare_const(self, node: ast.Const) -> None:
-        if self.scope.define(node.name, "constant", self.constants.places):
+        if self.scope.define(node.name, "constant", self.scope.const_places):
             self.constants.pending[node.name.text] = node
 
     def _declare_consts(self) -> None:
@@ -205,20 +217,23 @@ class Resolver:
         """Each after those it names, whatever the order in the file; with a stack, as chains may be long."""
         done: set[str] = set()
         for first in self._typedefs:
-            path = [first] if first not in done else []
+            path = {first: iter(self._named(first))} if first not in done else {}
             while path:
-                name = path[-1]
-                needed = next((other for other in self._named(name) if other not in done), None)
+                name = next(reversed(path))
+                needed = next((other for other in path[name] if other not in done), None)
                 if needed is None:
-                    path.pop()
+                    del path[name]
                     self._finish_typedef(name)
                     done.add(name)
                 elif needed in path:
-                    self._typedef_cycle(path[path.index(needed) :])
-                    done.update(path[path.index(needed) :])
-                    del path[path.index(needed) :]
+                    names = list(path)
+                    cycle = names[names.index(needed) :]
+                    self._typedef_cycle(cycle)
+                    done.update(cycle)
+                    for name in cycle:
+                        del path[name]
                 else:
-                    path.append(needed)
+                    path[needed] = iter(self._named(needed))
 
     def _named(self, name: str) -> list[str]:
         """The typedefs of this file that a typedef names."""
@@ -237,7 +252,12 @@ class Resolver:
 
     def _finish_typedef(self, name: str) -> None:
         node = self._typedefs[name]
+        before = len(self.report.diagnostics)
         type = self.scope.type(node.type)
+        if any(found.severity == "error" for found in self.report.diagnostics[before:]):
+            self.scope.dangling[name] = self.report.diagnostics[before:]
+            del self.report.diagnostics[before:], self.scope.types[name]
+            return
         self.scope.types[name] = type
         self.module.typedefs[name] = Typedef(
             name=name,
@@ -263,20 +283,19 @@ class Resolver:
     # Fields
 
     def fields(self, nodes: list[ast.Field], what: str, union: bool = False) -> tuple[Field, ...]:
-        """The fields of a struct, the arguments or the exceptions of a function; ``what`` is the word for one of them."""
+        """The fields of a struct, the arguments or the exceptions of a function; ``what`` is the word for one."""
         ids: dict[int, Span] = {}
         names: dict[str, Span] = {}
         fields: list[Field] = []
-        automatic = 0
+        automatic: list[ast.Field] = []
         module = self.module.name
         report, types = self.report, self.scope.types
         for node in nodes:
             name, written = node.name, node.id
             number = integer(written.text) if written is not None else 0
             if number <= 0:
-                automatic -= 1
-                self._automatic_id(node, number, automatic, what)
-                number = automatic
+                automatic.append(node)
+                number = -len(automatic)
             place = report.span((written or name).at, (written or name).end)
             if number > MAX_FIELD_ID or number < -MAX_FIELD_ID:
                 report.error(place.start, place.end, f"{what} ids go up to {MAX_FIELD_ID}, as they travel as an i16")
@@ -285,7 +304,7 @@ class Resolver:
                 report.error(place.start, place.end, f"{what} id {number} is used twice", note)
             if not self.scope.define(name, what, names):
                 continue
-            type = types.get(node.type.text) if node.type.__class__ is ast.Token else None  # type: ignore[union-attr]
+            type = types.get(node.type.text) if node.type.__class__ is ast.Token else None
             field = Field(
                 name=name.text,
                 module=module,
@@ -301,15 +320,23 @@ class Resolver:
             if node.default is not None:
                 self._default_nodes.append((field, node.default))
             fields.append(field)
+        if automatic:
+            self._automatic_ids(automatic, what)
         return tuple(fields)
 
-    def _automatic_id(self, node: ast.Field, number: int, automatic: int, what: str) -> None:
-        if node.id is None:
-            message = f"{what} `{node.name.text}` has no id and is given {automatic}; it changes when others are added"
-            self.report.warning(node.name.at, node.name.end, message, help="write an id in front, such as `1:`")
+    def _automatic_ids(self, nodes: list[ast.Field], what: str) -> None:
+        """Says once for all fields of a list that have no id of their own."""
+        first, more = nodes[0], len(nodes) - 1
+        given = (
+            f"`{first.name.text}` and {more} more are numbered from -1 down" if more else f"`{first.name.text}` gets -1"
+        )
+        if first.id is None:
+            message = f"{what} without an id: {given}, which changes when others are added"
+            self.report.warning(first.name.at, first.name.end, message, help="write an id in front, such as `1:`")
         else:
-            message = f"{what} ids start at 1: {number} is replaced by {automatic}, as Apache's compiler does"
-            self.report.warning(node.id.at, node.id.end, message)
+            message = f"{what} ids start at 1: {given}"
+            help = "Apache's compiler does the same unless told otherwise"
+            self.report.warning(first.id.at, first.id.end, message, help=help)
 
     def _required(self, node: ast.Field, what: str, union: bool) -> bool | None:
         written = node.requiredness
@@ -328,20 +355,16 @@ class Resolver:
         return None
 
     def _check_union(self, union: Struct, node: ast.Struct) -> None:
-        given = {item.name.text: item.default for item in node.fields if item.default is not None}
-        first, *others = [field for field in union.fields if field.name in given] or [None]
-        for field in others:
-            assert first is not None
-            assert field is not None
-            place, note = given[field.name], given[first.name]
-            assert place is not None
-            assert note is not None
-            self.report.error(
-                place.at,
-                place.end,
-                f"union `{union.name}` can have one default only, as it holds one field only",
-                Note("the first one is here", self.report.span(note.at, note.end)),
-            )
+        first: ast.ValueNode | None = None
+        for field in node.fields:
+            if field.default is None:
+                continue
+            if first is None:
+                first = field.default
+                continue
+            message = f"union `{union.name}` can have one default only, as it holds one field only"
+            note = Note("the first one is here", self.report.span(first.at, first.end))
+            self.report.error(field.default.at, field.default.end, message, note)
 
 
 _DECLARE: Final[dict[type, Callable[..., None]]] = {

@@ -6,13 +6,29 @@ It finds names and says what is wrong with them; it builds no structs, services 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from typing import Final
 
 from thriftserver.idl import ast
-from thriftserver.idl.diagnostics import Note, Report, Span
-from thriftserver.schema.model import BASES, Base, Const, Enum, List, Map, Member, Module, Service, Set, Type
+from thriftserver.idl.diagnostics import Diagnostic, Note, Report, Span
+from thriftserver.idl.hints import did_you_mean
+from thriftserver.schema.model import (
+    BASES,
+    Base,
+    Const,
+    Enum,
+    Field,
+    List,
+    Map,
+    Member,
+    Module,
+    Service,
+    Set,
+    Struct,
+    Type,
+)
 
-#: Stands for a type that cannot be known, after that was reported; everything fits it, so nothing else is said about it.
+#: Stands for a type that cannot be known, after that was reported; nothing more is said about what has this type.
 UNKNOWN: Final = Base("?")
 
 #: Parts a type may have. Each typedef can double the one before it, so that thirty of them would fill all memory.
@@ -22,7 +38,7 @@ MAX_TYPE_SIZE: Final = 100_000
 class Unit:
     """One included file, as the including one sees it. ``module`` is None when it cannot be read at all."""
 
-    __slots__ = ("broken", "module", "name", "place", "problem", "used")
+    __slots__ = ("broken", "help", "module", "name", "place", "problem", "used")
 
     def __init__(self, name: str, module: Module | None, broken: bool, place: Span, problem: str = "") -> None:
         self.name = name
@@ -32,6 +48,7 @@ class Unit:
         self.place = place
         #: Why there is no file; said as an error once one of its names is used, else as a warning.
         self.problem = problem
+        self.help = ""
         self.used = False
 
 
@@ -49,8 +66,14 @@ class Scope:
         self.types: dict[str, Type] = dict(BASES)
         #: Where each name was defined first.
         self.places: dict[str, Span] = {}
+        #: The same for constants, whose names do not clash with those of types.
+        self.const_places: dict[str, Span] = {}
+        #: Typedefs of what cannot be known, and what there is to say: errors once they are used, else warnings.
+        self.dangling: dict[str, list[Diagnostic]] = {}
+        self._needed: set[str] = set()
         self.services: dict[str, Service] = {}
         self._members: dict[int, dict[str, Member]] = {}
+        self._fields: dict[int, dict[str, Field]] = {}
 
     # Types
 
@@ -77,7 +100,10 @@ class Scope:
                 if node.trailing_cpp_type:
                     at = node.trailing_cpp_type
                     self.report.warning(
-                        at.at, at.end, "`cpp_type` behind the list is deprecated", help='write `list cpp_type "..." <...>`'
+                        at.at,
+                        at.end,
+                        "`cpp_type` behind the list is deprecated",
+                        help='write `list cpp_type "..." <...>`',
                     )
             else:
                 element = built.pop()
@@ -92,6 +118,9 @@ class Scope:
 
     def _foreign_type(self, name: ast.Token) -> Type:
         """A name that is not this file's: one of an included module, this module's own name in front, or unknown."""
+        if name.text in self.dangling:
+            self._needed.add(name.text)
+            return UNKNOWN
         prefix, _, last = name.text.rpartition(".")
         found: Type | None = None
         if prefix:
@@ -122,7 +151,7 @@ class Scope:
         prefix = name
         while prefix:
             prefix = prefix.rpartition(".")[0]
-            if any(unit.broken or unit.module is None for unit in self.units.get(prefix, ())):
+            if prefix and any(unit.broken for unit in self.units.get(prefix, ())):
                 return True
         return False
 
@@ -132,7 +161,7 @@ class Scope:
         prefix, _, last = name.text.rpartition(".")
         if name.text in self.services or any(last in module.services for module in self.modules(prefix)):
             self.report.error(name.at, name.end, f"`{name.text}` is a service, not a type")
-        elif name.text in self.module.consts:
+        elif name.text in self.const_places:
             self.report.error(name.at, name.end, f"`{name.text}` is a constant, not a type")
         elif isinstance(self.types.get(prefix), Enum):
             self.report.error(name.at, name.end, f"`{name.text}` is a member of enum `{prefix}`, not a type")
@@ -140,7 +169,12 @@ class Scope:
             self.unknown_module(name, prefix)
         else:
             help = _OTHER_DIALECTS.get(name.text, "")
-            self.unknown("type", name, prefix, last, self._type_names(prefix), help)
+            self.unknown("type", name, prefix, last, self._type_names(prefix) if self.guessing else (), help)
+
+    @property
+    def guessing(self) -> bool:
+        """Whether to look for what may have been meant: not for the hundredth unknown name."""
+        return len(self.report.diagnostics) < 50
 
     def _type_names(self, prefix: str) -> list[str]:
         if not prefix:
@@ -151,18 +185,18 @@ class Scope:
         """``prefix`` is in front of ``name``, but nothing of that name is included."""
         message = f"no included file is called `{prefix}.thrift`"
         hint = did_you_mean(prefix, self.units)
-        if self.units:
+        if hint:
+            self.report.error(name.at, name.at + len(prefix), message + hint)
+        elif self.units:
             listed = ", ".join(f"`{unit}`" for unit in list(self.units)[:10])
-            self.report.error(name.at, name.at + len(prefix), message + hint, help=f"included are {listed}")
+            self.report.error(name.at, name.at + len(prefix), message, help=f"included are {listed}")
         else:
             self.report.error(name.at, name.at + len(prefix), message, help=f'add `include "{prefix}.thrift"`')
 
-    def unknown(
-        self, what: str, name: ast.Token, prefix: str, last: str, known: Iterable[str], help: str = ""
-    ) -> None:
+    def unknown(self, what: str, name: ast.Token, prefix: str, last: str, known: Iterable[str], help: str = "") -> None:
         """Nothing of kind ``what`` has this name."""
         where = f" in `{prefix}`" if prefix and prefix in self.units else ""
-        hint = "" if help else did_you_mean(last if prefix else name.text, known)
+        hint = "" if help or not self.guessing else did_you_mean(last if prefix else name.text, known)
         shown = last if where else name.text
         self.report.error(name.at, name.end, f"unknown {what} `{shown}`{where}{hint}", help=help)
 
@@ -192,8 +226,14 @@ class Scope:
             found = self._members[id(enum)] = {member.name: member for member in enum.members}
         return found
 
+    def fields(self, struct: Struct) -> dict[str, Field]:
+        found = self._fields.get(id(struct))
+        if found is None:
+            found = self._fields[id(struct)] = {field.name: field for field in struct.fields}
+        return found
+
     def foreign_constant(self, name: str) -> Const | tuple[Enum, Member] | None:
-        """What ``mod.NAME`` or ``mod.Enum.MEMBER`` or ``Enum.MEMBER`` stands for; this file's own constants excepted."""
+        """What ``mod.NAME``, ``mod.Enum.MEMBER`` or ``Enum.MEMBER`` stands for; not this file's own constants."""
         prefix, _, last = name.rpartition(".")
         if not prefix:
             return None
@@ -218,27 +258,30 @@ class Scope:
     def define(self, name: ast.Token, what: str, places: dict[str, Span]) -> bool:
         """Whether the name is new among ``places``; it says so when it is not, or cannot be a name at all."""
         if "." in name.text:
-            dot = name.at + name.text.index(".")
-            self.report.error(dot, dot + 1, f"the name of a {what} cannot have a dot")
+            self.report.error(name.at, name.end, f"the name of {_article(what)} cannot have a dot")
         first = places.get(name.text)
         if first is None:
             places[name.text] = self.report.span(name.at, name.end)
             return True
         note = Note("first defined here", first)
-        self.report.error(name.at, name.end, f"`{name.text}` is defined twice", note)
+        self.report.error(name.at, name.end, f"{what} `{name.text}` is defined twice", note)
         return False
 
     def finish(self) -> None:
-        """Says of every include that could not be had what it deserves: an error if it was needed."""
+        """Says what had to wait until it was known whether it matters."""
+        for name, diagnostics in self.dangling.items():
+            if name not in self._needed:
+                diagnostics = [found._replace(severity="warning") for found in diagnostics]
+            self.report.diagnostics += diagnostics
         for units in self.units.values():
             for unit in units:
                 if unit.problem:
                     say: Callable[..., None] = self.report.error if unit.used else self.report.warning
-                    say(unit.place.start, unit.place.end, unit.problem)
-            for earlier, later in zip(units, units[1:], strict=False):
+                    say(unit.place.start, unit.place.end, unit.problem, help=unit.help)
+            for earlier, later in pairwise(units):
                 if earlier.used and earlier.module is not later.module:
                     note = Note("the earlier one", earlier.place)
-                    message = f"two included files are called `{later.name}`; of names that both define, this one's count"
+                    message = f"two included files are called `{later.name}`; for names in both, this one counts"
                     self.report.warning(later.place.start, later.place.end, message, note)
 
 
@@ -259,13 +302,5 @@ _OTHER_DIALECTS: Final = {
 }
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The rest of the sentence "unknown type `Usr`", or nothing when no known name is close."""
-    from difflib import get_close_matches
-
-    candidates = list(known)
-    for other in candidates:
-        if other.lower() == name.lower() or other.rpartition(".")[2] == name:
-            return f"; did you mean `{other}`?"
-    close = get_close_matches(name, candidates, n=1, cutoff=0.7)
-    return f"; did you mean `{close[0]}`?" if close else ""
+def _article(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "aeio" else f"a {noun}"

@@ -5,7 +5,7 @@ It leaves fields and types to the resolver it is part of.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from thriftserver.idl import ast
 from thriftserver.idl.diagnostics import Note, Span
@@ -14,6 +14,10 @@ from thriftserver.schema.model import Field, Function, Service, Struct
 
 if TYPE_CHECKING:
     from thriftserver.idl.resolve import Resolver
+
+
+#: Services that may extend one another in a line.
+MAX_INHERITANCE: Final = 200
 
 
 class Services:
@@ -25,6 +29,7 @@ class Services:
         self.scope = resolver.scope
         self._nodes: list[tuple[Service, ast.Service]] = []
         self._places: dict[int, Span] = {}
+        self._methods: dict[int, dict[str, Function]] = {}
 
     def declare(self, node: ast.Service) -> None:
         resolver = self.resolver
@@ -48,7 +53,8 @@ class Services:
                 service.extends = self.scope.service(node.extends)
         self._break_cycles()
         for service, node in self._nodes:
-            self._check_inherited(service, node)
+            if service.extends is not None:
+                self._check_inherited(service, node)
 
     def _functions(self, service: Service, node: ast.Service) -> tuple[Function, ...]:
         places: dict[str, Span] = {}
@@ -134,10 +140,24 @@ class Services:
         for service in cycle:
             service.extends = None
 
+    def _inherited(self, base: Service) -> dict[str, Function]:
+        found = self._methods.get(id(base))
+        if found is None:
+            found = self._methods[id(base)] = {function.name: function for function in base.methods()}
+        return found
+
     def _check_inherited(self, service: Service, node: ast.Service) -> None:
+        assert node.extends is not None
+        depth, step = 0, service.extends
+        while step is not None:
+            depth, step = depth + 1, step.extends
+        if depth > MAX_INHERITANCE:
+            message = f"services inherit from each other more than {MAX_INHERITANCE} deep here"
+            self.report.error(node.extends.at, node.extends.end, message)
+            service.extends = None
         if service.extends is None:
             return
-        inherited = {function.name: function for function in service.extends.methods()}
+        inherited = self._inherited(service.extends)
         for item in node.functions:
             base = inherited.get(item.name.text)
             if base is None:

@@ -20,7 +20,7 @@ class Unreadable(Exception):
 
 
 class Source:
-    """One file. ``path`` is what messages show, ``key`` its identity: the real path, or the key of an in-memory file."""
+    """One file. ``path`` is what messages show, ``key`` what it is known by: its real path, or its key in memory."""
 
     __slots__ = ("_starts", "key", "path", "text")
 
@@ -68,16 +68,14 @@ def read(path: str) -> str:
         with open(path, "rb", opener=_open_without_waiting) as file:
             about = os.fstat(file.fileno())
             if not stat.S_ISREG(about.st_mode):
-                raise Unreadable("is a directory" if stat.S_ISDIR(about.st_mode) else "is not a regular file")
+                raise Unreadable("it is a directory" if stat.S_ISDIR(about.st_mode) else "it is not a regular file")
             if about.st_size > MAX_SIZE:
-                raise Unreadable(f"is larger than {MAX_SIZE:,} bytes")
+                raise Unreadable(f"it is larger than {MAX_SIZE:,} bytes")
             data = file.read()
     except OSError as error:
         raise Unreadable((error.strerror or str(error)).lower()) from None
     except ValueError as error:  # a NUL in the path
         raise Unreadable(str(error)) from None
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise Unreadable("is UTF-16 text; an IDL must be UTF-8")
     return data.decode("utf-8", "surrogateescape")
 
 

@@ -11,17 +11,29 @@ from typing import Final
 
 from thriftserver.idl.ast import Token
 from thriftserver.idl.diagnostics import Note, Report
+from thriftserver.idl.hints import did_you_mean
 from thriftserver.idl.lexer import END, KEYWORDS, OLD_NAMESPACES, Scan, describe_illegal, problems_in_literal
 from thriftserver.idl.parser import OPENERS, Failure, expected
+
+#: Syntax errors that are looked into; nobody reads more.
+MAX_FAILURES: Final = 500
 
 _CLOSERS: Final = {"{": "}", "(": ")", "[": "]", "<": ">"}
 _UNDECODED = re.compile("[\ud800-\udfff]")
 
-_TYPES: Final = frozenset("BOOL I8 I16 I32 I64 DOUBLE STRING BINARY MAP SET LIST".split())
-_VALUES: Final = frozenset("INTEGER REAL LITERAL IDENTIFIER [ {".split())
-_NAMES: Final = frozenset("IDENTIFIER BYTE ASYNC".split())
+_TYPES: Final = frozenset({"BOOL", "I8", "I16", "I32", "I64", "DOUBLE", "STRING", "BINARY", "MAP", "SET", "LIST"})
+_VALUES: Final = frozenset({"INTEGER", "REAL", "LITERAL", "IDENTIFIER", "[", "{"})
+_NAMES: Final = frozenset({"IDENTIFIER", "BYTE", "ASYNC"})
 #: What may always be left out, and so is not worth a word while something else is wanted.
-_OPTIONAL: Final = frozenset("( , ; & XSD_ALL XSD_OPTIONAL XSD_NILLABLE XSD_ATTRS CPP_TYPE THROWS EXTENDS".split())
+_OPTIONAL: Final = frozenset("(,;&") | {
+    "XSD_ALL",
+    "XSD_OPTIONAL",
+    "XSD_NILLABLE",
+    "XSD_ATTRS",
+    "CPP_TYPE",
+    "THROWS",
+    "EXTENDS",
+}
 
 #: What other dialects write at the top level, and how to say the same here.
 _FOREIGN_DEFINITIONS: Final = {
@@ -54,7 +66,7 @@ _FOREIGN_FUNCTIONS: Final = {
 
 def report_failures(failures: list[Failure], scan: Scan, report: Report) -> None:
     """Says all that is wrong with the syntax of a file."""
-    for failure in failures:
+    for failure in failures[:MAX_FAILURES]:
         _Explainer(failure, scan, report).explain()
     _check_literals(scan, report)
 
@@ -72,7 +84,8 @@ def _check_literals(scan: Scan, report: Report) -> None:
         starts = [token.at for token in scan.tokens]
         index = bisect_right(starts, undecoded.start()) - 1
         if index < 0 or undecoded.start() >= scan.tokens[index].end:
-            report.warning(undecoded.start(), undecoded.end(), "comment is not valid UTF-8", help="save the file as UTF-8")
+            help = "save the file as UTF-8"
+            report.warning(undecoded.start(), undecoded.end(), "comment is not valid UTF-8", help=help)
 
 
 class _Explainer:
@@ -82,9 +95,9 @@ class _Explainer:
         self.failure = failure
         self.report = report
         self.kinds, self.tokens = scan.kinds, scan.tokens
-        self.index = failure.index
-        self.kind = scan.kinds[failure.index]
-        self.found = scan.tokens[failure.index]
+        self.index = failure.at
+        self.kind = scan.kinds[failure.at]
+        self.found = scan.tokens[failure.at]
 
     def explain(self) -> None:
         if self.kind == "ILLEGAL":
@@ -98,6 +111,11 @@ class _Explainer:
     def _illegal(self) -> None:
         token = self.found
         message, help = describe_illegal(token)
+        previous = self.tokens[self.index - 1] if self.index else token
+        if token.text in ("+", "-") and previous.end == token.at and previous.text[-1:].isalnum():
+            message = f"a name cannot have a `{token.text}`"
+        elif token.text in ("+", "-", "/") and self.kinds[self.index - 1] in ("INTEGER", "REAL", "LITERAL"):
+            message, help = f"unexpected `{token.text}`", "Thrift has no expressions; write the value"
         if token.at == 0 and token.text in ("\udcff", "\udcfe"):
             message, help = "this file is UTF-16 text; an IDL must be UTF-8", "save the file as UTF-8"
         if token.text.startswith("/*"):
@@ -114,10 +132,7 @@ class _Explainer:
     def _foreign(self) -> bool:
         """Something that another dialect has."""
         if len(self.failure.states) <= 2:
-            known = _FOREIGN_DEFINITIONS.get(self.found.text)
-            if known:
-                self._error(self.found, known[0], help=known[1])
-            return known is not None
+            return self._foreign_definition()
         before, farther = self._previous(), self._previous(2)
         if before is not None and self.found.text == "<" and before.text in _FOREIGN_TYPES:
             self._error(before, _FOREIGN_TYPES[before.text])
@@ -129,15 +144,27 @@ class _Explainer:
                     return True
         return False
 
+    def _foreign_definition(self) -> bool:
+        text = self.found.text
+        if text in _FOREIGN_DEFINITIONS:
+            message, help = _FOREIGN_DEFINITIONS[text]
+        elif self.kind == "IDENTIFIER" and (hint := did_you_mean(text, [kind.lower() for kind in OPENERS])):
+            message, help = f"no definition starts with `{text}`{hint}", ""
+        else:
+            return False
+        self._error(self.found, message, help=help)
+        return True
+
     def _special(self) -> bool:
         """Mistakes that deserve a message of their own."""
         text, before = self.found.text, self._previous()
         wanted = expected(self.failure.states)
-        if text.startswith(("<<<<<<<", "=======", ">>>>>>>")) or self._conflict():
+        if self._conflict():
             return True
-        if before is not None and before.end == self.found.at and before.text[-1].isdigit() and self.kind == "IDENTIFIER":
-            whole = Token(before.text + text, before.at)
-            if before.text.lstrip("+-") == "0" and text[0] == "x":
+        glued = self.tokens[self.index - 1] if self.index else self.found
+        if glued.end == self.found.at and glued.text[-1:].isdigit() and self.kind == "IDENTIFIER":
+            whole = Token(glued.text + text, glued.at)
+            if glued.text.lstrip("+-") == "0" and text[0] == "x":
                 self._error(whole, f"`{whole.text}` is not a hexadecimal number")
             else:
                 self._error(whole, f"`{whole.text}` is neither a number nor a name; a name cannot start with a digit")
@@ -148,6 +175,12 @@ class _Explainer:
                 whole = Token(text + following.text, self.found.at)
                 self._error(whole, f"a name cannot start with a digit: `{whole.text}`")
                 return True
+        opening = self.kinds[self.failure.opening]
+        if text == ":" and before is not None and wanted >= _NAMES and opening != "ENUM":
+            self._error(before, f"a field id must be an integer, found `{before.text}`")
+            return True
+        if self.kind in ("REQUIRED", "OPTIONAL", "ONEWAY", "ASYNC"):
+            return False
         if self.kind in KEYWORDS.values() and self.kind not in OPENERS and text in KEYWORDS and "IDENTIFIER" in wanted:
             if self.kind not in ("INTEGER", "VOID") or "VOID" in wanted:
                 return self._reserved(text, wanted)
@@ -168,7 +201,8 @@ class _Explainer:
         for marker in ("<<<<<<<", "=======", ">>>>>>>"):
             line = text.rfind("\n", 0, self.found.at) + 1
             if text.startswith(marker, line):
-                self.report.error(line, line + len(marker), f"merge conflict marker `{marker}`", help="resolve the conflict")
+                message = f"merge conflict marker `{marker}`"
+                self.report.error(line, line + len(marker), message, help="resolve the conflict")
                 return True
         return False
 
@@ -191,7 +225,8 @@ class _Explainer:
             return
         message = f"expected {names}, found {self._shown()}"
         notes = []
-        if opening is not None and (self.kind in OPENERS or self.found.text in _CLOSERS.values()):
+        closer = self.found.text in _CLOSERS.values() and opening and self.found.text != _CLOSERS[opening.text]
+        if opening is not None and (self.kind in OPENERS or closer):
             notes.append(Note(f"this `{opening.text}` is not closed", self.report.span(opening.at, opening.end)))
         help = self._help(wanted)
         if self.kind in OPENERS and opening is None and before is not None and self._starts_line():
@@ -226,11 +261,11 @@ class _Explainer:
             return "one separator is enough"
         if text in (",", ";") and len(self.failure.states) <= 2:
             return f"remove the `{text}`"
-        if text == "void":
+        if text == "void" and wanted >= _TYPES:
             return "only a function can return `void`"
         if text == "}" and len(self.failure.states) <= 2:
             return "there is no `{` that it could close"
-        if wanted == {":"} and before is not None:
+        if wanted == {":"} and before is not None and self.kinds[self.failure.opening] != "CONST":
             return f"write `{before.text}:` if that is the field's id"
         if "LITERAL" in wanted and len(wanted) == 1 and self.kind == "IDENTIFIER":
             return f'write "{text}" with quotes'
@@ -239,8 +274,24 @@ class _Explainer:
         if self.kind in ("REQUIRED", "OPTIONAL"):
             return f"`{text}` stands once, between the field's id and its type"
         if self.kind in ("ONEWAY", "ASYNC"):
-            return f"`{text}` stands before `void`"
+            return f"`{text}` stands in front of the function, before `void`"
+        if text == "=" and self.kinds[self.failure.opening] == "SERVICE":
+            return "a function has no value"
+        if text == ":" and self.kinds[self.failure.opening] == "ENUM":
+            return "a member gets its value with `=`"
+        if text == "*" and len(self.failure.states) <= 2:
+            return "Thrift has no expressions; write the value"
+        if text == "(" and "}" in wanted:
+            return "functions belong into a `service`"
         return ""
+
+
+_SPELLED: Final = {
+    "IDENTIFIER": "a name",
+    "INTEGER": "an integer",
+    "LITERAL": "a string in quotes",
+    END: "the end of the file",
+}
 
 
 def describe_expected(wanted: set[str], opening: str) -> str:
@@ -267,9 +318,9 @@ def describe_expected(wanted: set[str], opening: str) -> str:
     elif rest >= _NAMES:
         rest -= _NAMES
         names.append("a name")
-    spelled = {"IDENTIFIER": "a name", "INTEGER": "an integer", "LITERAL": "a string in quotes", END: "the end of the file"}
+    if names or "}" in rest:
+        rest.discard("=")
     needed = rest - _OPTIONAL
-    for kind in sorted(needed or (() if names else rest)):
-        names.append(spelled.get(kind) or f"`{kind.lower()}`")
+    names += [_SPELLED.get(kind) or f"`{kind.lower()}`" for kind in sorted(needed or (() if names else rest))]
     names = list(dict.fromkeys(names))
     return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names) or "something else"

@@ -1,4 +1,4 @@
-"""Generated from ``grammar`` by ``python -m tests.idl.update tables``; ply checks that they still belong together."""
+"""Generated from ``grammar`` by ``python -m tests.idl.update tables``; ply checks that they agree."""
 
 # ruff: noqa
 # mypy: ignore-errors

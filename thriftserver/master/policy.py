@@ -290,8 +290,9 @@ def _exited(state: State, event: Exited, now: float, actions: list[Action]) -> S
 def _lost(
     state: State, generation: int, code: int, reason: str, age: float, now: float, actions: list[Action]
 ) -> State:
-    """A worker that should be there is not: what follows depends on whether it was the first, the canary, or neither."""
+    """A worker that should be there is not: what follows depends on when, and on which it was."""
     if state.phase is Phase.STARTING:
+        reason = reason if code in (3, 4) else f"a worker {reason} while it started"
         code = code if code in (3, 4) else 3
         actions.append(Fail(code, reason))
         return _stop(replace(state, exit_code=code), False, now, actions)
@@ -306,7 +307,7 @@ def _lost(
 
 
 def _obituary(code: int) -> str:
-    return f"killed by signal {-code}" if code < 0 else f"exited with code {code}"
+    return f"was killed by signal {-code}" if code < 0 else f"exited with code {code}"
 
 
 def _reload_asked(state: State, actions: list[Action]) -> State:

@@ -213,10 +213,10 @@ class Supervisor:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             os.close(write)
         self._children[pid] = _Child(read)
-        self._log.info("worker_started", worker=number, pid=pid, generation=generation)
+        self._log.debug("worker_started", worker=number, pid=pid, generation=generation)
         return policy.Spawned(pid, number, generation)
 
-    def _be_worker(self, assignment: Assignment, read: int, mask: set[signal.Signals]) -> NoReturn:
+    def _be_worker(self, assignment: Assignment, read: int, mask: set[int | signal.Signals]) -> NoReturn:
         """The child: forget what is the master's, work, and leave without unwinding the master's stack."""
         code = BootError.exit_code
         try:

@@ -5,6 +5,7 @@ It imports handler code and compares it with the IDL; it calls no method of a ha
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import inspect
@@ -44,10 +45,10 @@ class Bound:
     spec: str
 
 
-def split_spec(spec: str) -> tuple[str | None, str]:
-    """``Service=pkg:Impl`` as (``Service``, ``pkg:Impl``); without a service as (None, spec)."""
+def split_spec(spec: str) -> tuple[str, str]:
+    """``Service=pkg:Impl`` as (``Service``, ``pkg:Impl``); ``pkg:Impl`` as (``""``, ``pkg:Impl``)."""
     name, equals, rest = spec.partition("=")
-    return (name, rest) if equals else (None, spec)
+    return (name, rest) if equals else ("", spec)
 
 
 def _blame(error: BaseException) -> str:
@@ -129,8 +130,11 @@ def call_user(function: Callable[[], Any], what: str) -> Any:
         raise HandlerError(f"{what} raised {describe(error)}") from error
 
 
-def choose_service(name: str | None, modules: Sequence[Module]) -> Service:
-    """The service called ``name``, or the only one there is. Raises HandlerError listing the services."""
+def choose_service(name: str, modules: Sequence[Module]) -> Service:
+    """The service called ``name``, or, with an empty name, the only one there is.
+
+    Raises HandlerError that lists the services there are.
+    """
     own = {service.name: service for module in modules for service in module.services.values()}
     if name:
         everywhere = {
@@ -161,7 +165,7 @@ def bind(specs: Sequence[str], service: str, modules: Sequence[Module]) -> list[
     bound: list[Bound] = []
     for spec in specs:
         name, path = split_spec(spec)
-        chosen = choose_service(name or service or None, modules)
+        chosen = choose_service(name or service, modules)
         if any(chosen is other.service for other in bound):
             raise HandlerError(
                 f"two handlers for service {chosen.name}; with several services write Service=pkg.mod:Class"
@@ -265,10 +269,8 @@ def _module_of(value: Any) -> str | None:
 
 def _place(value: Any) -> str:
     """``file.py:12`` of a function, of its class where it has no code of its own."""
-    try:
+    with contextlib.suppress(ValueError):  # a function that wraps itself
         value = inspect.unwrap(value)
-    except ValueError:
-        pass
     function = getattr(value, "__func__", value)
     code = getattr(function, "__code__", None)
     if isinstance(code, CodeType):

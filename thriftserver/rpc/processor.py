@@ -1,7 +1,7 @@
 """One request: a frame in, a frame (or nothing) out.
 
-It decides what every readable message gets (docs/wire-contract.md). It knows no socket, loop or log: what went wrong in a
-handler is handed to ``on_failure``.
+It decides what every readable message gets (docs/wire-contract.md). It knows no socket, loop or log: what went wrong
+in a handler is handed to ``on_failure``.
 """
 
 from __future__ import annotations

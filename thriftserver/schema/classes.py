@@ -11,6 +11,7 @@ import keyword
 import threading
 from collections.abc import Callable
 from enum import IntEnum
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -74,7 +75,8 @@ def enum_of(enum: model.Enum) -> type[IntEnum]:
     if enum.runtime is None:
         with _lock:
             if enum.runtime is None:
-                made = ThriftEnum(enum.name, _members(enum), module=enum.module)  # type: ignore[call-overload]
+                functional: Any = ThriftEnum
+                made = functional(enum.name, _members(enum), module=enum.module)
                 made.__doc__ = enum.doc or None
                 made.__thrift__ = enum
                 register(enum.where.path, enum.name, made)
@@ -170,7 +172,7 @@ def _union(struct: model.Struct) -> type:
     for field in struct.fields:
         value, factory = default_of(field)
         if factory is not None or value is not None:
-            namespace["__thrift_default__"] = (field.name, factory or (lambda value=value: value))
+            namespace["__thrift_default__"] = (field.name, factory or partial(materialize, field.type, field.default))
     return type(struct.name, (ThriftUnion,), namespace)
 
 

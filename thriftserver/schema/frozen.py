@@ -13,6 +13,7 @@ class FrozenMap(Mapping[Any, Any]):
     """An immutable, hashable mapping that equals the dict with the same items."""
 
     __slots__ = ("_items",)
+    _items: dict[Any, Any]
 
     def __init__(self, items: Any = ()) -> None:
         object.__setattr__(self, "_items", dict(items))
@@ -34,7 +35,7 @@ class FrozenMap(Mapping[Any, Any]):
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, FrozenMap):
-            return bool(self._items == other._items)
+            return self._items == other._items
         return bool(self._items == other) if isinstance(other, Mapping) else NotImplemented
 
     def __hash__(self) -> int:

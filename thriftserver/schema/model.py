@@ -1,8 +1,8 @@
 """What an IDL means, resolved: every name is bound, every typedef gone, every constant folded. Plain data.
 
 Nothing here knows Thrift's syntax, its bytes, or Python classes made from it. Objects are compared by identity: one
-definition in one file is one object, however many includes lead to it. They are complete once ``idl`` hands them out and
-never change afterwards.
+definition in one file is one object, however many includes lead to it. They are complete once ``idl`` hands them out,
+and never change afterwards.
 
 Values of constants and defaults (``Value``) are neutral, always in the form of the resolved type:
 
@@ -115,13 +115,12 @@ class Container:
             a, b = pairs.pop()
             if a is b:
                 continue
-            if not isinstance(a, Container) or not isinstance(b, Container):
-                if a != b:
+            if isinstance(a, Container) and isinstance(b, Container):
+                if type(a) is not type(b) or a._hash != b._hash:
                     return False
-            elif type(a) is not type(b) or a._hash != b._hash:
-                return False
-            else:
                 pairs.extend(zip(a.parts(), b.parts(), strict=True))
+            elif isinstance(a, Container) or isinstance(b, Container) or a != b:
+                return False
         return True
 
     def __str__(self) -> str:
@@ -218,7 +217,7 @@ class Enum(Definition):
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class Field(Definition):
-    """A member of a struct, an argument, or a declared exception. ``required``: True, False (optional), None (default)."""
+    """A member of a struct, an argument or a declared exception. ``required`` is None where no keyword decides."""
 
     id: int
     type: Type

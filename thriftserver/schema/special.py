@@ -110,7 +110,8 @@ class ThriftUnion:
 
     def __init__(self, *values: Any, **named: Any) -> None:
         cls = type(self)
-        given = {key: value for key, value in _bind(cls, cls.__thrift_fields__, values, named).items() if value is not None}
+        bound = _bind(cls, cls.__thrift_fields__, values, named)
+        given = {key: value for key, value in bound.items() if value is not None}
         if len(given) > 1:
             raise TypeError(f"{cls.__name__}() is a union: one member at most, got {', '.join(given)}")
         if not given and cls.__thrift_default__ is not None:
@@ -123,7 +124,7 @@ class ThriftUnion:
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return self.__which__ == other.__which__ and bool(self.__value__ == other.__value__)  # type: ignore[attr-defined]
+        return self.__which__ == other.__which__ and bool(self.__value__ == other.__value__)
 
     def __hash__(self) -> int:
         return hash((type(self), self.__which__, freeze(self.__value__)))

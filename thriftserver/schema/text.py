@@ -45,7 +45,7 @@ _short = _Short()
 
 
 def describe(value: Any) -> str:
-    """``repr`` of a struct without its unset fields, strings and containers cut, at most about a thousand characters."""
+    """``repr`` without unset fields, strings and containers cut, at most about a thousand characters."""
     text = _short.repr1(value, _LEVELS + 1)
     return text if len(text) <= _TOTAL else f"{text[:_TOTAL]}..."
 

@@ -47,7 +47,7 @@ class Connection:
     read its replies holds one reply and one read's worth of frames.
     """
 
-    __slots__ = ("_frames", "_framer", "_pool", "_unsent", "busy", "fd", "peer", "sock", "watched")
+    __slots__ = ("_framer", "_frames", "_pool", "_unsent", "busy", "fd", "peer", "sock", "watched")
 
     def __init__(self, sock: socket.socket, peer: str, pool: Pool, max_frame: int) -> None:
         self.sock = sock

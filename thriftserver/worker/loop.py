@@ -72,7 +72,12 @@ class Loop:
     """Every descriptor of a worker and the fibers that serve them. Implements ``connection.Pool``."""
 
     def __init__(
-        self, listeners: Sequence[socket.socket], processor: Processor, log: Logger, max_connections: int, max_frame: int
+        self,
+        listeners: Sequence[socket.socket],
+        processor: Processor,
+        log: Logger,
+        max_connections: int,
+        max_frame: int,
     ) -> None:
         self.processor = processor
         self.draining = False

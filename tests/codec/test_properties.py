@@ -1,0 +1,171 @@
+"""What must hold for every schema, every value and every sequence of bytes."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.codec import strategies
+from tests.codec.schemas import ALL, TREE, all_values
+from thriftserver.errors import EncodeError, WireError
+from thriftserver.schema.classes import class_of
+
+_calm = settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+def outcome(call: Any, *args: Any) -> tuple[str, Any]:
+    """A result, or an error as text: two codecs must agree on either."""
+    try:
+        return "value", call(*args)
+    except (WireError, EncodeError) as error:
+        return type(error).__name__, (str(error), error.path)
+
+
+@given(data=st.data())
+@_calm
+def test_random_values_of_random_schemas_come_back(both: tuple[ModuleType, ModuleType], data: st.DataObject) -> None:
+    pure, native = both
+    schema = data.draw(strategies.structs(strategies.types()))
+    value = data.draw(strategies.values(schema))
+    raw = pure.encode_struct(value)
+    assert native.encode_struct(value) == raw
+    for codec in both:
+        back = codec.decode_struct(class_of(schema), raw)
+        assert back == value
+        assert type(back) is type(value)
+
+
+@given(data=st.data())
+@_calm
+def test_mutated_bytes_give_the_same_value_or_error(both: tuple[ModuleType, ModuleType], data: st.DataObject) -> None:
+    pure, native = both
+    schema = data.draw(strategies.structs(strategies.types()))
+    raw = bytearray(pure.encode_struct(data.draw(strategies.values(schema))))
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(raw) - 1))
+        raw[place] = data.draw(st.integers(0, 255) | st.sampled_from((0, 1, 11, 12, 13, 15, 127, 128, 255)))
+    cut = data.draw(st.integers(0, len(raw)))
+    for mutant in (bytes(raw), bytes(raw[:cut])):
+        assert same(*(outcome(codec.decode_struct, class_of(schema), mutant) for codec in both))
+
+
+def same(one: tuple[str, Any], other: tuple[str, Any]) -> bool:
+    # By repr too: NaN is not equal to itself.
+    return one == other or repr(one) == repr(other)
+
+
+@given(data=st.data())
+@_calm
+def test_misfits_give_the_same_error(both: tuple[ModuleType, ModuleType], data: st.DataObject) -> None:
+    schema = data.draw(strategies.structs(strategies.types(), kind="struct"))
+    value = data.draw(strategies.values(schema))
+    if schema.fields:
+        victim = data.draw(st.sampled_from(schema.fields))
+        setattr(value, victim.name, data.draw(_anything))
+    pure, native = (outcome(codec.encode_struct, value) for codec in both)
+    assert pure == native
+
+
+_anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.binary(max_size=5)
+    | st.just(b"x").map(bytearray)
+    | st.just(3j)
+    | st.just(object),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.lists(inner, max_size=3).map(tuple)
+    | st.dictionaries(st.text(max_size=3) | st.integers(), inner, max_size=3)
+    | st.sets(st.integers() | st.text(max_size=2), max_size=3),
+    max_leaves=4,
+)
+
+
+def mutants(seed: int, count: int) -> Any:
+    """Damaged forms of two rich structs, always the same for one seed."""
+    import random
+
+    from thriftserver.codec.message import encode_struct
+
+    tree = class_of(TREE)
+    deep = tree(1)
+    for level in range(20):
+        deep = tree(level, deep if level % 2 else None, [deep] if level % 3 else None, {"x": tree(2)})
+    dice = random.Random(seed)
+    samples = [(class_of(ALL), encode_struct(all_values())), (tree, encode_struct(deep))]
+    for _ in range(count):
+        cls, raw = dice.choice(samples)
+        damaged = bytearray(raw)
+        for _ in range(dice.randint(1, 4)):
+            start = dice.randrange(len(damaged))
+            kind = dice.randrange(4)
+            if kind == 0:
+                damaged[start] = dice.choice((0, 1, 2, 8, 11, 12, 13, 14, 15, 16, 17, 127, 128, 255, dice.randrange(256)))
+            elif kind == 1:
+                del damaged[start : start + dice.randint(1, 8)]
+            elif kind == 2:
+                damaged[start:start] = dice.randbytes(dice.randint(1, 8))
+            else:
+                damaged[start : start + 4] = dice.choice((b"\x7f\xff\xff\xff", b"\xff\xff\xff\xff", b"\0\0\0\x05"))
+            damaged = damaged or bytearray(1)
+        yield cls, bytes(damaged)
+
+
+def _survive(codec: ModuleType, seed: int, count: int) -> int:
+    decoded = 0
+    for cls, damaged in mutants(seed, count):
+        try:
+            codec.decode_struct(cls, damaged)
+            decoded += 1
+        except WireError:
+            pass
+    return decoded
+
+
+def test_damaged_bytes_give_values_or_wire_errors(codec: ModuleType) -> None:
+    assert 0 < _survive(codec, 1, 5_000) < 5_000
+
+
+@pytest.mark.slow
+def test_a_million_damaged_messages(codec: ModuleType) -> None:
+    assert _survive(codec, 2, 1_000_000) > 0
+
+
+def test_both_codecs_agree_on_damaged_bytes(both: tuple[ModuleType, ModuleType]) -> None:
+    for cls, damaged in mutants(3, 5_000):
+        pure, native = (outcome(codec.decode_struct, cls, damaged) for codec in both)
+        assert same(pure, native), damaged.hex()
+
+
+def test_every_prefix_of_a_message_is_refused(codec: ModuleType) -> None:
+    from thriftserver.codec.message import encode_struct
+
+    raw = encode_struct(all_values())
+    for end in range(len(raw)):
+        with pytest.raises(WireError):
+            codec.decode_struct(class_of(ALL), raw[:end])
+    assert codec.decode_struct(class_of(ALL), raw + b"more") == all_values()
+
+
+def _header(codec: ModuleType, data: bytes) -> str:
+    return repr(codec.read_header(data))
+
+
+@given(data=st.binary(max_size=60))
+@_calm
+def test_any_bytes_are_a_header_or_a_wire_error(both: tuple[ModuleType, ModuleType], data: bytes) -> None:
+    pure, native = (outcome(_header, codec, data) for codec in both)
+    assert pure == native
+
+

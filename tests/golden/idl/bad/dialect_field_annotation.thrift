@@ -1,0 +1,4 @@
+struct A {
+  @cpp.Ref
+  1: i32 x
+}

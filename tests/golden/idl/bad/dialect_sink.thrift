@@ -1,0 +1,1 @@
+service S { sink<i32, i32> f() }

@@ -1,0 +1,3 @@
+struct A {}
+/** and so on
+struct B {}

@@ -1,0 +1,2 @@
+const string S = "abc
+const i32 X = 1

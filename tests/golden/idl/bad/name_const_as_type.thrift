@@ -1,0 +1,2 @@
+const i32 C = 1
+struct A { 1: C c }

@@ -1,0 +1,4 @@
+include "../inc/shared.thrift"
+struct A { 1: shared.Pont p }
+service S extends shared.Bas {}
+const i32 L = shared.LIMT

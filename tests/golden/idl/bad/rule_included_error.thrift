@@ -1,0 +1,2 @@
+include "../inc/wrong.thrift"
+struct S { 1: wrong.Inner i, 2: wrong.Unheard u }

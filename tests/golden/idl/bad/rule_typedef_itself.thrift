@@ -1,0 +1,2 @@
+typedef A A
+struct S { 1: A a }

@@ -1,0 +1,1 @@
+struct A-B { 1: i32 x }

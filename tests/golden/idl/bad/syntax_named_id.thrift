@@ -1,0 +1,1 @@
+struct A { ONE: i32 x }

@@ -1,0 +1,3 @@
+const i32 X
+
+struct B {}

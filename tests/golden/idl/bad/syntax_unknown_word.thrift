@@ -1,0 +1,2 @@
+sruct A {}
+struct B {}

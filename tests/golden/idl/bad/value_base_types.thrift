@@ -1,0 +1,9 @@
+const i32 A = "x"
+const i32 B = 1.5
+const i32 C = [1]
+const i32 D = {1: 2}
+const string E = 5
+const bool F = "true"
+const double G = "1"
+const bool H = 1.0
+const binary I = 1

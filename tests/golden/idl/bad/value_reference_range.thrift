@@ -1,0 +1,2 @@
+const i32 BIG = 70000
+const i16 SMALL = BIG

@@ -1,0 +1,2 @@
+struct Second { 1: bool b }
+struct Point { 1: i32 only }

@@ -1,0 +1,2 @@
+include "ring_b.thrift"
+struct A {}

@@ -1,0 +1,2 @@
+include "ring_a.thrift"
+struct B {}

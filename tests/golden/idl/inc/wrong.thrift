@@ -1,0 +1,1 @@
+struct Inner { 1: Missing m }

@@ -1,0 +1,9 @@
+const list<i32> L = [3, 1; 2]
+const set<i32> S = [3, 1, 3, 2,]
+const map<string, i32> M = {"b": 1, "a": 2 "b": 3}
+const map<list<i32>, set<string>> UNHASHABLE = {[1, 2]: ["x"], [1]: []}
+const set<map<string, i32>> MAPS = [{"a": 1}, {"a": 1}, {"b": 2}]
+const list<i32> NONE = {}
+const map<i32, i32> NOTHING = []
+const list<list<i32>> NESTED = [L, [], [9]]
+const set<double> CAST = L

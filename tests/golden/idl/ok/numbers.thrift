@@ -1,0 +1,15 @@
+const i32 HEX = 0xFf
+const i32 NEGATIVE_HEX = -0x10
+const i32 PLUS = +7
+const i64 LEAST = -9223372036854775808
+const double FROM_INT = 3
+const double TINY = -.5e-3
+const double EXPONENT = 1e5
+const bool YES = true
+const bool ONE = 1
+const bool NO = 0
+const i32 TRUE_IS_ONE = true
+const double FROM_CONST = TWO
+const i16 TWO = 2
+const bool FROM_ONE = UNIT
+const i32 UNIT = 1

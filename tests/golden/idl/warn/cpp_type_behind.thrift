@@ -1,0 +1,1 @@
+struct A { 1: list<i32> cpp_type "vec" a }

@@ -1,0 +1,3 @@
+struct A {}
+namespace py late
+include "../inc/shared.thrift"

@@ -1,0 +1,3 @@
+typedef Nope A
+typedef list<Nope> B
+struct S {}

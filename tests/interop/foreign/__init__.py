@@ -1,0 +1,1 @@
+"""One service, and handlers for it as they are written for other Thrift libraries."""

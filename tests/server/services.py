@@ -1,0 +1,67 @@
+"""Small services for the tests of this folder, written where a test wants them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+IDL = """
+exception Oops { 1: string why }
+struct Point { 1: i32 x = 3, 2: optional string label, 3: list<string> tags }
+service Demo {
+  i32 add(1: i32 a, 2: i32 b)
+  Point echo(1: Point point) throws (1: Oops oops)
+  i32 pid()
+  string version()
+  void nap(1: double seconds)
+  void fail(1: string how)
+  oneway void note(1: string text)
+}
+"""
+
+HANDLER = """
+import os, pathlib, time
+import thriftserver
+
+api = thriftserver.load(pathlib.Path(__file__).parent / "demo.thrift")
+VERSION = "1"
+
+
+class Impl:
+    def setup(self):
+        self.ready = True
+
+    def add(self, a, b):
+        return a + b
+
+    def echo(self, point):
+        if point.label == "oops":
+            raise api.Oops("as you wish")
+        return point
+
+    def pid(self):
+        return os.getpid()
+
+    def version(self):
+        return VERSION
+
+    def nap(self, seconds):
+        time.sleep(seconds)
+
+    def fail(self, how):
+        kinds = {"exit": SystemExit, "interrupt": KeyboardInterrupt, "memory": MemoryError, "recursion": RecursionError}
+        raise kinds.get(how, ValueError)(f"failed by {how}")
+
+    def note(self, text):
+        if text == "fail":
+            raise ValueError("oneway failed")
+"""
+
+
+def write_demo(folder: Path, handler: str = HANDLER, idl: str = IDL) -> Path:
+    """``demo.thrift`` and ``demo.py`` in ``folder``, which is returned."""
+    (folder / "demo.thrift").write_text(idl)
+    (folder / "demo.py").write_text(handler)
+    return folder
+
+
+ARGS = ("--idl", "demo.thrift", "--handler", "demo:Impl")

@@ -1,0 +1,73 @@
+# Types for the compiled form of node.py.
+cimport cython
+
+from thriftserver.codec._seam cimport (
+    Sink, Source, pass_over, put_bytes, put_double, put_double_run, put_i16, put_i32, put_i32_run, put_i64,
+    put_i64_run, put_i8, put_raw, put_text, put_u8, take_bytes, take_double, take_double_run, take_i16, take_i32,
+    take_i32_run, take_i64, take_i64_run, take_i8, take_name, take_text, take_u8,
+)
+
+cdef int _limit
+cdef tuple _INTEGERS
+cdef int[17] _WIDTHS
+cdef int[17] _LEAST
+
+cdef class Node:
+    cdef str text
+    cdef Py_ssize_t width
+    cdef int wire
+    cpdef link(self, row)
+    cdef object read(self, Source source)
+    cdef int write(self, Sink sink, object value) except -1
+    cdef object misfit(self, object value)
+    cdef object read_key(self, Source source)
+    @cython.locals(items=list)
+    cdef list read_run(self, Source source, Py_ssize_t size)
+    @cython.locals(index=cython.Py_ssize_t)
+    cdef Py_ssize_t write_run(self, Sink sink, object items) except -1
+
+cdef class Bool(Node):
+    cdef int write_other(self, Sink sink, object value) except -1
+
+cdef class I8(Node):
+    pass
+
+cdef class I16(Node):
+    pass
+
+cdef class I32(Node):
+    @cython.locals(put=cython.Py_ssize_t)
+    cdef Py_ssize_t write_run(self, Sink sink, object items) except -1
+
+cdef class I64(Node):
+    @cython.locals(put=cython.Py_ssize_t)
+    cdef Py_ssize_t write_run(self, Sink sink, object items) except -1
+
+cdef class Double(Node):
+    @cython.locals(put=cython.Py_ssize_t)
+    cdef Py_ssize_t write_run(self, Sink sink, object items) except -1
+
+cdef class Enum(Node):
+    cdef dict members
+    @cython.locals(number=object)
+    cdef object read(self, Source source)
+
+cdef class Text(Node):
+    pass
+
+cdef class Binary(Node):
+    pass
+
+cdef class Uuid(Node):
+    pass
+
+cdef int enter(Source source) except -1
+cdef int nest(Sink sink) except -1
+cdef int take_length(Source source) except -1
+cdef int check_size(Source source, Py_ssize_t size, Py_ssize_t width) except -1
+@cython.locals(width=cython.int, inner=cython.int, key=cython.int)
+cdef int skip(Source source, int code) except -1
+@cython.locals(least=cython.Py_ssize_t)
+cdef int skip_items(Source source, Py_ssize_t size, int first, int second) except -1
+cdef int least_of(int code) except -1
+

@@ -1,0 +1,351 @@
+"""Values of base types: bytes to Python and back, and passing over what nobody wants.
+
+Nothing here knows containers or structs (``codec.walk`` does), or touches single bytes (``codec.seam`` does). This one
+source runs on plain CPython, and Cython compiles it, with ``_node.pxd``, into the module ``_node``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from thriftserver import wire
+from thriftserver.codec.fault import Fault
+from thriftserver.codec.plan import Row
+from thriftserver.schema.text import brief
+
+try:
+    import cython  # type: ignore[import-untyped, import-not-found, unused-ignore]
+except ImportError:  # needed to compile this file, not to run it
+    from thriftserver.codec import uncompiled as cython
+
+if not cython.compiled:
+    from thriftserver.codec.seam import (
+        Sink,
+        Source,
+        pass_over,
+        put_bytes,
+        put_double,
+        put_double_run,
+        put_i8,
+        put_i16,
+        put_i32,
+        put_i32_run,
+        put_i64,
+        put_i64_run,
+        put_raw,
+        put_text,
+        put_u8,
+        take_bytes,
+        take_double,
+        take_double_run,
+        take_i8,
+        take_i16,
+        take_i32,
+        take_i32_run,
+        take_i64,
+        take_i64_run,
+        take_name,
+        take_text,
+        take_u8,
+    )
+
+#: Containers and structs within each other that are allowed.
+_limit = wire.MAX_DEPTH
+
+_INTEGERS = (wire.BYTE, wire.I16, wire.I32, wire.I64)
+#: Bytes of the wire types that always have the same; 0 for the others.
+_WIDTHS = [0, 0, 1, 1, 8, 0, 2, 0, 4, 0, 8, 0, 0, 0, 0, 0, 16]
+#: Bytes that a value of a wire type has at least; 0 for a wire type that does not exist.
+_LEAST = [0, 0, 1, 1, 8, 0, 2, 0, 4, 0, 8, 4, 1, 6, 5, 5, 16]
+
+
+class Node:
+    """Reads and writes the values of one type."""
+
+    __slots__ = ("text", "width", "wire")
+
+    def __init__(self, row: Row) -> None:
+        self.wire = row.wire
+        self.width = row.width
+        self.text = row.text
+
+    def link(self, row: Row) -> None:
+        """Find the nodes of inner types; apart from ``__init__`` because types may be recursive."""
+
+    def read(self, source: Source) -> Any:
+        raise NotImplementedError
+
+    def write(self, sink: Sink, value: Any) -> None:
+        raise NotImplementedError
+
+    def read_key(self, source: Source) -> Any:
+        """The same for a map's key, where the same few values come again and again."""
+        return self.read(source)
+
+    def read_run(self, source: Source, size: int) -> list[Any]:
+        """A list of ``size`` values."""
+        items = []
+        try:
+            for _ in range(size):
+                items.append(self.read(source))  # noqa: PERF401  # the path of a fault needs the length
+        except Fault as fault:
+            fault.steps.append(f"[{len(items)}]")
+            raise
+        return items
+
+    def write_run(self, sink: Sink, items: Any) -> int:
+        """The values of a list or tuple; says how many."""
+        index = 0
+        try:
+            for item in items:
+                self.write(sink, item)
+                index += 1
+        except Fault as fault:
+            fault.steps.append(f"[{index}]")
+            raise
+        return index
+
+    def misfit(self, value: Any) -> Fault:
+        """The fault of a value that this type cannot hold."""
+        if isinstance(value, int) and not isinstance(value, bool) and self.wire in _INTEGERS:
+            return Fault(f"{brief(value)} is out of range of {self.text}")
+        return Fault(f"expected {self.text}, got {brief(value)}")
+
+
+class Bool(Node):
+    __slots__ = ()
+
+    def read(self, source: Source) -> Any:
+        return take_u8(source) != 0
+
+    def write(self, sink: Sink, value: Any) -> None:
+        if value is True:
+            put_u8(sink, 1)
+        elif value is False:
+            put_u8(sink, 0)
+        else:
+            self.write_other(sink, value)
+
+    def write_other(self, sink: Sink, value: Any) -> None:
+        # Databases and numpy have truth values of their own; 0 and 1 are plain enough, "false" or 17 are mistakes.
+        if isinstance(value, str | bytes | float) or value not in (0, 1):
+            raise self.misfit(value)
+        put_u8(sink, 1 if value == 1 else 0)
+
+
+class I8(Node):
+    __slots__ = ()
+
+    def read(self, source: Source) -> Any:
+        return take_i8(source)
+
+    def write(self, sink: Sink, value: Any) -> None:
+        if not put_i8(sink, value):
+            raise self.misfit(value)
+
+
+class I16(Node):
+    __slots__ = ()
+
+    def read(self, source: Source) -> Any:
+        return take_i16(source)
+
+    def write(self, sink: Sink, value: Any) -> None:
+        if not put_i16(sink, value):
+            raise self.misfit(value)
+
+
+class I32(Node):
+    __slots__ = ()
+
+    def read(self, source: Source) -> Any:
+        return take_i32(source)
+
+    def write(self, sink: Sink, value: Any) -> None:
+        if not put_i32(sink, value):
+            raise self.misfit(value)
+
+    def read_run(self, source: Source, size: int) -> list[Any]:
+        return take_i32_run(source, size)
+
+    def write_run(self, sink: Sink, items: Any) -> int:
+        put = put_i32_run(sink, items)
+        return put if put == len(items) else Node.write_run(self, sink, items)
+
+
+class I64(Node):
+    __slots__ = ()
+
+    def read(self, source: Source) -> Any:
+        return take_i64(source)
+
+    def write(self, sink: Sink, value: Any) -> None:
+        if not put_i64(sink, value):
+            raise self.misfit(value)
+
+    def read_run(self, source: Source, size: int) -> list[Any]:
+        return take_i64_run(source, size)
+
+    def write_run(self, sink: Sink, items: Any) -> int:
+        put = put_i64_run(sink, items)
+        return put if put == len(items) else Node.write_run(self, sink, items)
+
+
+class Double(Node):
+    __slots__ = ()
+
+    def read(self, source: Source) -> Any:
+        return take_double(source)
+
+    def write(self, sink: Sink, value: Any) -> None:
+        if not put_double(sink, value):
+            raise self.misfit(value)
+
+    def read_run(self, source: Source, size: int) -> list[Any]:
+        return take_double_run(source, size)
+
+    def write_run(self, sink: Sink, items: Any) -> int:
+        put = put_double_run(sink, items)
+        return put if put == len(items) else Node.write_run(self, sink, items)
+
+
+class Enum(Node):
+    """Members where the number has one, else the number itself: a newer peer may know more of them."""
+
+    __slots__ = ("members",)
+
+    def __init__(self, row: Row) -> None:
+        Node.__init__(self, row)
+        self.members = row.members
+
+    def read(self, source: Source) -> Any:
+        number = take_i32(source)
+        return self.members.get(number, number)
+
+    def write(self, sink: Sink, value: Any) -> None:
+        if not put_i32(sink, value):
+            raise self.misfit(value)
+
+
+class Text(Node):
+    __slots__ = ()
+
+    def read(self, source: Source) -> Any:
+        return take_text(source, take_length(source))
+
+    def read_key(self, source: Source) -> Any:
+        return take_name(source, take_length(source))
+
+    def write(self, sink: Sink, value: Any) -> None:
+        if not put_text(sink, value):
+            if isinstance(value, str):
+                raise Fault("a string with lone surrogates cannot be UTF-8")
+            raise self.misfit(value)
+
+
+class Binary(Node):
+    __slots__ = ()
+
+    def read(self, source: Source) -> Any:
+        return take_bytes(source, take_length(source))
+
+    def write(self, sink: Sink, value: Any) -> None:
+        if not put_bytes(sink, value):
+            raise self.misfit(value)
+
+
+class Uuid(Node):
+    __slots__ = ()
+
+    def read(self, source: Source) -> Any:
+        return UUID(bytes=take_bytes(source, 16))
+
+    def write(self, sink: Sink, value: Any) -> None:
+        if not isinstance(value, UUID):
+            raise self.misfit(value)
+        put_raw(sink, value.bytes)
+
+
+def set_max_depth(limit: int) -> None:
+    """How deep containers and structs may be nested, in reading, writing and skipping."""
+    global _limit
+    if not 1 <= limit <= 200:
+        raise ValueError("the depth limit must be between 1 and 200")
+    _limit = limit
+
+
+def enter(source: Source) -> None:
+    """One container or struct further in, reading."""
+    source.depth += 1
+    if source.depth > _limit:
+        raise Fault(f"nested deeper than {_limit} levels")
+
+
+def nest(sink: Sink) -> None:
+    """One container or struct further in, writing."""
+    sink.depth += 1
+    if sink.depth > _limit:
+        raise Fault(f"nested deeper than {_limit} levels")
+
+
+def take_length(source: Source) -> int:
+    """A size that cannot be negative."""
+    size = take_i32(source)
+    if size < 0:
+        raise Fault(f"negative size {size}")
+    return size
+
+
+def check_size(source: Source, size: int, width: int) -> None:
+    """Refuse a container that claims more elements than the rest of the data could hold."""
+    if size > (source.end - source.pos) // width:
+        raise Fault(f"size {size} is more than the {source.end - source.pos} bytes left can hold")
+
+
+def skip(source: Source, code: int) -> None:
+    """Pass over a value of any wire type."""
+    if code < 0 or code > 16 or _LEAST[code] == 0:
+        raise Fault(f"unknown wire type {code}")
+    width = _WIDTHS[code]
+    if width != 0:
+        pass_over(source, width)
+    elif code == wire.STRING:
+        pass_over(source, take_length(source))
+    else:
+        enter(source)
+        if code == wire.STRUCT:
+            while True:
+                inner = take_u8(source)
+                if inner == 0:
+                    break
+                pass_over(source, 2)
+                skip(source, inner)
+        elif code == wire.MAP:
+            key = take_u8(source)
+            inner = take_u8(source)
+            skip_items(source, take_length(source), key, inner)
+        else:
+            inner = take_u8(source)
+            skip_items(source, take_length(source), inner, -1)
+        source.depth -= 1
+
+
+def skip_items(source: Source, size: int, first: int, second: int) -> None:
+    """Pass over elements; ``second`` is the wire type of a map's values, else -1."""
+    if size > 0:
+        least = least_of(first) + (least_of(second) if second >= 0 else 0)
+        check_size(source, size, least)
+        if _WIDTHS[first] != 0 and (second < 0 or _WIDTHS[second] != 0):
+            pass_over(source, size * least)
+        else:
+            for _ in range(size):
+                skip(source, first)
+                if second >= 0:
+                    skip(source, second)
+
+
+def least_of(code: int) -> int:
+    if code < 0 or code > 16 or _LEAST[code] == 0:
+        raise Fault(f"bad element type {code}")
+    return _LEAST[code]
