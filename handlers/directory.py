@@ -12,7 +12,7 @@ from typing import Any
 
 import thriftserver
 from handlers.shared import Base, now
-from handlers.store import Entry, LoginTaken, Record, Store
+from handlers.store import Entry, LoginTaken, NoSuchUser, Record, Store
 
 api = thriftserver.load(Path(__file__).parent.parent / "idl" / "directory.thrift")
 
@@ -39,16 +39,18 @@ class Directory(Base):
     def get(self, id: int) -> Any:
         try:
             return _user(self._store.by_id(id))
-        except LookupError:
+        except NoSuchUser:
             raise api.NotFound(id=id) from None
 
     def find(self, login: str) -> Any:
         try:
             return _user(self._store.by_login(login))
-        except LookupError:
+        except NoSuchUser:
             raise api.NotFound(login=login) from None
 
     def get_many(self, ids: set[int]) -> dict[int, Any]:
+        if len(ids) > api.MAX_LIMIT:
+            raise _invalid("ids", f"has {len(ids)} members; {api.MAX_LIMIT} is the limit")
         return {record.id: _user(record) for record in self._store.by_ids(ids)}
 
     def search(self, query: Any, after: int, limit: int) -> Any:
@@ -64,7 +66,7 @@ class Directory(Base):
         entry = _entry(profile)
         try:
             done, record = self._store.replace(id, version, entry)
-        except LookupError:
+        except NoSuchUser:
             raise api.NotFound(id=id) from None
         except LoginTaken:
             raise api.AlreadyExists(profile.login) from None

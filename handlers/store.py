@@ -52,6 +52,10 @@ SEARCH = f"""
 """
 
 
+class NoSuchUser(Exception):
+    """There is no user with this id or login."""
+
+
 class LoginTaken(Exception):
     """Another user has this login."""
 
@@ -130,11 +134,11 @@ class Store:
             return self.by_id(cursor.lastrowid)
 
     def by_id(self, id: int) -> Record:
-        """Raises LookupError."""
+        """Raises NoSuchUser."""
         return self._one(f"{SELECT} WHERE id = ?", id)
 
     def by_login(self, login: str) -> Record:
-        """Raises LookupError."""
+        """Raises NoSuchUser."""
         return self._one(f"{SELECT} WHERE login = ?", login)
 
     def by_ids(self, ids: Collection[int]) -> list[Record]:
@@ -150,7 +154,7 @@ class Store:
     def replace(self, id: int, version: int, entry: Entry) -> tuple[bool, Record]:
         """Store ``entry`` if the user still has this version. Whether it had, and the user as it now is.
 
-        Raises LookupError and LoginTaken.
+        Raises NoSuchUser and LoginTaken.
         """
         with self._transaction(), _unique_login():
             current = self.by_id(id)
@@ -181,7 +185,7 @@ class Store:
     def _one(self, statement: str, key: object) -> Record:
         row = self._db.execute(statement, [key]).fetchone()
         if row is None:
-            raise LookupError(key)
+            raise NoSuchUser(key)
         return Record(*row)
 
     def _tag(self, id: int, tags: Collection[str]) -> None:

@@ -100,7 +100,7 @@ service Directory extends shared.Base {
   User find(1: string login) throws (1: NotFound missing),
 
   /** Those of the users that exist. */
-  map<UserId, User> get_many(1: set<UserId> ids),
+  map<UserId, User> get_many(1: set<UserId> ids) throws (1: shared.InvalidInput invalid),
 
   /** Matching users with an id above `after`. To see all, pass `next_after` as `after` until it is unset. */
   Page search(1: Query query, 2: UserId after = 0, 3: i32 limit = DEFAULT_LIMIT) throws (1: shared.InvalidInput invalid),

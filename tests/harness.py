@@ -51,7 +51,12 @@ class Server:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         if ready:
-            self.wait("ready")
+            try:
+                self.wait("ready")
+            except BaseException:
+                self.process.kill()
+                self.process.wait()
+                raise
 
     def __enter__(self) -> Self:
         return self

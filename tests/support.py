@@ -15,7 +15,7 @@ SHARED = Path(os.environ.get("THRIFTSERVER_SHARED", ROOT.parent / "shared"))
 def need(present: object, what: str) -> None:
     """Skip with one line where a counterpart is missing on a newcomer's machine; fail where CI must have it.
 
-    ``what`` completes the sentence "this test needs ...", for instance ``"thrift-compiler (apt install thrift-compiler)"``.
+    ``what`` completes "this test needs ...", for instance ``"thrift-compiler (apt install thrift-compiler)"``.
     """
     if present:
         return

@@ -1,6 +1,6 @@
 """What a master hands to a worker at its birth, and what the worker reports back: their contract.
 
-Both rooms import this and neither imports the other. Reports are one JSON line each, through a pipe of the worker's own.
+Both rooms import this and neither imports the other. A report is a line of JSON, through a pipe of the worker's own.
 """
 
 from __future__ import annotations

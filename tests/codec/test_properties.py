@@ -139,7 +139,8 @@ def test_damaged_bytes_give_values_or_wire_errors(codec: ModuleType) -> None:
 
 @pytest.mark.slow
 def test_a_million_damaged_messages(codec: ModuleType) -> None:
-    assert _survive(codec, 2, 1_000_000) > 0
+    # A tenth of it for the readable source, which takes ten times as long.
+    assert _survive(codec, 2, 1_000_000 if codec.__name__.endswith("._message") else 100_000) > 0
 
 
 def test_both_codecs_agree_on_damaged_bytes(both: tuple[ModuleType, ModuleType]) -> None:

@@ -80,7 +80,7 @@ def test_a_search_sees_through_case_and_encoding(directory: Directory, text: str
 
 def test_more_values_than_sqlite_takes_parameters(directory: Directory) -> None:
     user = directory.create(api.Profile("a", "A", tags={"t1", "t2"}))
-    assert directory.get_many(set(range(300_000))) == {user.id: user}
+    assert [record.id for record in directory._store.by_ids(range(300_000))] == [user.id]
     assert directory.search(api.Query(roles=set(range(300_000))), 0, 1).users == [user]
     assert directory.search(api.Query(tags={f"t{n}" for n in range(300_000)}), 0, 1).users == []
 
@@ -96,6 +96,13 @@ def test_the_largest_page_fits_a_frame(directory: Directory) -> None:
     directory.seen(user.id)
     page = api.Page([directory.get(user.id)] * api.MAX_LIMIT, next_after=user.id)
     assert len(thriftserver.serialize(page)) + 100 < MAX_FRAME
+
+
+def test_as_many_users_as_fit_a_page(directory: Directory) -> None:
+    assert directory.get_many(set(range(api.MAX_LIMIT))) == {}
+    with pytest.raises(api.shared.InvalidInput) as invalid:
+        directory.get_many(set(range(api.MAX_LIMIT + 1)))
+    assert invalid.value.field == "ids"
 
 
 def test_a_database_of_a_newer_program_is_left_alone(tmp_path: Path) -> None:

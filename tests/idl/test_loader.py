@@ -10,6 +10,7 @@ import pytest
 
 from thriftserver.errors import IdlError
 from thriftserver.idl.loader import MAX_DEPTH, Loader
+from thriftserver.idl.source import MAX_SIZE
 from thriftserver.schema.model import Module
 
 
@@ -132,6 +133,14 @@ def test_what_cannot_be_read_is_an_error_and_no_hang(tmp_path: Path, name: str) 
     assert found.startswith("cannot read this file: ")
     included = errors(Loader(), "m.thrift", files={"m.thrift": f'include "{name}"\nstruct A {{ 1: x.Y y }}'})
     assert included
+
+
+def test_absurdly_large_files_are_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "large.thrift").open("wb") as file:
+        file.truncate(MAX_SIZE + 1)
+    message = [f"cannot read this file: it is larger than {MAX_SIZE:,} bytes"]
+    assert errors(Loader(), str(tmp_path / "large.thrift")) == message
+    assert errors(Loader(), "m.thrift", files={"m.thrift": " " * (MAX_SIZE + 1)}) == message
 
 
 @pytest.mark.parametrize("name", ["folder", "pipe", "/dev/zero"])

@@ -133,6 +133,8 @@ def _look(client: Any, types: Any, ada: Any, zoe: Any) -> None:
 
     assert client.get_many({ada.id, zoe.id, 404}) == {ada.id: ada, zoe.id: zoe}
     assert client.get_many(set()) == {}
+    with pytest.raises(types.InvalidInput):
+        client.get_many(set(range(501)))
 
     def search(limit: Any = None, after: Any = None, **query: Any) -> tuple[list[Any], Any]:
         page = client.search(types.Query(**query), after, limit)

@@ -61,7 +61,7 @@ def test_it_serves_with_several_workers(folder: Path) -> None:
                 demo.add(1)
         assert server.stop() == 0
     assert [line["event"] for line in server.events if line["level"] == "info"] == [
-        *("listening", "worker_ready", "worker_ready", "ready", "stopping", "worker_exit", "worker_exit", "stopped")
+        *("starting", "listening", "worker_ready", "worker_ready", "ready", "stopping", "worker_exit", "worker_exit", "stopped")
     ]
 
 
@@ -190,6 +190,14 @@ def test_term_finishes_what_runs(folder: Path) -> None:
         idle.close()
         busy.close()
         assert not server.found("worker_killed")
+
+
+def test_setup_runs_before_the_first_call_and_teardown_after_the_last(folder: Path) -> None:
+    with Server(*ARGS, cwd=folder) as server:
+        worker = str(server.workers()[0])
+        assert (folder / "setup").read_text() == worker
+        assert not (folder / "teardown").exists()
+    assert (folder / "teardown").read_text() == worker
 
 
 def test_int_does_not_wait(folder: Path) -> None:
@@ -341,9 +349,12 @@ def test_check_of_a_handler_that_fits(folder: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "ok: demo:Impl answers all 7 methods of Demo\n")
 
 
+METHODS = ("add", "echo", "pid", "version", "nap", "fail", "note")
+
+
 @pytest.mark.parametrize("kind", ["demo:Impl", "demo:instance", "demo:factory", "demo"])
 def test_every_kind_of_handler(folder: Path, kind: str) -> None:
-    functions = "\n".join(f"{name} = instance.{name}" for name in ["add", "echo", "pid", "version", "nap", "fail", "note"])
+    functions = "\n".join(f"{name} = instance.{name}" for name in METHODS)
     more = "\ninstance = Impl()\ndef factory():\n    return Impl()\n" + (functions if kind == "demo" else "")
     write_demo(folder, HANDLER + more)
     with Server("--idl", "demo.thrift", "--handler", kind, cwd=folder) as server, client(server, folder) as demo:

@@ -8,6 +8,15 @@ from thriftserver.codec._seam cimport (
 from thriftserver.codec._node cimport Node, skip, take_length
 from thriftserver.codec._walk cimport Fields, Member, node_of
 
+cdef long long _VERSION_1
+cdef long long _VERSION_MASK
+cdef int _MAX_NAME
+cdef int _CALL
+cdef int _REPLY
+cdef int _EXCEPTION
+cdef int _ONEWAY
+cdef int _STRING
+cdef int _I32
 cdef dict _methods
 cdef dict _structs
 cdef object _MISSING_RESULT
@@ -34,7 +43,7 @@ cdef class Method:
 cdef Method method_of(object plan)
 @cython.locals(node=Node)
 cdef Node struct_of(object cls)
-@cython.locals(word=cython.int, kind=cython.int, size=cython.int, seqid=cython.int, strict=cython.bint)
+@cython.locals(word=cython.int, kind=cython.int, size=cython.int, strict=cython.bint, header=Header, name=str)
 cdef Header _header(Source source)
 @cython.locals(code=cython.int, member=Member, found=cython.bint)
 cdef object _outcome(Method method, Source source)

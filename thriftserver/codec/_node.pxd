@@ -8,6 +8,9 @@ from thriftserver.codec._seam cimport (
 )
 
 cdef int _limit
+cdef int _STRING
+cdef int _STRUCT
+cdef int _MAP
 cdef tuple _INTEGERS
 cdef int[17] _WIDTHS
 cdef int[17] _LEAST
@@ -25,6 +28,9 @@ cdef class Node:
     cdef list read_run(self, Source source, Py_ssize_t size)
     @cython.locals(index=cython.Py_ssize_t)
     cdef Py_ssize_t write_run(self, Sink sink, object items) except -1
+
+cdef class Deep(Node):
+    pass
 
 cdef class Bool(Node):
     cdef int write_other(self, Sink sink, object value) except -1

@@ -5,7 +5,7 @@ from cpython.list cimport PyList_GET_ITEM
 from cpython.object cimport PyObject
 
 from thriftserver.codec._node cimport (
-    Binary, Bool, Double, Enum, I16, I32, I64, I8, Node, Text, Uuid, check_size, enter, nest, skip, take_length,
+    Binary, Bool, Deep, Double, Enum, I16, I32, I64, I8, Node, Text, Uuid, check_size, enter, nest, skip, take_length,
 )
 from thriftserver.codec._seam cimport (
     Sink, Source, list_put, put_field, put_size, put_u8, slot_at, slot_offsets, slot_put, slot_table, slots_done,
@@ -13,6 +13,8 @@ from thriftserver.codec._seam cimport (
 )
 
 cdef object _ABSENT
+cdef list _unlinked
+cdef Node _NOBODY
 
 cdef class List(Node):
     cdef Node element
@@ -66,7 +68,6 @@ cdef class Fields:
 cdef class Struct(Node):
     cdef object cls
     cdef Fields fields
-    cdef object plan
     @cython.locals(member=Member, direct=cython.bint)
     cdef int write(self, Sink sink, object value) except -1
     cdef object stranger(self, object value, str name)

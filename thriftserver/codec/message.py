@@ -1,3 +1,5 @@
+# cython: nonecheck=True
+# (callers may hand in anything; within the walkers nothing typed is ever None)
 """Whole messages of the binary protocol, and whole structs; where faults get their path and become public errors.
 
 Nothing here knows how a value stands in bytes (``codec.walk`` does), how a method is called, or where frames come from.
@@ -41,6 +43,17 @@ if not cython.compiled:
         take_u8,
     )
     from thriftserver.codec.walk import Fields, Member, node_of
+
+# In compiled code these are C numbers.
+_VERSION_1 = wire.VERSION_1
+_VERSION_MASK = wire.VERSION_MASK
+_MAX_NAME = wire.MAX_NAME
+_CALL = wire.CALL
+_REPLY = wire.REPLY
+_EXCEPTION = wire.EXCEPTION
+_ONEWAY = wire.ONEWAY
+_STRING = wire.STRING
+_I32 = wire.I32
 
 #: What a frame may come as; anything but bytes is copied.
 Buffer: TypeAlias = bytes | bytearray | memoryview
@@ -125,19 +138,24 @@ def _header(source: Source) -> Header:
     strict = word < 0
     kind = 0
     if strict:
-        if word & wire.VERSION_MASK != wire.VERSION_1:
+        if word & _VERSION_MASK != _VERSION_1:
             raise Fault(f"version 0x{word & 0xFFFFFFFF:08x} is not 0x8001....")
         kind = word & 0xFF
         size = take_length(source)
     else:
         size = word
-    if size > wire.MAX_NAME:
+    if size > _MAX_NAME:
         raise Fault(f"a method name of {size} bytes")
     name = take_text(source, size)
     if not strict:
         kind = take_u8(source)
-    seqid = take_i32(source)
-    return Header(name, kind, seqid, strict, source.pos)
+    header = Header.__new__(Header)  # past __init__, which costs more than all of the above
+    header.name = name
+    header.kind = kind
+    header.strict = strict
+    header.seqid = take_i32(source)
+    header.body = source.pos
+    return header
 
 
 def decode_args(plan: MethodPlan, frame: Buffer, body: int) -> list[Any]:
@@ -153,7 +171,7 @@ def encode_result(plan: MethodPlan, header: Header, value: Any) -> bytes:
     """The frame of a reply with the method's result."""
     method = method_of(plan)
     sink = new_sink(True)
-    _open(sink, header.strict, wire.REPLY, header.name, header.seqid)
+    _open(sink, header.strict, _REPLY, header.name, header.seqid)
     try:
         if method.result is not None:
             _put_member(sink, method.result, value)
@@ -168,7 +186,7 @@ def encode_declared(plan: MethodPlan, header: Header, index: int, exc: Any) -> b
     method = method_of(plan)
     member = method.throws[index]
     sink = new_sink(True)
-    _open(sink, header.strict, wire.REPLY, header.name, header.seqid)
+    _open(sink, header.strict, _REPLY, header.name, header.seqid)
     try:
         _put_member(sink, member, exc)
         put_u8(sink, 0)
@@ -180,12 +198,12 @@ def encode_declared(plan: MethodPlan, header: Header, index: int, exc: Any) -> b
 def encode_error(header: Header, type: int, message: str) -> bytes:
     """The frame of an EXCEPTION message, with what Thrift calls a TApplicationException."""
     sink = new_sink(True)
-    _open(sink, header.strict, wire.EXCEPTION, header.name, header.seqid)
+    _open(sink, header.strict, _EXCEPTION, header.name, header.seqid)
     data = message.encode("utf-8", "backslashreplace")
-    put_field(sink, wire.STRING, 1)
+    put_field(sink, _STRING, 1)
     put_size(sink, len(data))
     put_raw(sink, data)
-    put_field(sink, wire.I32, 2)
+    put_field(sink, _I32, 2)
     put_size(sink, int(type))
     put_u8(sink, 0)
     return finish_frame(sink)
@@ -197,7 +215,7 @@ def encode_call(plan: MethodPlan, seqid: int, args: Sequence[Any], name: str | N
     if len(args) != len(method.members):
         raise EncodeError(f"{method.name}() takes {len(method.members)} arguments, got {len(args)}", "args")
     sink = new_sink(True)
-    _open(sink, True, wire.ONEWAY if method.oneway else wire.CALL, name or method.name, seqid)
+    _open(sink, True, _ONEWAY if method.oneway else _CALL, name or method.name, seqid)
     try:
         for member in method.args.members:
             value = args[member.place]
@@ -216,9 +234,9 @@ def decode_reply(plan: MethodPlan, frame: Buffer, header: Header) -> Any:
     method = method_of(plan)
     source = new_source(_bytes(frame), header.body)
     try:
-        if header.kind == wire.EXCEPTION:
+        if header.kind == _EXCEPTION:
             raise _application_error(source)
-        if header.kind != wire.REPLY:
+        if header.kind != _REPLY:
             raise WireError(f"message kind {header.kind} is no reply", "", Application.INVALID_MESSAGE_TYPE)
         return _outcome(method, source)
     except Fault as fault:
@@ -256,9 +274,9 @@ def _application_error(source: Source) -> ApplicationError:
         if code == 0:
             return ApplicationError(type, message)
         id = take_i16(source)
-        if id == 1 and code == wire.STRING:
+        if id == 1 and code == _STRING:
             message = take_bytes(source, take_length(source)).decode("utf-8", "replace")
-        elif id == 2 and code == wire.I32:
+        elif id == 2 and code == _I32:
             type = take_i32(source)
         else:
             skip(source, code)
@@ -291,13 +309,10 @@ def _bytes(data: Buffer) -> bytes:
 
 def _open(sink: Sink, strict: bool, kind: int, name: str, seqid: int) -> None:
     if strict:
-        put_u8(sink, 0x80)
-        put_u8(sink, 0x01)
-        put_u8(sink, 0)
-        put_u8(sink, kind)
-        put_text(sink, name)
-    else:
-        put_text(sink, name)
+        put_size(sink, _VERSION_1 | kind)
+    if not put_text(sink, name):
+        raise EncodeError(f"a method's name cannot be {name!r}")
+    if not strict:
         put_u8(sink, kind)
     put_size(sink, seqid)
 

@@ -52,6 +52,9 @@ if not cython.compiled:
 
 #: Containers and structs within each other that are allowed.
 _limit = wire.MAX_DEPTH
+_STRING = wire.STRING
+_STRUCT = wire.STRUCT
+_MAP = wire.MAP
 
 _INTEGERS = (wire.BYTE, wire.I16, wire.I32, wire.I64)
 #: Bytes of the wire types that always have the same; 0 for the others.
@@ -111,6 +114,18 @@ class Node:
         if isinstance(value, int) and not isinstance(value, bool) and self.wire in _INTEGERS:
             return Fault(f"{brief(value)} is out of range of {self.text}")
         return Fault(f"expected {self.text}, got {brief(value)}")
+
+
+class Deep(Node):
+    """A type nested so deep that no value of it is allowed."""
+
+    __slots__ = ()
+
+    def read(self, source: Source) -> Any:
+        raise Fault("the type is nested too deep")
+
+    def write(self, sink: Sink, value: Any) -> None:
+        raise Fault("the type is nested too deep")
 
 
 class Bool(Node):
@@ -310,18 +325,18 @@ def skip(source: Source, code: int) -> None:
     width = _WIDTHS[code]
     if width != 0:
         pass_over(source, width)
-    elif code == wire.STRING:
+    elif code == _STRING:
         pass_over(source, take_length(source))
     else:
         enter(source)
-        if code == wire.STRUCT:
+        if code == _STRUCT:
             while True:
                 inner = take_u8(source)
                 if inner == 0:
                     break
                 pass_over(source, 2)
                 skip(source, inner)
-        elif code == wire.MAP:
+        elif code == _MAP:
             key = take_u8(source)
             inner = take_u8(source)
             skip_items(source, take_length(source), key, inner)

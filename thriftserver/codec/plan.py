@@ -26,7 +26,10 @@ _BASES: dict[str, tuple[int, int]] = {
     "uuid": (wire.UUID, 16),
 }
 
-_lock = threading.RLock()
+#: Held while anything is made of a schema, here and in ``codec.walk``.
+lock = threading.RLock()
+#: Containers within each other in one type; deeper ones could not be read or written anyway.
+_DEEPEST = 200
 
 
 class Row:
@@ -114,19 +117,50 @@ def _class(field: FieldRow) -> type:
 
 def struct_plan(struct: model.Struct, frozen: bool = False) -> Plan:
     """The plan of a struct, compiled at the first call; ``frozen`` for one in key or member position."""
-    with _lock:
-        cls = class_of(struct)
-        plan: Plan | None = cls.__dict__.get("__plan__")
-        if plan is None:
-            plan = Plan(struct, False)
-            cls.__plan__ = plan  # type: ignore[attr-defined]  # before its fields, which may lead back here
-            plan.fields = _fields(struct.fields, False)
-        if not frozen:
-            return plan
-        if plan.twin is None:
-            plan.twin = Plan(struct, True)
-            plan.twin.fields = _fields(struct.fields, True)
-        return plan.twin
+    with lock:
+        plan = _declare(struct, frozen)
+        _complete()
+        return plan
+
+
+#: Plans that still need their fields, and all that were begun together: types may lead back to each other, and lead on
+#: for thousands of structs, so nothing here recurses from struct to struct.
+_waiting: list[tuple[Plan, model.Struct]] = []
+_begun: list[Plan] = []
+
+
+def _declare(struct: model.Struct, frozen: bool) -> Plan:
+    cls = class_of(struct)
+    plan: Plan | None = cls.__dict__.get("__plan__")
+    if plan is None:
+        plan = Plan(struct, False)
+        cls.__plan__ = plan  # type: ignore[attr-defined]
+        _waiting.append((plan, struct))
+        _begun.append(plan)
+    if not frozen:
+        return plan
+    if plan.twin is None:
+        plan.twin = Plan(struct, True)
+        _waiting.append((plan.twin, struct))
+        _begun.append(plan)
+    return plan.twin
+
+
+def _complete() -> None:
+    try:
+        while _waiting:
+            plan, struct = _waiting.pop()
+            plan.fields = _fields(struct.fields, plan.frozen)
+    except BaseException:
+        # Half of a plan would silently write half of a value: forget everything that may lead to one.
+        for plan in _begun:
+            plan.twin = None
+            if "__plan__" in plan.cls.__dict__:
+                del plan.cls.__plan__  # type: ignore[attr-defined]
+        _waiting.clear()
+        raise
+    finally:
+        _begun.clear()
 
 
 def plan_of(cls: type) -> Plan:
@@ -139,12 +173,16 @@ def plan_of(cls: type) -> Plan:
 
 def method_plan(function: model.Function) -> MethodPlan:
     """The plan of one method; callers keep it."""
-    with _lock:
-        return MethodPlan(function)
+    with lock:
+        plan = MethodPlan(function)
+        _complete()
+        return plan
 
 
-def row(type: model.Type, frozen: bool = False) -> Row:
-    """The row of a type."""
+def row(type: model.Type, frozen: bool = False, depth: int = 0) -> Row:
+    """The row of a type; structs in it are only declared."""
+    if depth > _DEEPEST:
+        return Row("deep", wire.STOP, 1, "a type nested too deep")
     match type:
         case model.Base(name=name):
             code, width = _BASES[name]
@@ -154,18 +192,23 @@ def row(type: model.Type, frozen: bool = False) -> Row:
             made.members = dict(enum_of(type)._value2member_map_)
             return made
         case model.List(element=element):
-            made = Row("list", wire.LIST, 5, str(type), frozen)
-            made.element = row(element, frozen)
+            made = Row("list", wire.LIST, 5, _text(type), frozen)
+            made.element = row(element, frozen, depth + 1)
         case model.Set(element=element):
-            made = Row("set", wire.SET, 5, str(type), frozen)
-            made.element = row(element, True)
+            made = Row("set", wire.SET, 5, _text(type), frozen)
+            made.element = row(element, True, depth + 1)
         case model.Map(key=key, value=value):
-            made = Row("map", wire.MAP, 6, str(type), frozen)
-            made.key = row(key, True)
-            made.element = row(value, frozen)
+            made = Row("map", wire.MAP, 6, _text(type), frozen)
+            made.key = row(key, True, depth + 1)
+            made.element = row(value, frozen, depth + 1)
         case model.Struct():
-            return struct_plan(type, frozen).row
+            return _declare(type, frozen).row
     return made
+
+
+def _text(type: model.Type) -> str:
+    text = str(type)
+    return text if len(text) <= 100 else f"{text[:100]}..."
 
 
 def _fields(fields: tuple[model.Field, ...], frozen: bool) -> tuple[FieldRow, ...]:

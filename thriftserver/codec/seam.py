@@ -14,6 +14,7 @@ from thriftserver.codec.fault import Fault
 _i8 = struct.Struct(">b")
 _i16 = struct.Struct(">h")
 _i32 = struct.Struct(">i")
+_u32 = struct.Struct(">I")
 _i64 = struct.Struct(">q")
 _double = struct.Struct(">d")
 _field = struct.Struct(">Bh")
@@ -196,7 +197,7 @@ def put_field(sink: Sink, wire: int, id: int) -> None:
 
 
 def put_size(sink: Sink, size: int) -> None:
-    sink += _i32.pack(size)
+    sink += _u32.pack(size & 0xFFFFFFFF)
 
 
 def put_raw(sink: Sink, data: bytes) -> None:

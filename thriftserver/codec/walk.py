@@ -12,7 +12,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from thriftserver.codec.fault import Fault
-from thriftserver.codec.plan import FieldRow, Row
+from thriftserver.codec.plan import FieldRow, Row, lock
 from thriftserver.schema.frozen import FrozenMap
 from thriftserver.schema.special import ThriftUnion
 from thriftserver.schema.text import describe
@@ -30,6 +30,7 @@ if not cython.compiled:
         I64,
         Binary,
         Bool,
+        Deep,
         Double,
         Enum,
         Node,
@@ -59,6 +60,10 @@ if not cython.compiled:
     )
 
 _ABSENT = object()
+#: Nodes of structs that do not know their fields yet.
+_unlinked: list[tuple[Node, Row]] = []
+#: Stands for inner nodes until they are linked.
+_NOBODY = Node(Row("nobody", 0, 1, "nothing"))
 
 
 class List(Node):
@@ -67,6 +72,7 @@ class List(Node):
     def __init__(self, row: Row) -> None:
         Node.__init__(self, row)
         self.frozen = row.frozen
+        self.element = _NOBODY
 
     def link(self, row: Row) -> None:
         self.element = node_of(row.element)
@@ -130,6 +136,8 @@ class Map(Node):
     def __init__(self, row: Row) -> None:
         Node.__init__(self, row)
         self.frozen = row.frozen
+        self.key = _NOBODY
+        self.element = _NOBODY
 
     def link(self, row: Row) -> None:
         self.key = node_of(row.key)
@@ -281,10 +289,13 @@ class Fields:
 
 
 class Struct(Node):
-    __slots__ = ("cls", "fields", "plan")
+    __slots__ = ("cls", "fields")
+
+    def __init__(self, row: Row) -> None:
+        Node.__init__(self, row)
+        self.fields = Fields(())
 
     def link(self, row: Row) -> None:
-        self.plan = row.plan
         self.cls: Any = row.plan.cls
         self.fields = Fields(row.plan.fields, row.plan.cls)
 
@@ -387,6 +398,7 @@ class Union(Struct):
 
 
 _NODES = {
+    "deep": Deep,
     "bool": Bool,
     "i8": I8,
     "i16": I16,
@@ -419,12 +431,22 @@ def node_of(row: Row) -> Node:
         node = _NODES[row.op](row)
         node.link(row)
         return node
-    node = row.plan.nodes.get(__name__)
-    if node is None:
-        node = _NODES[row.op](row)
-        row.plan.nodes[__name__] = node
-        node.link(row)
-    return node
+    with lock:
+        node = row.plan.nodes.get(__name__)
+        if node is None:
+            node = _NODES[row.op](row)
+            row.plan.nodes[__name__] = node
+            _unlinked.append((node, row))
+            if len(_unlinked) == 1:  # else a call further out will come to it: structs may lead on for thousands
+                try:
+                    while _unlinked:
+                        _unlinked[0][0].link(_unlinked[0][1])
+                        _unlinked.pop(0)
+                finally:
+                    for _, each in _unlinked:
+                        each.plan.nodes.pop(__name__)
+                    _unlinked.clear()
+        return node
 
 
 def map_step(index: int, known: bool, name: Any) -> str:

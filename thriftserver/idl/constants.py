@@ -61,6 +61,7 @@ class Constants:
         self._weight = 0
         self._deepest = 0
         self._lax = False
+        self._literals: list[tuple[ast.MapValue, Struct, Literal]] = []
 
     def default(self, node: ast.ValueNode, type: Type) -> Value:
         """Like ``value``, for the default of a field: there, published files have integers up to the unsigned range."""
@@ -181,9 +182,9 @@ class Constants:
             message = f"a bool is true, false, 1 or 0; {brief(value)} is taken for true"
             self.report.warning(token.at, token.end, message)
             return True
-        bits = BITS.get(type, 0) if self._lax else 0
+        bits = BITS.get(type, 0) if self._lax or "0x" in token.text else 0
         if bits and 1 << bits - 1 <= value < 1 << bits:
-            message = f"{value} fits {type} only without a sign; it can be a default but cannot be sent"
+            message = f"{value} fits {type} only without a sign: it is kept as written, but cannot be sent"
             self.report.warning(token.at, token.end, message)
             return value
         return fit(value, I64, type)
@@ -232,20 +233,23 @@ class Constants:
             converted = self._convert(value, fields[name].type, depth + 1)
             whole = whole and converted is not ABSENT
             literal[name] = converted
-        self._check_required(node, struct, literal)
+        self._literals.append((node, struct, literal))
         if struct.kind == "union" and len(literal) > 1:
             raise Misfit(f"{describe(struct)} can hold one field only, found {len(literal)}")
         return literal if whole else ABSENT
 
-    def _check_required(self, node: ast.MapValue, struct: Struct, literal: Literal) -> None:
-        missing = [
-            f"`{field.name}`"
-            for field in struct.fields
-            if field.required and field.default is ABSENT and field.name not in literal
-        ]
-        if missing:
-            message = f"{describe(struct)} requires {', '.join(missing)}, which this value leaves out; it cannot be sent"
-            self.report.warning(node.at, node.end, message)
+    def check_required(self) -> None:
+        """Says which struct values leave out what is required; to be called when all defaults are known."""
+        for node, struct, literal in self._literals:
+            missing = [
+                f"`{field.name}`"
+                for field in struct.fields
+                if field.required and field.default is ABSENT and field.name not in literal
+            ]
+            if missing:
+                names = ", ".join(missing)
+                message = f"{describe(struct)} requires {names}, which this value leaves out; it cannot be sent"
+                self.report.warning(node.at, node.end, message)
 
     # Names
 

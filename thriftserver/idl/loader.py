@@ -18,7 +18,7 @@ from thriftserver.idl.lexer import scan, unquote
 from thriftserver.idl.parser import parse
 from thriftserver.idl.resolve import resolve
 from thriftserver.idl.scope import Unit
-from thriftserver.idl.source import Source, Unreadable, read
+from thriftserver.idl.source import MAX_SIZE, TOO_LARGE, Source, Unreadable, read
 from thriftserver.idl.syntax import report_failures
 from thriftserver.schema.model import Module
 
@@ -138,6 +138,8 @@ class _Memory:
     def read(self, key: str) -> str:
         if key not in self.files:
             raise Unreadable("it is not among the given files")
+        if len(self.files[key]) > MAX_SIZE:
+            raise Unreadable(TOO_LARGE)
         return self.files[key]
 
 

@@ -1,60 +1,21 @@
-"""Tokens to syntax nodes: a lean loop over ply's tables, which goes on at the next definition after an error.
+"""Tokens to syntax nodes: a lean loop over ply's tables, which goes on behind an error.
 
 It knows no names and words no messages: what it cannot read it hands out as ``Failure``, for ``syntax`` to explain.
 """
 
 from __future__ import annotations
 
-import sys
-from functools import cache
 from typing import Any, Final, NamedTuple
 
-from ply import yacc
-
-from thriftserver.idl import grammar, tables
-from thriftserver.idl.ast import Document, Item, Token
+from thriftserver.idl import grammar
+from thriftserver.idl.ast import Document, Item
+from thriftserver.idl.automaton import fits, load_tables
 from thriftserver.idl.grammar import P
 from thriftserver.idl.lexer import END, Scan
+from thriftserver.idl.recovery import next_definition, next_member, opening
 
-#: Words that only a new definition or header starts with; reading goes on here after an error.
-OPENERS: Final = frozenset(
-    {"STRUCT", "UNION", "EXCEPTION", "ENUM", "SERVICE", "TYPEDEF", "CONST"}
-    | {"INCLUDE", "CPP_INCLUDE", "NAMESPACE", "OLD_NAMESPACE"}
-)
-
-
-class Rule(NamedTuple):
-    """A production: how many symbols it takes off the stack, where to go then by the state below, what it builds."""
-
-    length: int
-    goto: dict[int, int]
-    build: Any
-
-
-class Tables(NamedTuple):
-    """ply's tables. Actions: n > 0 shifts to state n, n < 0 reduces by rule -n, 0 accepts; none at all is an error."""
-
-    actions: list[dict[str, int]]
-    #: The only thing to do in a state whatever comes next, or 0.
-    defaults: list[int]
-    rules: list[Rule]
-
-
-@cache
-def load_tables() -> Tables:
-    """The tables, once per process. The stored ones are used only if ply finds that they belong to this grammar."""
-    stripped = sys.flags.optimize >= 2  # no docstrings, so there is no grammar left to compare with
-    built = yacc.yacc(
-        module=grammar, tabmodule=tables, write_tables=False, debug=False, optimize=stripped, errorlog=yacc.NullLogger()
-    )
-    goto: dict[str, dict[int, int]] = {}
-    for state, row in built.goto.items():
-        for name, target in row.items():
-            goto.setdefault(name, {})[state] = target
-    rules = [Rule(rule.len, goto.get(rule.name, {}), rule.callable) for rule in built.productions]
-    states = range(len(built.action))
-    defaults = [built.defaulted_states.get(state, 0) for state in states]
-    return Tables([built.action[state] for state in states], defaults, rules)
+#: Errors after which reading goes on within the same definition; with more, only at the next one.
+MAX_CAREFUL: Final = 100
 
 
 class Failure(NamedTuple):
@@ -74,17 +35,18 @@ def parse(scan: Scan, text: str) -> tuple[Document, list[Failure]]:
     states = [0]
     values: list[Any] = []
     index = state = 0
+    floor = -1
     kind = kinds[0]
     while True:
         action = defaults[state] or actions[state].get(kind)
         if action is None and kind != END and fits(states, END):
             kind = END  # the definition is complete and what comes next is wrong: build it, then fail
         elif action is None or (action == 0 and kinds[index] != END):
-            failures.append(Failure(index, states[:], _opening(values, tokens, index)))
-            index = _next_definition(scan, text, index, failures[-1].opening)
+            failures.append(Failure(index, states[:], opening(values, scan, index)))
+            keep, index = _go_on(scan, text, states, values, failures, floor)
+            floor = index
+            del states[keep + 1 :], values[keep:]
             kind = kinds[index]
-            # At least the empty list of items is there: state 0 reduces to it whatever comes.
-            del states[2:], values[1:]
             state = states[-1]
         elif action > 0:
             states.append(action)
@@ -112,45 +74,14 @@ def parse(scan: Scan, text: str) -> tuple[Document, list[Failure]]:
             return Document(items, scan.docs), failures
 
 
-def _opening(values: list[Any], tokens: list[Token], index: int) -> int:
-    """Index of the token that the unfinished definition starts with."""
-    if len(values) < 2:
-        return index
-    first = values[1].at
-    while index and tokens[index].at > first:
-        index -= 1
-    return index
-
-
-def _next_definition(scan: Scan, text: str, index: int, opening: int) -> int:
-    """Index of the next token that can only start something new: such a word at the start of a line."""
-    last = len(scan.kinds) - 1
-    if index == opening:
-        index += 1
-    while index < last:
-        if scan.kinds[index] in OPENERS:
-            at = scan.tokens[index].at
-            if not text[text.rfind("\n", 0, at) + 1 : at].strip():
-                return index
-        index += 1
-    return last
-
-
-def expected(states: list[int]) -> set[str]:
-    """Every kind of token that could stand where reading got stuck."""
-    return {kind for kind in {kind for row in load_tables().actions for kind in row} if fits(states, kind)}
-
-
-def fits(states: list[int], kind: str) -> bool:
-    """Whether a token of that kind could come next."""
-    actions, defaults, rules = load_tables()
-    stack = states[:]
-    while True:
-        action = defaults[stack[-1]] or actions[stack[-1]].get(kind)
-        if action is None:
-            return False
-        if action >= 0:
-            return True
-        rule = rules[-action]
-        del stack[len(stack) - rule.length :]
-        stack.append(rule.goto[stack[-1]])
+def _go_on(
+    scan: Scan, text: str, states: list[int], values: list[Any], failures: list[Failure], floor: int
+) -> tuple[int, int]:
+    """How many values to keep after the last failure, and the index of the token to go on with."""
+    failure = failures[-1]
+    if len(failures) <= MAX_CAREFUL:
+        found = next_member(scan, text, states, values, failure.at, floor)
+        if found is not None:
+            return found
+    # At least the empty list of items is there: state 0 reduces to it whatever comes.
+    return 1, next_definition(scan, text, failure.at, failure.opening)

@@ -73,6 +73,7 @@ class Resolver:
         self.constants.resolve_all()
         for field, value in self._default_nodes:
             field.default = self.constants.default(value, field.type)
+        self.constants.check_required()
         defaults.check(self._structs, self.report)
         for struct, struct_node in self._structs:
             if struct.kind == "union":

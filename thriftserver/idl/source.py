@@ -8,11 +8,14 @@ from __future__ import annotations
 import os
 import stat
 from bisect import bisect_right
+from typing import Final
 
 from thriftserver.schema.model import Where
 
 #: Bytes an IDL file may have. The largest known ones have some hundred thousand.
-MAX_SIZE = 16_000_000
+MAX_SIZE: Final = 4_000_000
+
+TOO_LARGE: Final = f"it is larger than {MAX_SIZE:,} bytes"
 
 
 class Unreadable(Exception):
@@ -70,7 +73,7 @@ def read(path: str) -> str:
             if not stat.S_ISREG(about.st_mode):
                 raise Unreadable("it is a directory" if stat.S_ISDIR(about.st_mode) else "it is not a regular file")
             if about.st_size > MAX_SIZE:
-                raise Unreadable(f"it is larger than {MAX_SIZE:,} bytes")
+                raise Unreadable(TOO_LARGE)
             data = file.read()
     except OSError as error:
         raise Unreadable((error.strerror or str(error)).lower()) from None

@@ -10,10 +10,12 @@ from bisect import bisect_right
 from typing import Final
 
 from thriftserver.idl.ast import Token
+from thriftserver.idl.automaton import expected
 from thriftserver.idl.diagnostics import Note, Report
 from thriftserver.idl.hints import did_you_mean
 from thriftserver.idl.lexer import END, KEYWORDS, OLD_NAMESPACES, Scan, describe_illegal, problems_in_literal
-from thriftserver.idl.parser import OPENERS, Failure, expected
+from thriftserver.idl.parser import Failure
+from thriftserver.idl.recovery import OPENERS, starts_line
 
 #: Syntax errors that are looked into; nobody reads more.
 MAX_FAILURES: Final = 500
@@ -21,6 +23,7 @@ MAX_FAILURES: Final = 500
 _CLOSERS: Final = {"{": "}", "(": ")", "[": "]", "<": ">"}
 _UNDECODED = re.compile("[\ud800-\udfff]")
 
+_CLOSING: Final = frozenset({"}", ")", "]"})
 _TYPES: Final = frozenset({"BOOL", "I8", "I16", "I32", "I64", "DOUBLE", "STRING", "BINARY", "MAP", "SET", "LIST"})
 _VALUES: Final = frozenset({"INTEGER", "REAL", "LITERAL", "IDENTIFIER", "[", "{"})
 _NAMES: Final = frozenset({"IDENTIFIER", "BYTE", "ASYNC"})
@@ -98,6 +101,7 @@ class _Explainer:
         self.index = failure.at
         self.kind = scan.kinds[failure.at]
         self.found = scan.tokens[failure.at]
+        self.starts_line = starts_line(self.found, report.source.text)
 
     def explain(self) -> None:
         if self.kind == "ILLEGAL":
@@ -186,7 +190,7 @@ class _Explainer:
                 return self._reserved(text, wanted)
             if not (wanted & _TYPES):
                 return self._reserved(text, wanted)
-        if self.kind in OPENERS and "IDENTIFIER" in wanted and not wanted & _TYPES and not self._starts_line():
+        if self.kind in OPENERS and "IDENTIFIER" in wanted and not wanted & _TYPES and not self.starts_line:
             return self._reserved(text, wanted)
         return False
 
@@ -205,10 +209,6 @@ class _Explainer:
                 self.report.error(line, line + len(marker), message, help="resolve the conflict")
                 return True
         return False
-
-    def _starts_line(self) -> bool:
-        text, at = self.report.source.text, self.found.at
-        return not text[text.rfind("\n", 0, at) + 1 : at].strip()
 
     def _unexpected(self) -> None:
         wanted = expected(self.failure.states)
@@ -229,7 +229,8 @@ class _Explainer:
         if opening is not None and (self.kind in OPENERS or closer):
             notes.append(Note(f"this `{opening.text}` is not closed", self.report.span(opening.at, opening.end)))
         help = self._help(wanted)
-        if self.kind in OPENERS and opening is None and before is not None and self._starts_line():
+        if before is not None and self.starts_line and not wanted & _CLOSING:
+            # The line before is not complete.
             self.report.error(before.end, before.end + 1, message, help=help)
         else:
             self._error(self.found, message, *notes, help=help)

@@ -10,9 +10,11 @@ then on missing workers are made from it and the old ones are retired, one for e
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 #: A worker that lived this long was healthy; its successor is started at once.
 HEALTHY = 5.0
@@ -27,8 +29,7 @@ class Phase(Enum):
     STOPPING = "stopping"
 
 
-@dataclass(frozen=True, slots=True)
-class Worker:
+class Worker(Struct, frozen=True):
     pid: int
     number: int
     generation: int
@@ -39,8 +40,7 @@ class Worker:
     """When to kill it: it must be ready by then, or gone by then."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReloadChecked:
+class ReloadChecked(Struct, frozen=True):
     """Event: the new configuration and IDL were read; these are the new configuration's numbers."""
 
     target: int
@@ -48,8 +48,7 @@ class ReloadChecked:
     graceful_timeout: float
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Struct, frozen=True):
     """All that decisions depend on. Durations are seconds; times are of one monotonic clock."""
 
     target: int
@@ -62,7 +61,7 @@ class State:
     candidate_limits: ReloadChecked | None = None
     """What comes into force with it."""
     newest: int = 1
-    workers: dict[int, Worker] = field(default_factory=dict)
+    workers: dict[int, Worker] = {}
     crashes: int = 0
     """Workers in a row that did not live to be HEALTHY."""
     spawn_after: float = 0.0
@@ -75,25 +74,21 @@ class State:
 # Events.
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(Struct, frozen=True):
     """Time has passed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spawned:
+class Spawned(Struct, frozen=True):
     pid: int
     number: int
     generation: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(Struct, frozen=True):
     pid: int
 
 
-@dataclass(frozen=True, slots=True)
-class Exited:
+class Exited(Struct, frozen=True):
     """A child is gone. ``code`` is its exit code, or minus the signal; ``reason`` what it reported before."""
 
     pid: int
@@ -101,26 +96,22 @@ class Exited:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SpawnFailed:
+class SpawnFailed(Struct, frozen=True):
     """The system gave no new process."""
 
     generation: int
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class ReloadAsked:
+class ReloadAsked(Struct, frozen=True):
     """Somebody sent HUP."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReloadImpossible:
+class ReloadImpossible(Struct, frozen=True):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class StopAsked:
+class StopAsked(Struct, frozen=True):
     graceful: bool
 
 
@@ -131,41 +122,35 @@ Event: TypeAlias = (
 # Actions.
 
 
-@dataclass(frozen=True, slots=True)
-class Spawn:
+class Spawn(Struct, frozen=True):
     number: int
     generation: int
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(Struct, frozen=True):
     """Send to a worker: ``TERM`` (finish and leave), ``QUIT`` (leave now) or ``KILL``."""
 
     pid: int
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class CheckReload:
+class CheckReload(Struct, frozen=True):
     """Read configuration and IDL anew; answer with ReloadChecked or ReloadImpossible."""
 
 
-@dataclass(frozen=True, slots=True)
-class Adopt:
+class Adopt(Struct, frozen=True):
     """The candidate's program is the one in force now."""
 
     generation: int
 
 
-@dataclass(frozen=True, slots=True)
-class Log:
+class Log(Struct, frozen=True):
     level: str
     event: str
     facts: dict[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class Fail:
+class Fail(Struct, frozen=True):
     """The first boot failed: the command line says why and ends with ``code``, once every worker is gone."""
 
     code: int

@@ -86,6 +86,8 @@ class Supervisor:
         """Supervise to the end; the exit code. Raises StartFailed if the first workers cannot start."""
         self._install()
         try:
+            settings = self._programs[1].settings
+            self._log.info("starting", idl=settings.idl, handler=settings.handler, workers=settings.workers)
             self._log.info("listening", addresses=self._listeners.names())
             self._handle(policy.Tick())
             while not policy.finished(self._state):

@@ -30,8 +30,6 @@ BATCH = 256
 ACCEPTS = 16
 #: Seconds to leave the backlog alone when there is no descriptor left for a new connection.
 ACCEPT_PAUSE = 0.5
-#: Wake one worker, not all of them, for a new connection (not in the select module before 3.6 of the kernel headers).
-EXCLUSIVE = 1 << 28
 
 plain_socket: type[socket.socket] = get_original("socket", "socket")
 
@@ -203,7 +201,7 @@ class Loop:
         self._accepting = True
         for listener in self._listeners:
             self._members[listener.fd] = listener
-            self._epoll.register(listener.fd, READABLE | EXCLUSIVE)
+            self._epoll.register(listener.fd, READABLE)
 
 
 def _name(address: Any) -> str:
