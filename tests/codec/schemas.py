@@ -27,7 +27,7 @@ def struct(name: str, *fields: model.Field, kind: str = "struct", doc: str = "")
     return model.Struct(name=name, kind=kind, fields=tuple(fields), doc=doc, **_NAMED)
 
 
-def enum(name: str, doc: str = "", **members: int) -> model.Enum:
+def enum(name: str, /, doc: str = "", **members: int) -> model.Enum:
     made = tuple(model.Member(name=key, value=value, **_NAMED) for key, value in members.items())
     return model.Enum(name=name, members=made, doc=doc, **_NAMED)
 

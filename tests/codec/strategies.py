@@ -30,25 +30,30 @@ def structs(draw: Any, types: Any, kind: str | None = None) -> model.Struct:
     ids = draw(st.lists(st.integers(-32768, 32767), min_size=1 if kind == "union" else 0, max_size=6, unique=True))
     fields = []
     for index, id in enumerate(ids):
-        required = draw(st.sampled_from((None, False))) if kind != "struct" else draw(st.sampled_from((None, False, True)))
+        required = (
+            draw(st.sampled_from((None, False))) if kind != "struct" else draw(st.sampled_from((None, False, True)))
+        )
         fields.append(field(id, f"f{index}", draw(types), required))
     return struct(f"Struct{next(_counter)}", *fields, kind=kind)
 
 
 def types() -> st.SearchStrategy[Any]:
-    base = st.sampled_from(
-        [
-            model.BOOL,
-            model.I8,
-            model.I16,
-            model.I32,
-            model.I64,
-            model.DOUBLE,
-            model.STRING,
-            model.BINARY,
-            model.UUID,
-        ]
-    ) | enums()
+    base = (
+        st.sampled_from(
+            [
+                model.BOOL,
+                model.I8,
+                model.I16,
+                model.I32,
+                model.I64,
+                model.DOUBLE,
+                model.STRING,
+                model.BINARY,
+                model.UUID,
+            ]
+        )
+        | enums()
+    )
     return st.recursive(
         base,
         lambda inner: st.one_of(

@@ -26,12 +26,7 @@ def test_frames_come_out_however_the_stream_is_cut(sent: list[bytes], rest: byte
     cuts = data.draw(st.lists(st.integers(0, len(stream)), max_size=8).map(sorted))
     for edges in ([0, len(stream)], list(range(len(stream) + 1)), [0, *cuts, len(stream)]):
         framer = Framer()
-        got = [
-            body
-            for start, end in pairwise(edges)
-            if end > start
-            for body in bodies(framer.feed(stream[start:end]))
-        ]
+        got = [body for start, end in pairwise(edges) if end > start for body in bodies(framer.feed(stream[start:end]))]
         assert got == sent
         assert framer.broken is None
         assert framer.unread == rest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import struct
 import sys
@@ -20,10 +21,8 @@ from thriftserver.schema.classes import class_of
 
 
 def _quiet(call: Callable[..., Any], *args: Any) -> None:
-    try:
+    with contextlib.suppress(WireError, EncodeError):
         call(*args)
-    except (WireError, EncodeError):
-        pass
 
 
 def _growth(work: Callable[[], None], rounds: int) -> int:

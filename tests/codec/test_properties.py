@@ -46,7 +46,7 @@ def test_random_values_of_random_schemas_come_back(both: tuple[ModuleType, Modul
 @given(data=st.data())
 @_calm
 def test_mutated_bytes_give_the_same_value_or_error(both: tuple[ModuleType, ModuleType], data: st.DataObject) -> None:
-    pure, native = both
+    pure, _ = both
     schema = data.draw(strategies.structs(strategies.types()))
     raw = bytearray(pure.encode_struct(data.draw(strategies.values(schema))))
     for _ in range(data.draw(st.integers(1, 3))):
@@ -84,10 +84,12 @@ _anything = st.recursive(
     | st.just(b"x").map(bytearray)
     | st.just(3j)
     | st.just(object),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.lists(inner, max_size=3).map(tuple)
-    | st.dictionaries(st.text(max_size=3) | st.integers(), inner, max_size=3)
-    | st.sets(st.integers() | st.text(max_size=2), max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.lists(inner, max_size=3).map(tuple)
+        | st.dictionaries(st.text(max_size=3) | st.integers(), inner, max_size=3)
+        | st.sets(st.integers() | st.text(max_size=2), max_size=3)
+    ),
     max_leaves=4,
 )
 
@@ -111,7 +113,9 @@ def mutants(seed: int, count: int) -> Any:
             start = dice.randrange(len(damaged))
             kind = dice.randrange(4)
             if kind == 0:
-                damaged[start] = dice.choice((0, 1, 2, 8, 11, 12, 13, 14, 15, 16, 17, 127, 128, 255, dice.randrange(256)))
+                damaged[start] = dice.choice(
+                    (0, 1, 2, 8, 11, 12, 13, 14, 15, 16, 17, 127, 128, 255, dice.randrange(256))
+                )
             elif kind == 1:
                 del damaged[start : start + dice.randint(1, 8)]
             elif kind == 2:
@@ -168,5 +172,3 @@ def _header(codec: ModuleType, data: bytes) -> str:
 def test_any_bytes_are_a_header_or_a_wire_error(both: tuple[ModuleType, ModuleType], data: bytes) -> None:
     pure, native = (outcome(_header, codec, data) for codec in both)
     assert pure == native
-
-

@@ -1,4 +1,4 @@
-"""Frames in, frames out, without a socket: the rows of docs/wire-contract.md that decide what a message is answered with."""
+"""Frames in, frames out, without a socket: what docs/wire-contract.md says a message is answered with."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def api() -> Api:
     return thriftserver.load("memory/processor.thrift", files={"memory/processor.thrift": IDL})
 
 
-class TApplicationException(Exception):  # noqa: N818 - the name that other Thrift libraries give it
+class TApplicationException(Exception):
     def __init__(self, type: int, message: str) -> None:
         self.type = type
         self.message = message
 
 
-class Oops(Exception):  # noqa: N818 - a foreign exception, matched by its name
+class Oops(Exception):
     why = "foreign"
 
 

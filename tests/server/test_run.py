@@ -60,9 +60,8 @@ def test_it_serves_with_several_workers(folder: Path) -> None:
             with pytest.raises(TypeError, match="lacks b"):
                 demo.add(1)
         assert server.stop() == 0
-    assert [line["event"] for line in server.events if line["level"] == "info"] == [
-        *("starting", "listening", "worker_ready", "worker_ready", "ready", "stopping", "worker_exit", "worker_exit", "stopped")
-    ]
+    told = " ".join(line["event"] for line in server.events if line["level"] == "info")
+    assert told == ("starting listening worker_ready worker_ready ready stopping worker_exit worker_exit stopped")
 
 
 @pytest.mark.parametrize("how", ["value", "exit", "interrupt", "memory", "recursion"])

@@ -47,7 +47,7 @@ def check(files: tuple[str, ...], include_dirs: tuple[str, ...]) -> None:
         found += loader.check(file, include_dirs)[1]
     found = in_order(found)
     if found:
-        _show(found, sys.stdout)
+        show(found, sys.stdout)
     if any(diagnostic.severity == "error" for diagnostic in found):
         sys.exit(1)
     click.echo(f"ok: {len(files)} file{'s' * (len(files) != 1)} without errors")
@@ -64,7 +64,7 @@ def dump(file: str, include_dirs: tuple[str, ...], output: str | None) -> None:
     """
     module, found = Loader().check(file, include_dirs)
     if module is None:
-        _show([diagnostic for diagnostic in found if diagnostic.severity == "error"], sys.stderr)
+        show([diagnostic for diagnostic in found if diagnostic.severity == "error"], sys.stderr)
         sys.exit(1)
     text = json.dumps(dump_module(module), indent=1, ensure_ascii=False) + "\n"
     if output is None:
@@ -77,7 +77,7 @@ def dump(file: str, include_dirs: tuple[str, ...], output: str | None) -> None:
         raise click.FileError(output, error.strerror or str(error)) from error
 
 
-def _show(found: list[Diagnostic], stream: IO[Any]) -> None:
+def show(found: list[Diagnostic], stream: IO[Any]) -> None:
     """Print a report, in colour on a terminal unless NO_COLOR asks for none; a terminal's encoding may lack letters."""
     color = stream.isatty() and not os.environ.get("NO_COLOR")
     text = render(found, color=color)

@@ -12,7 +12,7 @@ import click
 import thriftserver
 from thriftserver.cli.call import call
 from thriftserver.cli.check import check
-from thriftserver.cli.idl import idl
+from thriftserver.cli.idl import idl, show
 from thriftserver.cli.run import run
 from thriftserver.errors import IdlError, ThriftServerError
 
@@ -37,7 +37,9 @@ def main() -> None:
         error.show()
         code = error.exit_code
     except ThriftServerError as error:
-        # An IDL's report names file, line and severity in each of its lines.
-        click.echo(str(error) if isinstance(error, IdlError) else f"Error: {error}", err=True)
+        if isinstance(error, IdlError) and error.diagnostics:
+            show(list(error.diagnostics), sys.stderr)
+        else:
+            click.echo(f"Error: {error}", err=True)
         code = error.exit_code
     sys.exit(code if isinstance(code, int) else 0)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from thriftserver.codec import message as _engine
+    from thriftserver.codec import node as _node
 else:
     _engine = None
     if not os.environ.get("THRIFTSERVER_PURE"):
@@ -20,6 +21,7 @@ else:
             _engine = None
     if _engine is None:
         from thriftserver.codec import message as _engine
+    _node = importlib.import_module(_engine.__name__.replace("message", "node"))
 
 #: Whether compiled code does the work.
 NATIVE: Final[bool] = _engine.__name__.endswith("._message")
@@ -34,3 +36,6 @@ encode_call = _engine.encode_call
 decode_reply = _engine.decode_reply
 encode_struct = _engine.encode_struct
 decode_struct = _engine.decode_struct
+
+#: How deep containers and structs may be nested, for the whole process: 1 to 200, ``wire.MAX_DEPTH`` unless changed.
+set_max_depth = _node.set_max_depth

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import operator
 import struct
+from io import BytesIO
 from typing import Any
 
 from thriftserver.codec.fault import Fault
@@ -21,6 +22,8 @@ _field = struct.Struct(">Bh")
 _take_i8, _take_i16, _take_i32 = _i8.unpack_from, _i16.unpack_from, _i32.unpack_from
 _take_i64, _take_double = _i64.unpack_from, _double.unpack_from
 
+_BYTES = [bytes((value,)) for value in range(256)]
+
 
 class Source:
     """Bytes being read: ``pos`` moves on to ``end``; ``depth`` counts the containers around the current value."""
@@ -34,12 +37,13 @@ class Source:
         self.depth = 0
 
 
-class Sink(bytearray):
+class Sink(BytesIO):
     """Bytes being written; ``depth`` counts the containers around the current value."""
 
     __slots__ = ("depth",)
 
     def __init__(self) -> None:
+        super().__init__()
         self.depth = 0
 
 
@@ -53,19 +57,21 @@ def new_sink(framed: bool) -> Sink:
     """An empty sink; a framed one keeps room for the length in front."""
     sink = Sink()
     if framed:
-        sink += b"\0\0\0\0"
+        sink.write(b"\0\0\0\0")
     return sink
 
 
 def finish(sink: Sink) -> bytes:
     """All that was put."""
-    return bytes(sink)
+    return sink.getvalue()
 
 
 def finish_frame(sink: Sink) -> bytes:
     """All that was put, behind its length."""
-    sink[:4] = _i32.pack(len(sink) - 4)
-    return bytes(sink)
+    size = sink.tell() - 4
+    sink.seek(0)
+    sink.write(_i32.pack(size))
+    return sink.getvalue()
 
 
 def slot_offsets(cls: type | None, names: list[str]) -> list[int] | None:
@@ -189,19 +195,19 @@ def pass_over(source: Source, size: int) -> None:
 
 
 def put_u8(sink: Sink, value: int) -> None:
-    sink.append(value)
+    sink.write(_BYTES[value])
 
 
 def put_field(sink: Sink, wire: int, id: int) -> None:
-    sink += _field.pack(wire, id)
+    sink.write(_field.pack(wire, id))
 
 
 def put_size(sink: Sink, size: int) -> None:
-    sink += _u32.pack(size & 0xFFFFFFFF)
+    sink.write(_u32.pack(size & 0xFFFFFFFF))
 
 
 def put_raw(sink: Sink, data: bytes) -> None:
-    sink += data
+    sink.write(data)
 
 
 def _integer(value: Any) -> Any:
@@ -218,7 +224,7 @@ def put_i8(sink: Sink, value: Any) -> bool:
     if value.__class__ is not int:
         value = _integer(value)
     try:
-        sink += _i8.pack(value)
+        sink.write(_i8.pack(value))
     except struct.error:
         return False
     return True
@@ -228,7 +234,7 @@ def put_i16(sink: Sink, value: Any) -> bool:
     if value.__class__ is not int:
         value = _integer(value)
     try:
-        sink += _i16.pack(value)
+        sink.write(_i16.pack(value))
     except struct.error:
         return False
     return True
@@ -238,7 +244,7 @@ def put_i32(sink: Sink, value: Any) -> bool:
     if value.__class__ is not int:
         value = _integer(value)
     try:
-        sink += _i32.pack(value)
+        sink.write(_i32.pack(value))
     except struct.error:
         return False
     return True
@@ -248,7 +254,7 @@ def put_i64(sink: Sink, value: Any) -> bool:
     if value.__class__ is not int:
         value = _integer(value)
     try:
-        sink += _i64.pack(value)
+        sink.write(_i64.pack(value))
     except struct.error:
         return False
     return True
@@ -259,7 +265,7 @@ def put_double(sink: Sink, value: Any) -> bool:
     if value.__class__ is not float and (isinstance(value, bool) or not _is_number(value)):
         return False
     try:
-        sink += _double.pack(value)
+        sink.write(_double.pack(value))
     except (OverflowError, TypeError, ValueError, struct.error):
         return False
     return True
@@ -276,8 +282,8 @@ def put_text(sink: Sink, value: Any) -> bool:
         data = value.encode()
     except UnicodeEncodeError:
         return False
-    sink += _i32.pack(len(data))
-    sink += data
+    sink.write(_i32.pack(len(data)))
+    sink.write(data)
     return True
 
 
@@ -286,8 +292,8 @@ def put_bytes(sink: Sink, value: Any) -> bool:
         return False
     if isinstance(value, memoryview):
         value = value.tobytes()
-    sink += _i32.pack(len(value))
-    sink += value
+    sink.write(_i32.pack(len(value)))
+    sink.write(value)
     return True
 
 
@@ -327,7 +333,7 @@ def _put_run(sink: Sink, items: Any, kind: type, code: str) -> int:
     if any(item.__class__ is not kind for item in items):
         return -1
     try:
-        sink += struct.pack(f">{len(items)}{code}", *items)
+        sink.write(struct.pack(f">{len(items)}{code}", *items))
     except struct.error:
         return -1
     return len(items)

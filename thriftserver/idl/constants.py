@@ -10,7 +10,6 @@ from typing import Final, NamedTuple
 
 from thriftserver.idl import ast
 from thriftserver.idl.diagnostics import Note
-from thriftserver.idl.hints import did_you_mean
 from thriftserver.idl.lexer import unquote
 from thriftserver.idl.scope import UNKNOWN, Scope
 from thriftserver.idl.values import BITS, MAX_WEIGHT, Misfit, brief, describe, fit, integer, measure
@@ -225,8 +224,8 @@ class Constants:
                 continue
             name = unquote(key.token.text)
             if name not in fields:
-                if not self.scope.excused(struct.name):
-                    hint = did_you_mean(name, fields)
+                if not self.scope.excused(str(struct)):
+                    hint = self.scope.hint(name, fields)
                     self.report.error(key.at, key.end, f"{describe(struct)} has no field `{name}`{hint}")
                 whole = False
                 continue
@@ -305,9 +304,7 @@ class Constants:
         if other is not None:
             raise Misfit(f"expected a member of enum `{enum.name}`, found `{name.text}` of enum `{other.name}`")
         if isinstance(self.scope.types.get(prefix), Enum) or not prefix:
-            hint = did_you_mean(last, members)
-            if hint:
-                hint = did_you_mean(f"{written}.{last}", [f"{written}.{member}" for member in members]) or hint
+            hint = self.scope.hint(f"{written}.{last}", (f"{written}.{member}" for member in members))
             raise Misfit(f"enum `{enum.name}` has no member `{last}`{hint}")
         return self._unknown(name)
 
@@ -317,7 +314,7 @@ class Constants:
         prefix, _, last = name.text.rpartition(".")
         enum = self.scope.types.get(prefix)
         if isinstance(enum, Enum):
-            raise Misfit(f"enum `{enum.name}` has no member `{last}`{did_you_mean(last, self.scope.members(enum))}")
+            raise Misfit(f"enum `{enum.name}` has no member `{last}`{self.scope.hint(last, self.scope.members(enum))}")
         outermost = name.text.partition(".")[0]
         if prefix and not any(unit == outermost or unit.startswith(outermost + ".") for unit in self.scope.units):
             if outermost in self.scope.types:

@@ -171,6 +171,10 @@ class Scope:
             help = _OTHER_DIALECTS.get(name.text, "")
             self.unknown("type", name, prefix, last, self._type_names(prefix) if self.guessing else (), help)
 
+    def hint(self, name: str, known: Iterable[str]) -> str:
+        """What may have been meant by ``name``, as the end of a sentence."""
+        return did_you_mean(name, known) if self.guessing else ""
+
     @property
     def guessing(self) -> bool:
         """Whether to look for what may have been meant: not for the hundredth unknown name."""
@@ -184,7 +188,7 @@ class Scope:
     def unknown_module(self, name: ast.Token, prefix: str) -> None:
         """``prefix`` is in front of ``name``, but nothing of that name is included."""
         message = f"no included file is called `{prefix}.thrift`"
-        hint = did_you_mean(prefix, self.units)
+        hint = self.hint(prefix, self.units)
         if hint:
             self.report.error(name.at, name.at + len(prefix), message + hint)
         elif self.units:
@@ -196,7 +200,7 @@ class Scope:
     def unknown(self, what: str, name: ast.Token, prefix: str, last: str, known: Iterable[str], help: str = "") -> None:
         """Nothing of kind ``what`` has this name."""
         where = f" in `{prefix}`" if prefix and prefix in self.units else ""
-        hint = "" if help or not self.guessing else did_you_mean(last if prefix else name.text, known)
+        hint = "" if help else self.hint(last if prefix else name.text, known)
         shown = last if where else name.text
         self.report.error(name.at, name.end, f"unknown {what} `{shown}`{where}{hint}", help=help)
 

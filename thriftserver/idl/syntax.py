@@ -101,6 +101,7 @@ class _Explainer:
         self.index = failure.at
         self.kind = scan.kinds[failure.at]
         self.found = scan.tokens[failure.at]
+        self.wanted = expected(failure.states)
         self.starts_line = starts_line(self.found, report.source.text)
 
     def explain(self) -> None:
@@ -128,22 +129,24 @@ class _Explainer:
             token = Token(token.text.rstrip(), token.at)
         self._error(token, message, help=help)
 
-    def _previous(self, steps: int = 1) -> Token | None:
-        """The token some steps before, if it belongs to the same definition."""
-        index = self.index - steps
-        return self.tokens[index] if index >= self.failure.opening else None
+    def _previous(self) -> Token | None:
+        """The token before, if it belongs to the same definition."""
+        return self.tokens[self.index - 1] if self.index > self.failure.opening else None
 
     def _foreign(self) -> bool:
         """Something that another dialect has."""
         if len(self.failure.states) <= 2:
             return self._foreign_definition()
-        before, farther = self._previous(), self._previous(2)
+        before = self._previous()
         if before is not None and self.found.text == "<" and before.text in _FOREIGN_TYPES:
             self._error(before, _FOREIGN_TYPES[before.text])
             return True
         if self.kinds[self.failure.opening] == "SERVICE":
-            for token in (farther, before, self.found):
-                if token is not None and token.text in _FOREIGN_FUNCTIONS:
+            # At most a type and a name of it were read before something did not fit.
+            for index in range(max(self.index - 2, self.failure.opening), self.index + 1):
+                token = self.tokens[index]
+                starts = self.kinds[index - 1] in ("{", "}", ")", ",", ";")
+                if token.text in _FOREIGN_FUNCTIONS and starts and self.kinds[index + 1] != "(":
                     self._error(token, _FOREIGN_FUNCTIONS[token.text])
                     return True
         return False
@@ -161,41 +164,46 @@ class _Explainer:
 
     def _special(self) -> bool:
         """Mistakes that deserve a message of their own."""
-        text, before = self.found.text, self._previous()
-        wanted = expected(self.failure.states)
-        if self._conflict():
+        if self._conflict() or self._digit_first() or self._keyword():
             return True
-        glued = self.tokens[self.index - 1] if self.index else self.found
-        if glued.end == self.found.at and glued.text[-1:].isdigit() and self.kind == "IDENTIFIER":
-            whole = Token(glued.text + text, glued.at)
-            if glued.text.lstrip("+-") == "0" and text[0] == "x":
-                self._error(whole, f"`{whole.text}` is not a hexadecimal number")
-            else:
-                self._error(whole, f"`{whole.text}` is neither a number nor a name; a name cannot start with a digit")
-            return True
-        if self.kind == "INTEGER" and wanted >= _NAMES and self.kinds[self.index + 1] == "IDENTIFIER":
-            following = self.tokens[self.index + 1]
-            if following.at == self.found.end:
-                whole = Token(text + following.text, self.found.at)
-                self._error(whole, f"a name cannot start with a digit: `{whole.text}`")
-                return True
-        opening = self.kinds[self.failure.opening]
-        if text == ":" and before is not None and wanted >= _NAMES and opening != "ENUM":
+        before = self._previous()
+        fields = self.kinds[self.failure.opening] != "ENUM"
+        if self.found.text == ":" and before is not None and self.wanted >= _NAMES and fields:
             self._error(before, f"a field id must be an integer, found `{before.text}`")
             return True
-        if self.kind in ("REQUIRED", "OPTIONAL", "ONEWAY", "ASYNC"):
-            return False
-        if self.kind in KEYWORDS.values() and self.kind not in OPENERS and text in KEYWORDS and "IDENTIFIER" in wanted:
-            if self.kind not in ("INTEGER", "VOID") or "VOID" in wanted:
-                return self._reserved(text, wanted)
-            if not (wanted & _TYPES):
-                return self._reserved(text, wanted)
-        if self.kind in OPENERS and "IDENTIFIER" in wanted and not wanted & _TYPES and not self.starts_line:
-            return self._reserved(text, wanted)
         return False
 
-    def _reserved(self, text: str, wanted: set[str]) -> bool:
-        what = "name" if wanted >= _NAMES else "value"
+    def _digit_first(self) -> bool:
+        """Two tokens that were meant as one: ``0xZZ``, ``12L``, ``3d``."""
+        index = self.index
+        if self.kind == "INTEGER" and self.wanted >= _NAMES and self.kinds[index + 1] == "IDENTIFIER":
+            index += 1
+        if not index or self.kinds[index] != "IDENTIFIER":
+            return False
+        first, second = self.tokens[index - 1], self.tokens[index]
+        if first.end != second.at or not first.text[-1:].isdigit():
+            return False
+        whole = Token(first.text + second.text, first.at)
+        if first.text.lstrip("+-") == "0" and second.text[0] == "x":
+            self._error(whole, f"`{whole.text}` is not a hexadecimal number")
+        elif index > self.index:
+            self._error(whole, f"a name cannot start with a digit: `{whole.text}`")
+        else:
+            self._error(whole, f"`{whole.text}` is neither a number nor a name; a name cannot start with a digit")
+        return True
+
+    def _keyword(self) -> bool:
+        """A word of Thrift's own where a name or value should be."""
+        text, wanted = self.found.text, self.wanted
+        if text not in KEYWORDS or "IDENTIFIER" not in wanted:
+            return False
+        if self.kind in ("REQUIRED", "OPTIONAL", "ONEWAY", "ASYNC"):
+            return False  # rather in a wrong place than a name
+        if wanted & _TYPES and self.kind in ("INTEGER", "VOID", *OPENERS):
+            return False
+        if self.kind in OPENERS and self.starts_line:
+            return False  # the next definition
+        what = "name" if wanted >= _NAMES or wanted & _TYPES else "value"
         self._error(self.found, f"`{text}` is a reserved word and cannot be a {what}")
         return True
 
@@ -211,7 +219,7 @@ class _Explainer:
         return False
 
     def _unexpected(self) -> None:
-        wanted = expected(self.failure.states)
+        wanted = self.wanted
         names = describe_expected(wanted, self.kinds[self.failure.opening])
         opening = self._unclosed()
         before = self._previous()

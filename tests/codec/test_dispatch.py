@@ -1,0 +1,47 @@
+"""Which of the two codecs the rest of the project gets."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from tests.support import ROOT, need
+
+_ASK = "from thriftserver.codec import binary; print(binary.NATIVE, binary.encode_struct.__module__)"
+
+
+def _ask(**environment: str) -> str:
+    kept = {key: value for key, value in os.environ.items() if key != "THRIFTSERVER_PURE"}
+    done = subprocess.run(
+        [sys.executable, "-c", _ASK], env=kept | environment, cwd=ROOT, stdout=subprocess.PIPE, check=True, timeout=60
+    )
+    return done.stdout.decode().strip()
+
+
+def test_pure_on_request() -> None:
+    assert _ask(THRIFTSERVER_PURE="1") == "False thriftserver.codec.message"
+
+
+def test_native_where_it_was_built() -> None:
+    try:
+        import thriftserver.codec._message  # type: ignore[import-not-found]  # noqa: F401
+    except ImportError:
+        need(None, "the compiled codec (python setup.py build_ext --inplace)")
+    assert _ask() == "True thriftserver.codec._message"
+
+
+def test_pure_does_not_need_cython() -> None:
+    hidden = "import sys; sys.modules['cython'] = None; "
+    code = hidden + "from thriftserver.codec import message; print(message.cython.compiled)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, check=True, timeout=60)
+    assert done.stdout.strip() == b"False"
+
+
+def test_nothing_but_the_rooms_below_is_imported() -> None:
+    code = (
+        "import sys; import thriftserver.codec.binary, thriftserver.codec.plain; "
+        "print([name for name in ('gevent', 'structlog', 'click', 'ply', 'socket') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, check=True, timeout=60)
+    assert done.stdout.strip() == b"[]"
