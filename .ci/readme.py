@@ -1,5 +1,6 @@
 """Run a command of README.md, exactly as it stands there: ``python3 .ci/readme.py run|test``."""
 
+import contextlib
 import json
 import os
 import re
@@ -35,7 +36,8 @@ def serve() -> None:
         answer = float(subprocess.run(question[0], shell=True, check=True, capture_output=True, text=True).stdout)
         assert abs(answer - 355 / 113) < 1e-12, answer
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGTERM)
         rest = server.stderr.read()
         print(rest, end="")
         server.wait()

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Test data too large or too foreign for this repository: the IDL corpus, Apache's ThriftTest.thrift.
-SHARED = Path(os.environ.get("THRIFTSERVER_SHARED", ROOT.parent / "shared"))
+SHARED = Path(os.environ.get("SHARED_TEST_DATA", ROOT.parent / "shared"))
 
 
 def need(present: object, what: str) -> None:

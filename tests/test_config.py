@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from thriftserver.config import duration, resolve, size
+from thriftserver.config import duration, misspelt, resolve, size
 from thriftserver.errors import ConfigError
 
 
@@ -70,8 +70,12 @@ def test_bad_files(tmp_path: Path, content: str, message: str) -> None:
     assert message in str(caught.value)
 
 
-def test_a_missing_file_and_an_unknown_variable_are_errors() -> None:
+def test_a_missing_file_is_an_error() -> None:
     with pytest.raises(ConfigError, match=r"cannot read configuration file nowhere\.toml: No such file"):
         resolve({}, "nowhere.toml", {})
-    with pytest.raises(ConfigError, match="unknown environment variable THRIFTSERVER_WORKER; did you mean"):
-        resolve({}, None, {"THRIFTSERVER_WORKER": "2"})
+
+
+def test_misspelt_variables_are_told_from_strange_ones() -> None:
+    strange = {"THRIFTSERVER_PORT": "tcp://10.0.0.1:9090", "THRIFTSERVER_SERVICE_HOST": "10.0.0.1", "PATH": "/bin"}
+    assert list(misspelt(strange | {"THRIFTSERVER_WORKERS": "2", "THRIFTSERVER_PURE": "1"})) == []
+    assert list(misspelt({"THRIFTSERVER_WORKER": "2"})) == [("THRIFTSERVER_WORKER", "THRIFTSERVER_WORKERS")]

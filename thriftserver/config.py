@@ -149,12 +149,17 @@ def _from_env(row: Field[Any], environ: Mapping[str, str]) -> tuple[Any, str] | 
     return None
 
 
-def _check_env(environ: Mapping[str, str]) -> None:
-    known = {ENV_PREFIX + row.name.upper() for row in options()} | {ENV_PREFIX + name for name in ("CONFIG", "PURE")}
+def misspelt(environ: Mapping[str, str] = os.environ) -> Iterator[tuple[str, str]]:
+    """Variables that look like one of ours and are none: (name, the one that may be meant).
+
+    Not errors: Kubernetes gives every container a THRIFTSERVER_PORT if there is a service called thriftserver.
+    """
+    known = {row.name.upper() for row in options()} | {"CONFIG", "PURE"}
     for name in environ:
-        if name.startswith(ENV_PREFIX) and name not in known:
-            close = get_close_matches(name, known, 1)
-            raise ConfigError(f"unknown environment variable {name}" + (f"; did you mean {close[0]}?" if close else ""))
+        rest = name.removeprefix(ENV_PREFIX)
+        if rest != name and rest not in known:
+            for close in get_close_matches(rest, known, 1, 0.75):
+                yield name, ENV_PREFIX + close
 
 
 def resolve(
@@ -164,7 +169,6 @@ def resolve(
 
     ``cli`` holds what the command line gave (missing or empty: not given). Raises ConfigError naming the origin.
     """
-    _check_env(environ)
     path = path or environ.get(ENV_PREFIX + "CONFIG") or None
     from_file = _read_file(path) if path else {}
     values: dict[str, Any] = {}

@@ -12,7 +12,7 @@ from thriftserver import log
 from thriftserver.assignment import Assignment, Program
 from thriftserver.cli.options import config_option, setting_options
 from thriftserver.codec.binary import NATIVE
-from thriftserver.config import resolve
+from thriftserver.config import misspelt, resolve
 from thriftserver.errors import ConfigError
 from thriftserver.idl.loader import Loader
 from thriftserver.master.sockets import Listeners
@@ -39,6 +39,8 @@ def run(config: str | None, **cli: Any) -> None:
     program = load_program()
     settings = program.settings
     log.configure(settings.log_level)
+    for name, meant in misspelt():
+        log.Logger().warning("variable_ignored", variable=name, advice=f"is {meant} meant?")
     if not NATIVE and not os.environ.get("THRIFTSERVER_PURE"):
         advice = "install a C compiler and reinstall thriftserver; it works without, several times slower"
         log.Logger().warning("codec_not_compiled", advice=advice)
