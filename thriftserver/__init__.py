@@ -1,7 +1,7 @@
 """A prefork gevent server for Apache Thrift services, from IDL loaded at run time.
 
-Public names: ``load``, ``serialize``, ``deserialize``, and the exceptions in ``thriftserver.errors``. They are imported
-when they are first used, so that importing one room of the house does not furnish all the others.
+Public names: ``load``, ``serialize``, ``deserialize``, ``which``, and the exceptions in ``thriftserver.errors``. They
+are imported when they are first used, so that importing one room of the house does not furnish all the others.
 """
 
 from __future__ import annotations
@@ -14,15 +14,17 @@ if TYPE_CHECKING:
     from thriftserver.codec.binary import encode_struct as serialize
     from thriftserver.errors import ApplicationError
     from thriftserver.loading import load
+    from thriftserver.schema.special import which
 
 __version__ = "0.1.0"
-__all__ = ["ApplicationError", "__version__", "deserialize", "load", "serialize"]
+__all__ = ["ApplicationError", "__version__", "deserialize", "load", "serialize", "which"]
 
 _HOMES = {
     "load": ("thriftserver.loading", "load"),
     "serialize": ("thriftserver.codec.binary", "encode_struct"),
     "deserialize": ("thriftserver.codec.binary", "decode_struct"),
     "ApplicationError": ("thriftserver.errors", "ApplicationError"),
+    "which": ("thriftserver.schema.special", "which"),
 }
 
 

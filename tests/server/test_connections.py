@@ -74,6 +74,18 @@ def test_pipelined_requests_are_answered_in_order(server: Server, plans: dict[st
             assert value(plans[name], frame) == (2 * n if name == "add" else None)
 
 
+def test_many_handlers_may_wait_at_once_and_again(server: Server, plans: dict[str, MethodPlan]) -> None:
+    """More than stay parked afterwards."""
+    socks = [connect(server) for _ in range(100)]
+    for round_ in range(3):
+        for sock in socks:
+            sock.sendall(binary.encode_call(plans["nap"], round_, [0.05]))
+        for sock in socks:
+            assert value(plans["nap"], receive(sock)) is None
+    for sock in socks:
+        sock.close()
+
+
 def test_a_peer_that_reads_late_gets_every_byte_and_bothers_nobody(
     server: Server, plans: dict[str, MethodPlan], folder: Path
 ) -> None:

@@ -5,6 +5,7 @@ It knows neither names nor types, and reports no errors: ``parser`` drives ply's
 
 from __future__ import annotations
 
+from inspect import cleandoc
 from typing import Any, TypeAlias
 
 from thriftserver.idl import ast
@@ -302,3 +303,10 @@ def p_annotation(p: P) -> None:
 def p_annotation_with_value(p: P) -> None:
     """annotation : IDENTIFIER '=' LITERAL separator"""
     p[0] = ast.Annotation(p[1], p[3])
+
+
+# Python 3.13 takes the indentation off docstrings. Done for every version, ply's signature of the grammar is the same
+# everywhere, and so are the stored tables.
+for _name, _rule in list(globals().items()):
+    if _name.startswith("p_") and _rule.__doc__:
+        _rule.__doc__ = cleandoc(_rule.__doc__)

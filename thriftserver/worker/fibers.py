@@ -10,6 +10,9 @@ from collections.abc import Callable
 from gevent import get_hub
 from greenlet import getcurrent, greenlet
 
+#: Fibers that stay parked; a burst of waiting handlers makes more, and they end with it.
+KEPT = 64
+
 
 class Fibers:
     """Runs ``turn`` in a parked greenlet, or in a new one while all others are inside a turn that waits.
@@ -31,5 +34,7 @@ class Fibers:
         me, turn, parked, rest = getcurrent(), self._turn, self._parked, self._hub.switch
         while True:
             turn()
+            if len(parked) >= KEPT:
+                return  # to the hub, as ``rest`` would
             parked.append(me)
             rest()
