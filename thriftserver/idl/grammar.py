@@ -310,3 +310,4 @@ def p_annotation_with_value(p: P) -> None:
 for _name, _rule in list(globals().items()):
     if _name.startswith("p_") and _rule.__doc__:
         _rule.__doc__ = cleandoc(_rule.__doc__)
+del _name, _rule
