@@ -31,5 +31,5 @@ def check(config: str | None, **cli: Any) -> None:
             click.echo(f"{'error' if problem.fatal else 'warning'}: {problem}")
         if not problems:
             methods = sum(1 for _ in bound.service.methods())
-            click.echo(f"ok: {bound.spec} answers all {methods} methods of {bound.service.name}")
+            click.echo(f"ok: {bound.spec} answers every method of {bound.service.name} ({methods})")
     sys.exit(1 if count else 0)
