@@ -399,5 +399,12 @@ def test_call_prints_json(folder: Path) -> None:
     assert done.stderr == f"Error: cannot connect to {address}: Connection refused\n"
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.1:99999", "::1:9090", "fd://3", ":9090", ":x"])
+def test_call_refuses_an_address_that_is_none(folder: Path, address: str) -> None:
+    done = run(folder, "call", address, "add", "[1, 2]", "--idl", "demo.thrift")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"Error: cannot call '{address}': ")
+
+
 def test_version(folder: Path) -> None:
     assert run(folder, "--version").stdout == f"thriftserver {thriftserver.__version__}\n"

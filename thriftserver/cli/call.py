@@ -9,14 +9,16 @@ from typing import Any
 import click
 
 from thriftserver import loading
+from thriftserver.cli.options import setting_options
 from thriftserver.client.sync import Client, client_class, signature
 from thriftserver.codec.plain import from_plain, to_plain
-from thriftserver.codec.plan import method_plan
 from thriftserver.config import duration
-from thriftserver.errors import ApplicationError, ConfigError, EncodeError, ThriftServerError
+from thriftserver.errors import ConfigError, EncodeError, ThriftServerError
 from thriftserver.idl.loader import Loader
+from thriftserver.master.sockets import parse
 from thriftserver.rpc.binding import choose_service
 from thriftserver.schema.model import Function
+from thriftserver.schema.special import ThriftException
 
 
 @click.command()
@@ -24,7 +26,7 @@ from thriftserver.schema.model import Function
 @click.argument("method")
 @click.argument("arguments", default="{}")
 @click.option("--idl", required=True, metavar="FILE", help="Thrift IDL file that defines the service.")
-@click.option("-I", "--include", multiple=True, metavar="DIR", help="Directory to search for included files.")
+@setting_options("include")
 @click.option("--timeout", default="10s", show_default=True, metavar="DURATION", help="How long to wait for the reply.")
 def call(address: str, method: str, arguments: str, idl: str, include: tuple[str, ...], timeout: str) -> None:
     """Call METHOD (method or Service.method) at ADDRESS (HOST:PORT or unix:/path) and print the result.
@@ -58,16 +60,14 @@ def call(address: str, method: str, arguments: str, idl: str, include: tuple[str
 def _show(client: Client, function: Function, values: list[Any]) -> int:
     """Make the call and print what came of it; the exit code."""
     try:
-        result = client._call(method_plan(function), values)
-    except (ApplicationError, ThriftServerError) as error:
-        if isinstance(error, EncodeError):
-            raise ConfigError(str(error)) from None
+        result = getattr(client, function.name)(*values)
+    except EncodeError as error:
+        raise ConfigError(str(error)) from None
+    except ThriftServerError as error:
         click.echo(f"Error: {error}", err=True)
         return 1
-    except Exception as error:
-        definition = getattr(type(error), "__thrift__", None)
-        if definition is None:
-            raise
+    except ThriftException as error:
+        definition = type(error).__thrift__
         click.echo(f"{definition.name}: {json.dumps(to_plain(definition, error), ensure_ascii=False)}", err=True)
         return 1
     if function.returns is not None:
@@ -101,9 +101,8 @@ def _arguments(function: Function, text: str) -> list[Any]:
 
 
 def _address(text: str) -> tuple[str, int]:
-    if text.startswith("unix:"):
-        return text, 0
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal():
-        raise ConfigError(f"cannot call {text!r}: write HOST:PORT or unix:/path")
-    return host.strip("[]"), int(port)
+    """Host and port as a Client takes them."""
+    address = parse(text, "call")
+    if address.kind == "fd" or not address.host:  # places to listen on, not to connect to
+        raise ConfigError(f"cannot call {text!r}: write HOST:PORT, [::1]:PORT or unix:/path")
+    return (str(address), 0) if address.kind == "unix" else (address.host, address.port)

@@ -169,26 +169,20 @@ def decode_args(plan: MethodPlan, frame: Buffer, body: int) -> list[Any]:
 
 def encode_result(plan: MethodPlan, header: Header, value: Any) -> bytes:
     """The frame of a reply with the method's result."""
-    method = method_of(plan)
-    sink = new_sink(True)
-    _open(sink, header.strict, _REPLY, header.name, header.seqid)
-    try:
-        if method.result is not None:
-            _put_member(sink, method.result, value)
-        put_u8(sink, 0)
-    except Fault as fault:
-        raise EncodeError(fault.message, fault.path("result")) from None
-    return finish_frame(sink)
+    return _reply(header, method_of(plan).result, value)
 
 
 def encode_declared(plan: MethodPlan, header: Header, index: int, exc: Any) -> bytes:
     """The frame of a reply with the declared exception number ``index``."""
-    method = method_of(plan)
-    member = method.throws[index]
+    return _reply(header, method_of(plan).throws[index], exc)
+
+
+def _reply(header: Header, member: Member | None, value: Any) -> bytes:
     sink = new_sink(True)
     _open(sink, header.strict, _REPLY, header.name, header.seqid)
     try:
-        _put_member(sink, member, exc)
+        if member is not None:
+            _put_member(sink, member, value)
         put_u8(sink, 0)
     except Fault as fault:
         raise EncodeError(fault.message, fault.path("result")) from None

@@ -30,8 +30,11 @@ class Address:
         return f"unix:{self.host}" if self.kind == "unix" else f"fd://{self.port}"
 
 
-def parse(text: str) -> Address:
-    """``HOST:PORT``, ``[::1]:PORT``, ``unix:/path`` or ``fd://N``. Raises ConfigError with the forms there are."""
+def parse(text: str, purpose: str = "listen on") -> Address:
+    """``HOST:PORT``, ``[::1]:PORT``, ``unix:/path`` or ``fd://N``.
+
+    Raises ConfigError with the forms there are; ``purpose`` completes "cannot ...".
+    """
     if text.startswith("unix:") and len(text) > len("unix:"):
         return Address("unix", text.removeprefix("unix:"))
     if text.startswith("fd://") and text.removeprefix("fd://").isdecimal():
@@ -42,7 +45,7 @@ def parse(text: str) -> Address:
             return Address("tcp", host[1:-1], int(port))
         if ":" not in host:
             return Address("tcp", host, int(port))
-    raise ConfigError(f"cannot listen on {text!r}: write HOST:PORT, [::1]:PORT, unix:/path or fd://3")
+    raise ConfigError(f"cannot {purpose} {text!r}: write HOST:PORT, [::1]:PORT, unix:/path or fd://3")
 
 
 class Listeners:

@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NoReturn
 
 from thriftserver.assignment import Assignment, Program, Report
@@ -48,14 +48,14 @@ class _Child:
     pipe: int
     received: bytes = b""
     reason: str = ""
-    unread: deque[Report] = field(default_factory=deque)
 
-    def read(self) -> None:
+    def reports(self) -> list[Report]:
+        """What has come since the last time."""
         with suppress(BlockingIOError):
             while chunk := os.read(self.pipe, 65536):
                 self.received += chunk
         *lines, self.received = self.received.split(b"\n")
-        self.unread.extend(Report.parse(line) for line in lines)
+        return [Report.parse(line) for line in lines]
 
 
 class Supervisor:
@@ -77,7 +77,6 @@ class Supervisor:
         self._reload = reload
         self._work = work
         self._programs = {1: program}
-        self._candidate: Program | None = None
         self._children: dict[int, _Child] = {}
         self._failure: policy.Fail | None = None
         self._state = policy.State(settings.workers, settings.boot_timeout, settings.graceful_timeout)
@@ -141,10 +140,11 @@ class Supervisor:
             program = self._reload()
         except ThriftServerError as error:
             return policy.ReloadImpossible(str(error))
-        settings = program.settings
-        if settings.bind != self._programs[self._state.generation].settings.bind:
+        settings, current = program.settings, self._state.generation
+        if settings.bind != self._programs[current].settings.bind:
             self._log.warning("reload_ignores", option="bind", advice="a new address needs a restart")
-        self._programs[self._state.newest + 1] = program
+        # Only these two are ever forked from; what an earlier, rejected reload left is dropped.
+        self._programs = {current: self._programs[current], self._state.newest + 1: program}
         return policy.ReloadChecked(settings.workers, settings.boot_timeout, settings.graceful_timeout)
 
     # Waiting.
@@ -169,9 +169,7 @@ class Supervisor:
         yield policy.Tick()
 
     def _hear(self, pid: int, child: _Child) -> Iterator[policy.Event]:
-        child.read()
-        while child.unread:
-            report = child.unread.popleft()
+        for report in child.reports():
             if report.code is None:
                 yield policy.Ready(pid)
             else:
