@@ -19,7 +19,7 @@ service Demo {
 """
 
 HANDLER = """
-import os, pathlib, time
+import json, os, pathlib, sys, time
 import thriftserver
 
 api = thriftserver.load(pathlib.Path(__file__).parent / "demo.thrift")
@@ -48,7 +48,11 @@ class Impl:
         return VERSION
 
     def nap(self, seconds):
-        time.sleep(seconds)
+        # Until a test makes a file called wake, if the time is negative.
+        print(json.dumps({"event": "napping", "level": "debug"}), file=sys.stderr, flush=True)
+        time.sleep(max(seconds, 0))
+        while seconds < 0 and not pathlib.Path("wake").exists():
+            time.sleep(0.01)
 
     def fail(self, how):
         kinds = {"exit": SystemExit, "interrupt": KeyboardInterrupt, "memory": MemoryError, "recursion": RecursionError}

@@ -90,12 +90,14 @@ def test_a_failed_oneway_is_logged_and_not_answered(folder: Path) -> None:
 def test_a_waiting_handler_lets_others_run(folder: Path) -> None:
     with Server(*ARGS, cwd=folder) as server:
         sleepers = [client(server, folder) for _ in range(5)]
-        threads = [threading.Thread(target=each.nap, args=(0.5,)) for each in sleepers]
+        threads = [threading.Thread(target=each.nap, args=(-1.0,)) for each in sleepers]
         for thread in threads:
             thread.start()
+        server.wait("napping", count=5)
         with client(server, folder) as demo:
             assert [demo.add(n, n) for n in range(50)] == [2 * n for n in range(50)]
         assert all(thread.is_alive() for thread in threads)
+        (folder / "wake").touch()
         for thread in threads:
             thread.join()
         for each in sleepers:
@@ -178,17 +180,19 @@ def test_term_finishes_what_runs(folder: Path) -> None:
         idle, busy = client(server, folder), client(server, folder)
         idle.add(1, 1)
         result: list[Any] = []
-        thread = threading.Thread(target=lambda: result.append(busy.nap(1.0)))
+        thread = threading.Thread(target=lambda: result.append(busy.nap(-1.0)))
         thread.start()
-        with client(server, folder) as demo:
-            demo.add(1, 1)  # by now the nap has been read: it was sent earlier, to the only worker
+        server.wait("napping")
         server.signal(signal.SIGTERM)
+        server.wait("stopping")
+        (folder / "wake").touch()
         assert server.exit_code() == 0
         thread.join()
         assert result == [None]
         idle.close()
         busy.close()
         assert not server.found("worker_killed")
+        assert not server.found("calls_cut")
 
 
 def test_setup_runs_before_the_first_call_and_teardown_after_the_last(folder: Path) -> None:
@@ -206,14 +210,13 @@ def test_int_does_not_wait(folder: Path) -> None:
 
         def nap() -> None:
             try:
-                busy.nap(1000.0)
+                busy.nap(-1.0)
             except TransportError as error:
                 failures.append(error)
 
         thread = threading.Thread(target=nap)
         thread.start()
-        with client(server, folder) as demo:
-            demo.add(1, 1)
+        server.wait("napping")
         server.signal(signal.SIGINT)
         assert server.exit_code() == 0
         thread.join()
