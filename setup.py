@@ -1,4 +1,6 @@
-"""Builds the native walker; everything else about the package is in setup.cfg and pyproject.toml."""
+"""Builds the native twins of the hot rooms; everything else about the package is in setup.cfg and pyproject.toml."""
+
+from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -9,23 +11,32 @@ try:
 except ImportError:  # a pure install: slower, otherwise the same
     cythonize = None
 
+#: Compiled module -> its source. Sources that also run as they are get a second name, so that they stay importable.
+SOURCES = {
+    "codec._seam": "_seam.pyx",
+    "codec._node": "node.py",
+    "codec._walk": "walk.py",
+    "codec._message": "message.py",
+    "scoreboard._slot": "slot.py",
+}
+
 
 def extensions() -> list[Extension]:
-    """Sources that also run as they are get a second name, so that the readable ones stay importable beside them."""
     if cythonize is None:
         return []
-    room = "thriftserver/codec"
-    sources = {"_seam": "_seam.pyx", "_node": "node.py", "_walk": "walk.py", "_message": "message.py"}
-    made = [
-        Extension(
-            f"thriftserver.codec.{name}",
-            [f"{room}/{source}"],
-            depends=[f"{room}/{name}" for name in ("seam.h", "_seam.pxd", "_node.pxd", "_walk.pxd", "_message.pxd")],
-            include_dirs=[room],
-            extra_compile_args=["-O3"],
+    shared = sorted(str(path) for pattern in ("*/*.pxd", "*/*.h") for path in Path("thriftserver").glob(pattern))
+    made = []
+    for name, source in SOURCES.items():
+        room = f"thriftserver/{name.partition('.')[0]}"
+        made.append(
+            Extension(
+                f"thriftserver.{name}",
+                [f"{room}/{source}"],
+                depends=shared,
+                include_dirs=["thriftserver/codec"],
+                extra_compile_args=["-O3"],
+            )
         )
-        for name, source in sources.items()
-    ]
     directives = {
         "language_level": 3,
         "boundscheck": False,

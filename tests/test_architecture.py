@@ -15,10 +15,13 @@ PACKAGE = ROOT / "thriftserver"
 
 #: Bottom up: a room may import itself and what stands before it.
 LAYERS = [
+    "uncompiled",
     "wire",
     "errors",
     "config",
     "log",
+    "scoreboard",
+    "handoff",
     "schema",
     "idl",
     "codec",

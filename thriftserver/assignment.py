@@ -1,6 +1,11 @@
 """What a master hands to a worker at its birth, and what the worker reports back: their contract.
 
 Both rooms import this and neither imports the other. A report is a line of JSON, through a pipe of the worker's own.
+What a worker does all the time (heartbeat, calls in flight, counters) stands in its slot of the scoreboard.
+
+Signals to a worker: TERM: finish what runs, answer, close. USR2: retire, that is hand every live connection over and
+leave. QUIT: leave now. USR1: reopen the log. WINCH: log the stacks of all fibers. ABRT: write the stacks to
+``Assignment.stacks`` and die, which a worker does even while its loop is blocked.
 """
 
 from __future__ import annotations
@@ -14,8 +19,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from thriftserver.config import Settings
+from thriftserver.handoff import Handoff
 from thriftserver.idl.loader import Loader
 from thriftserver.schema.model import Module
+from thriftserver.scoreboard.board import Board
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +36,11 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """One worker's work. ``lifeline`` reads end-of-file when the master is gone; ``report`` writes to the master."""
+    """One worker's work.
+
+    ``lifeline`` reads end-of-file when the master is gone; ``report`` writes to the master; ``stacks`` is a file that
+    is written on ABRT (-1: none). The worker writes slot ``number`` of ``board``.
+    """
 
     number: int
     generation: int
@@ -37,22 +48,31 @@ class Assignment:
     listeners: Sequence[socket.socket]
     lifeline: int
     report: int
+    board: Board
+    handoff: Handoff
+    stacks: int = -1
+
+
+#: Kinds of reports: ready to serve; will leave with an exit code, and why; has served ``max_requests`` and wants a
+#: successor (it serves on until it is told to retire).
+READY, FAILED, SPENT = "ready", "failed", "spent"
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """``code`` None: ready to serve. Otherwise the exit code the worker is going to leave with, and why."""
+    """``code`` and ``message`` belong to FAILED: the exit code the worker is going to leave with, and why."""
 
-    code: int | None = None
+    kind: str
+    code: int = 0
     message: str = ""
 
     def send(self, descriptor: int) -> None:
         """Write to the master; nobody is left to tell when it is gone."""
-        line = json.dumps({"code": self.code, "message": self.message}) + "\n"
+        line = json.dumps({"kind": self.kind, "code": self.code, "message": self.message}) + "\n"
         with contextlib.suppress(OSError):
             os.write(descriptor, line.encode())
 
     @classmethod
     def parse(cls, line: bytes) -> Report:
         data: dict[str, Any] = json.loads(line)
-        return cls(data["code"], data["message"])
+        return cls(data["kind"], data["code"], data["message"])

@@ -20,7 +20,7 @@ from thriftserver.wire import Application
 try:
     import cython  # type: ignore[import-untyped, import-not-found, unused-ignore]
 except ImportError:  # needed to compile this file, not to run it
-    from thriftserver.codec import uncompiled as cython
+    from thriftserver import uncompiled as cython
 
 if not cython.compiled:
     from thriftserver.codec.node import Node, skip, take_length

@@ -17,7 +17,7 @@ from thriftserver.schema.text import brief
 try:
     import cython  # type: ignore[import-untyped, import-not-found, unused-ignore]
 except ImportError:  # needed to compile this file, not to run it
-    from thriftserver.codec import uncompiled as cython
+    from thriftserver import uncompiled as cython
 
 if not cython.compiled:
     from thriftserver.codec.seam import (

@@ -16,11 +16,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import NoReturn
 
-from thriftserver.assignment import Assignment, Program, Report
+from thriftserver.assignment import READY, Assignment, Program, Report
 from thriftserver.errors import BootError, ThriftServerError
+from thriftserver.handoff import Handoff
 from thriftserver.log import Logger
 from thriftserver.master import policy
 from thriftserver.master.sockets import Listeners
+from thriftserver.scoreboard.board import Board
+
+#: Workers and methods that the scoreboard has room for, at least; room that nobody uses takes no memory.
+SLOTS, METHODS = 128, 256
 
 #: Signals that the master acts on; everything else keeps its meaning.
 HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGCHLD)
@@ -45,6 +50,7 @@ class StartFailed(ThriftServerError):
 class _Child:
     """A worker as the master sees it: the reading end of its report pipe, and what came through it."""
 
+    number: int
     pipe: int
     received: bytes = b""
     reason: str = ""
@@ -77,6 +83,9 @@ class Supervisor:
         self._reload = reload
         self._work = work
         self._programs = {1: program}
+        methods = sum(1 for module in program.modules for each in module.services.values() for _ in each.methods())
+        self._board = Board.create(max(SLOTS, 4 * settings.workers), max(METHODS, 2 * methods))
+        self._handoff = Handoff.create()
         self._children: dict[int, _Child] = {}
         self._failure: policy.Fail | None = None
         self._state = policy.State(settings.workers, settings.boot_timeout, settings.graceful_timeout)
@@ -170,7 +179,7 @@ class Supervisor:
 
     def _hear(self, pid: int, child: _Child) -> Iterator[policy.Event]:
         for report in child.reports():
-            if report.code is None:
+            if report.kind == READY:
                 yield policy.Ready(pid)
             else:
                 child.reason = report.message
@@ -188,6 +197,7 @@ class Supervisor:
             if child is not None:
                 yield from self._hear(pid, child)  # its last words are still in the pipe
                 os.close(child.pipe)
+                self._board.fold(child.number)
                 yield policy.Exited(pid, os.waitstatus_to_exitcode(status), child.reason)
 
     # Forking.
@@ -196,7 +206,14 @@ class Supervisor:
         read, write = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(read, False)
         assignment = Assignment(
-            number, generation, self._programs[generation], self._listeners.sockets, self._lifeline_read, write
+            number,
+            generation,
+            self._programs[generation],
+            self._listeners.sockets,
+            self._lifeline_read,
+            write,
+            self._board,
+            self._handoff,
         )
         sys.stdout.flush()
         sys.stderr.flush()
@@ -212,7 +229,7 @@ class Supervisor:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             os.close(write)
-        self._children[pid] = _Child(read)
+        self._children[pid] = _Child(number, read)
         self._log.debug("worker_started", worker=number, pid=pid, generation=generation)
         return policy.Spawned(pid, number, generation)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from thriftserver import loading
-from thriftserver.assignment import Assignment, Report
+from thriftserver.assignment import FAILED, READY, Assignment, Report
 from thriftserver.errors import BootError, ThriftServerError
 from thriftserver.log import Logger
 from thriftserver.rpc.binding import LIFECYCLE, Bound, bind, call_user, describe, require_fit
@@ -24,11 +24,11 @@ def run(assignment: Assignment) -> int:
         _patch()
         return _serve(assignment)
     except ThriftServerError as error:
-        Report(error.exit_code, str(error)).send(assignment.report)
+        Report(FAILED, error.exit_code, str(error)).send(assignment.report)
         return error.exit_code
     except BaseException as error:  # noqa: BLE001 - the child's entry: whatever it is, the master must hear of it
         Logger().exception("worker_failed", error)
-        Report(BootError.exit_code, f"a worker failed: {describe(error)}").send(assignment.report)
+        Report(FAILED, BootError.exit_code, f"a worker failed: {describe(error)}").send(assignment.report)
         return BootError.exit_code
 
 
@@ -60,7 +60,7 @@ def _serve(assignment: Assignment) -> int:
     gc.collect()
     gc.freeze()  # what is alive now stays: the collector need not look at it again
     loop.start()
-    Report().send(assignment.report)
+    Report(READY).send(assignment.report)
     why = lifetime.wait()
     log.debug("worker_draining", why=why)
     left = loop.drain(0.0 if lifetime.hurry else settings.graceful_timeout)

@@ -1,0 +1,160 @@
+"""Where each number of the scoreboard stands, in 64-bit words; and which bucket a duration falls into.
+
+Plain constants and arithmetic: nothing here maps memory, and nothing here writes.
+
+::
+
+    board   header page | slot 0 (the ledger of dead workers) | slot 1 | slot 2 | ...
+    slot    header page | histogram of queue times | calls in flight | names of methods (JSON) | one page per method
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+WORD: Final = 8
+#: Words of a page of 4 KiB: every region begins on one, so that what nobody uses is never backed by memory.
+PAGE: Final = 512
+
+MAGIC: Final = 0x5448_5246_5342_0001
+
+# The board's header.
+BOARD_MAGIC: Final = 0
+BOARD_SLOTS: Final = 1
+BOARD_CALLS: Final = 2
+"""Calls in flight that one slot has room for."""
+BOARD_METHODS: Final = 3
+"""Methods that one slot has room for; the last one stands for all that follow it."""
+BOARD_FOLDS: Final = 4
+"""Odd while a dead worker's numbers are moved to the ledger: readers try again."""
+BOARD_WALL: Final = 5
+"""What to add to a monotonic time to get nanoseconds since 1970."""
+
+# A slot's header: who it is.
+PID: Final = 0
+GENERATION: Final = 1
+STATE: Final = 2
+BORN: Final = 3
+HEARTBEAT: Final = 4
+"""Monotonic nanoseconds of the event loop's last sign of life."""
+METHODS: Final = 5
+NAMES: Final = 6
+"""Bytes of the JSON with the methods' names."""
+#: Gauges: what is the case now.
+CONNECTIONS: Final = 8
+INFLIGHT: Final = 9
+QUEUED: Final = 10
+THREADS: Final = 11
+#: Counters that belong to no method, in the order of ``COUNTERS``.
+FIRST_COUNTER: Final = 16
+COUNTERS: Final = (
+    "calls",
+    "accepted",
+    "handed_in",
+    "handed_out",
+    "bytes_in",
+    "bytes_out",
+    "unknown_method",
+    "bad_message",
+    "bad_peer",
+    "read_timeout",
+    "write_timeout",
+    "idle_timeout",
+    "accept_paused",
+    "fields_skipped",
+    "fields_repeated",
+    "fields_misordered",
+    "bytes_trailing",
+    "loop_blocked",
+)
+#: Word of each counter by its name.
+COUNTER: Final = {name: FIRST_COUNTER + place for place, name in enumerate(COUNTERS)}
+
+STATES: Final = ("empty", "booting", "serving", "draining", "gone")
+EMPTY, BOOTING, SERVING, DRAINING, GONE = range(len(STATES))
+
+# A call in flight.
+CALL_STARTED: Final = 0
+"""Monotonic nanoseconds; 0: this record is free. Written last, so that a record in use is complete."""
+CALL_METHOD: Final = 1
+CALL_SEQID: Final = 2
+CALL_BYTES: Final = 3
+CALL_RECEIVED: Final = 4
+CALL_PEER: Final = 8
+PEER_BYTES: Final = 64
+CALL: Final = 16
+
+# A method.
+#: How a call may end, in the order of their counters.
+OUTCOMES: Final = (
+    "success",
+    "declared",
+    "undeclared",
+    "bad_request",
+    "bad_result",
+    "application",
+    "timeout",
+    "shed",
+    "gone",
+)
+SUCCESS, DECLARED, UNDECLARED, BAD_REQUEST, BAD_RESULT, APPLICATION, TIMEOUT, SHED, CLIENT_GONE = range(len(OUTCOMES))
+DURATION_SUM: Final = 12
+QUEUE_SUM: Final = 13
+REQUEST_BYTES: Final = 14
+REPLY_BYTES: Final = 15
+DECLARED_BY: Final = 16
+"""One counter for each declared exception; the last one stands for all that follow it."""
+DECLARED_KINDS: Final = 16
+HISTOGRAM: Final = 32
+
+#: Buckets: 16 to each doubling, so the middle of one is at most 3.2 % from what fell into it.
+BUCKETS: Final = 480
+#: Nanoseconds of the finest step, as a shift: 64 ns. The last bucket takes everything from about 9 minutes on.
+FINEST: Final = 6
+
+
+def bucket(nanoseconds: int) -> int:
+    """The bucket that a duration falls into."""
+    steps = max(nanoseconds, 0) >> FINEST
+    shift = max(steps.bit_length() - 5, 0)
+    return min(shift * 16 + (steps >> shift), BUCKETS - 1)
+
+
+def edge(place: int) -> int:
+    """The least nanoseconds that fall into a bucket."""
+    if place < 32:
+        return place << FINEST
+    shift = place // 16 - 1
+    return (place - shift * 16) << shift << FINEST
+
+
+def _pages(words: int) -> int:
+    return -(-words // PAGE) * PAGE
+
+
+class Layout:
+    """Offsets of one board, in words. ``calls`` and ``methods`` are what one slot has room for."""
+
+    __slots__ = ("calls", "first_call", "first_method", "methods", "names", "queue", "slot_words", "slots")
+
+    def __init__(self, slots: int, calls: int, methods: int) -> None:
+        self.slots = slots
+        self.calls = calls
+        self.methods = methods
+        self.queue = PAGE
+        self.first_call = 2 * PAGE
+        self.names = self.first_call + _pages(calls * CALL)
+        self.first_method = self.names + _pages(self.name_bytes // WORD)
+        self.slot_words = self.first_method + methods * PAGE
+
+    @property
+    def name_bytes(self) -> int:
+        return _pages(self.methods * 64) * WORD
+
+    @property
+    def total_words(self) -> int:
+        return PAGE + self.slots * self.slot_words
+
+    def slot(self, number: int) -> int:
+        """Where a slot begins."""
+        return PAGE + number * self.slot_words
