@@ -18,6 +18,10 @@ SOURCES = {
     "codec._walk": "walk.py",
     "codec._message": "message.py",
     "scoreboard._slot": "slot.py",
+    "rpc._call": "call.py",
+    "rpc._processor": "processor.py",
+    "worker._pump": "pump.py",
+    "worker._connection": "connection.py",
 }
 
 

@@ -16,6 +16,7 @@ PACKAGE = ROOT / "thriftserver"
 #: Bottom up: a room may import itself and what stands before it.
 LAYERS = [
     "uncompiled",
+    "compiled",
     "wire",
     "errors",
     "config",

@@ -14,15 +14,28 @@ if TYPE_CHECKING:
     from thriftserver.codec.binary import encode_struct as serialize
     from thriftserver.errors import ApplicationError
     from thriftserver.loading import load
+    from thriftserver.rpc.current import current_call
+    from thriftserver.rpc.method import blocking
     from thriftserver.schema.special import which
 
 __version__ = "0.1.0"
-__all__ = ["ApplicationError", "__version__", "deserialize", "load", "serialize", "which"]
+__all__ = [
+    "ApplicationError",
+    "__version__",
+    "blocking",
+    "current_call",
+    "deserialize",
+    "load",
+    "serialize",
+    "which",
+]
 
 _HOMES = {
     "load": ("thriftserver.loading", "load"),
     "serialize": ("thriftserver.codec.binary", "encode_struct"),
     "deserialize": ("thriftserver.codec.binary", "decode_struct"),
+    "blocking": ("thriftserver.rpc.method", "blocking"),
+    "current_call": ("thriftserver.rpc.current", "current_call"),
     "ApplicationError": ("thriftserver.errors", "ApplicationError"),
     "which": ("thriftserver.schema.special", "which"),
 }

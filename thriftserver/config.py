@@ -47,6 +47,28 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def count(text: str) -> int:
+    if not re.fullmatch(r"\d+", text.strip()):
+        raise ValueError(f"{text!r} is not a whole number of 0 or more")
+    return int(text)
+
+
+def boolean(text: str) -> bool:
+    """``true``, ``false``, and what people write for them."""
+    values = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+    if text.strip().lower() not in values:
+        raise ValueError(f"{text!r} is neither true nor false")
+    return values[text.strip().lower()]
+
+
+def method_timeout(text: str) -> tuple[str, float]:
+    """``add=200ms`` or ``Calculator.add=200ms``."""
+    name, equals, limit = text.partition("=")
+    if not name.strip() or not equals:
+        raise ValueError(f"{text!r} is no method with its limit; write [SERVICE.]METHOD=DURATION")
+    return name.strip(), duration(limit)
+
+
 def level(text: str) -> str:
     if text.lower() not in LOG_LEVELS:
         raise ValueError(f"{text!r} is not one of {', '.join(LOG_LEVELS)}")
@@ -97,6 +119,49 @@ class Settings:
         10_000, "Connections one worker holds; more wait in the backlog.", parse=positive, metavar="N"
     )
     max_frame: int = _row(MAX_FRAME, "Largest frame to accept or send.", parse=size, metavar="SIZE")
+    max_inflight: int = _row(1000, "Calls one worker runs at once; more wait, unread.", parse=positive, metavar="N")
+    queue_timeout: float = _row(
+        5.0,
+        "A call that waited longer than this is refused (LOADSHEDDING); 0: never.",
+        parse=duration,
+        metavar="DURATION",
+    )
+    request_timeout: float = _row(
+        0.0,
+        "From a call's arrival until it is answered TIMEOUT, unless the IDL says otherwise; 0: never.",
+        parse=duration,
+        metavar="DURATION",
+    )
+    method_timeout: tuple[tuple[str, float], ...] = _row(
+        (), "The same for one method; repeatable.", parse=method_timeout, metavar="[SERVICE.]METHOD=DURATION"
+    )
+    read_timeout: float = _row(
+        30.0, "From a request's first byte until it is complete; 0: for ever.", parse=duration, metavar="DURATION"
+    )
+    write_timeout: float = _row(
+        30.0, "How long a peer may not read its reply; 0: for ever.", parse=duration, metavar="DURATION"
+    )
+    idle_timeout: float = _row(
+        0.0, "How long a connection may be idle; 0: for ever.", parse=duration, metavar="DURATION"
+    )
+    pipeline: int = _row(
+        1, "Calls of one connection run at once; they are answered in order.", parse=positive, metavar="N"
+    )
+    threads: int = _row(8, "Threads of one worker for methods that block.", parse=positive, metavar="N")
+    middleware: tuple[str, ...] = _row(
+        (), "Runs around every call, the first one outermost: pkg.mod:object; repeatable.", metavar="PKG:OBJ"
+    )
+    monkey_patch: bool = _row(
+        True, "Make the standard library cooperative, so that blocking code lets others run.", parse=boolean
+    )
+    max_requests: int = _row(0, "Calls after which a worker is replaced; 0: never.", parse=count, metavar="N")
+    max_requests_jitter: int = _row(
+        0,
+        "Up to so many calls more, by chance, so that workers are not replaced all at once.",
+        parse=count,
+        metavar="N",
+    )
+    debug: bool = _row(False, "Tell peers what went wrong inside: for development only.", parse=boolean)
     backlog: int = _row(2048, "Connections the kernel queues for accept.", parse=positive, metavar="N")
     log_level: str = _row("info", f"Least severe events to log: {', '.join(LOG_LEVELS)}.", parse=level, metavar="LEVEL")
 
@@ -119,7 +184,7 @@ def _parse(row: Field[Any], value: Any, origin: str) -> Any:
     try:
         if repeatable(row):
             return tuple(row.metadata["parse"](str(item)) for item in ([value] if isinstance(value, str) else value))
-        if isinstance(value, bool | list | dict):
+        if isinstance(value, list | dict) or (isinstance(value, bool) and not isinstance(row.default, bool)):
             raise ValueError(f"{value!r} is not a single value")
         return row.metadata["parse"](str(value))
     except (ValueError, TypeError) as error:

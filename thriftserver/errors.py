@@ -89,5 +89,12 @@ class ApplicationError(ThriftServerError):
         return f"{name}: {self.message}" if self.message else name
 
 
+class DeadlineExceeded(BaseException):
+    """Raised in a handler where it waits, once its call's deadline has passed; the peer is answered TIMEOUT.
+
+    Not an ``Exception``, so that ``except Exception`` around a retry does not swallow it.
+    """
+
+
 class TransportError(ThriftServerError):
     """A client cannot reach its server, or the connection broke before the reply was complete."""

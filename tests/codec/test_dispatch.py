@@ -8,7 +8,10 @@ import sys
 
 from tests.support import ROOT, need
 
-_ASK = "from thriftserver.codec import binary; print(binary.NATIVE, binary.encode_struct.__module__)"
+_ASK = (
+    "from thriftserver.codec import binary; from thriftserver.compiled import NATIVE; "
+    "print(NATIVE, binary.encode_struct.__module__)"
+)
 
 
 def _ask(**environment: str) -> str:

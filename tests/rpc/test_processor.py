@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -12,9 +13,11 @@ from thriftserver.codec import binary
 from thriftserver.codec.plan import MethodPlan, method_plan
 from thriftserver.errors import ApplicationError, WireError
 from thriftserver.loading import Api
+from thriftserver.rpc import _processor, processor  # type: ignore[attr-defined]
 from thriftserver.rpc.binding import Bound
-from thriftserver.rpc.call import Failure
-from thriftserver.rpc.processor import Processor
+from thriftserver.rpc.method import make_methods
+from thriftserver.scoreboard import _slot, slot  # type: ignore[attr-defined]
+from thriftserver.scoreboard.board import Board
 
 IDL = """
 exception Oops { 1: string why }
@@ -89,12 +92,23 @@ class Handler:
 class Case:
     """A processor with everything that it did."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, kind: str, **more: Any) -> None:
         service = api.Demo.__thrift__
         self.handler = Handler(api)
-        self.failures: list[Failure] = []
+        self.failures: list[Any] = []
         self.plans: dict[str, MethodPlan] = {each.name: method_plan(each) for each in service.methods()}
-        self.processor = Processor([Bound(service, self.handler, "test")], self.failures.append)
+        methods = make_methods([Bound(service, self.handler, "test")], more.pop("middleware", ()))
+        self.board = Board.create(1, 16)
+        pen = (_slot if kind == "native" else slot).Slot(self.board.slot_words(1), self.board.plan)
+        pen.open(1, 1, [(each.service, each.name, each.throws) for each in methods], 0)
+        make = (_processor if kind == "native" else processor).Processor
+        self.processor: Any = make(methods, pen, self.failures.append, **more)
+
+    def outcomes(self, method: str) -> dict[str, int]:
+        """How the calls of a method ended, without the zeros."""
+        (view,), _ = self.board.snapshot()
+        (stats,) = [each for each in view.methods if each.name == method]
+        return {name: count for name, count in stats.outcomes.items() if count}
 
     def call(self, name: str, *args: Any) -> Any:
         """Through the processor and back, as a client would see it."""
@@ -107,9 +121,14 @@ class Case:
         return binary.decode_reply(plan, reply, header)
 
 
+@pytest.fixture(params=["pure", "native"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def case(api: Api) -> Case:
-    return Case(api)
+def case(api: Api, kind: str) -> Case:
+    return Case(api, kind)
 
 
 def message(kind: int, name: str, body: bytes = b"\0") -> bytes:
@@ -201,3 +220,91 @@ def test_a_message_is_read_from_where_it_starts(case: Case) -> None:
 def test_an_unreadable_header_is_the_connection_s_business(case: Case, frame: bytes) -> None:
     with pytest.raises(WireError):
         case.processor.process(frame)
+
+
+def test_every_end_of_a_call_is_counted_by_its_name(case: Case) -> None:
+    case.call("add", 1, 2)
+    for how in ("declared", "application", "none", "misfit", "raise"):
+        with pytest.raises(Exception):  # noqa: B017, PT011 - which one, other tests say
+            case.call("box", how)
+    assert case.processor.process(message(1, "add", b"\x0b")) is not None
+    assert case.processor.process(message(1, "nobody")) is not None
+    assert case.processor.process(message(3, "add")) is not None
+    assert case.outcomes("add") == {"success": 1, "bad_request": 1}
+    assert case.outcomes("box") == {"declared": 1, "application": 1, "bad_result": 2, "undeclared": 1}
+    (view,), _ = case.board.snapshot()
+    assert (view.counters["calls"], view.counters["unknown_method"], view.counters["bad_message"]) == (7, 1, 1)
+    assert view.inflight == 0
+    box = next(each for each in view.methods if each.name == "box")
+    assert box.declared == {"Oops": 1}
+    assert sum(box.histogram) == box.calls == 5
+
+
+def test_middleware_is_around_every_call_in_order(api: Api, kind: str) -> None:
+    trail: list[str] = []
+
+    def outer(call: Any, proceed: Any) -> Any:
+        trail.append(f"outer {call.service}.{call.method} {call.args}")
+        try:
+            return proceed()
+        finally:
+            trail.append("outer end")
+
+    def inner(call: Any, proceed: Any) -> Any:
+        if call.args == [0, 0]:
+            return 77  # it may answer itself
+        call.args[0] += 100  # and change what the handler gets
+        return proceed() + 1
+
+    case = Case(api, kind, middleware=[outer, inner])
+    assert case.call("add", 1, 2) == 104
+    assert case.call("add", 0, 0) == 77
+    assert trail == ["outer Demo.add [1, 2]", "outer end", "outer Demo.add [0, 0]", "outer end"]
+    assert case.handler.notes == ["101+2"]
+
+
+def test_an_observer_hears_of_every_call_and_a_broken_one_is_left_out(api: Api, kind: str) -> None:
+    heard: list[Any] = []
+
+    def broken(_call: Any) -> None:
+        raise ValueError("no disk")
+
+    told: list[Any] = []
+    case = Case(api, kind, observers=[broken, heard.append], on_broken=lambda *args: told.append(args))
+    assert case.call("add", 1, 2) == 3
+    assert case.call("add", 1, 3) == 4
+    first = heard[0]
+    assert (first.method, first.seqid, first.outcome, first.args) == ("add", 9, "success", [1, 2])
+    assert 0 < first.received <= first.started <= first.finished
+    assert first.reply_bytes > 4
+    assert len(heard) == 2
+    assert [(observer, str(error)) for observer, error in told] == [(broken, "no disk")]
+
+
+def test_what_a_handler_binds_is_gone_with_its_call(api: Api, kind: str) -> None:
+    bound: ContextVar[int] = ContextVar("bound", default=0)
+    seen: list[tuple[int, str]] = []
+
+    def remember(call: Any, proceed: Any) -> Any:
+        seen.append((bound.get(), thriftserver.current_call().method))
+        bound.set(call.args[0])
+        return proceed()
+
+    case = Case(api, kind, middleware=[remember])
+    assert case.call("add", 5, 2) == 7
+    assert case.call("add", 6, 2) == 8
+    assert seen == [(0, "add"), (0, "add")]
+    with pytest.raises(LookupError, match="no call is running here"):
+        thriftserver.current_call()
+
+
+def test_a_broken_message_of_any_kind_is_an_answer_or_a_wire_error(case: Case) -> None:
+    good = message(1, "add", struct.pack(">bhi", 8, 1, 1) + struct.pack(">bhi", 8, 2, 2) + b"\0")
+    for position in range(len(good)):
+        for value in (0, 1, 0x7F, 0x80, 0xFF, good[position] ^ 4):
+            frame = good[:position] + bytes([value]) + good[position + 1 :]
+            try:
+                reply = case.processor.process(frame)
+            except WireError:
+                continue
+            assert reply is None or struct.unpack_from(">i", reply)[0] == len(reply) - 4

@@ -37,6 +37,10 @@ def config_option(command: Command) -> Command:
 
 
 def _option(row: Field[Any]) -> Callable[[Command], Command]:
+    if isinstance(row.default, bool):
+        name = flag(row.name) if not row.default else f"{flag(row.name)}/{flag('no_' + row.name)}"
+        note = f"  [default: {'on' if row.default else 'off'}]"
+        return click.option(name, row.name, is_flag=True, default=None, help=row.metadata["help"] + note)
     default = ", ".join(row.default) if isinstance(row.default, tuple) else str(row.default).removesuffix(".0")
     note = f"  [default: {default}]" if default else ""
     return click.option(

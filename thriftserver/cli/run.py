@@ -11,7 +11,7 @@ import click
 from thriftserver import log
 from thriftserver.assignment import Assignment, Program
 from thriftserver.cli.options import config_option, setting_options
-from thriftserver.codec.binary import NATIVE
+from thriftserver.compiled import NATIVE
 from thriftserver.config import misspelt, resolve
 from thriftserver.errors import ConfigError
 from thriftserver.idl.loader import Loader

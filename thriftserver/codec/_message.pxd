@@ -3,7 +3,7 @@ cimport cython
 
 from thriftserver.codec._seam cimport (
     Sink, Source, finish, finish_frame, new_sink, new_source, put_field, put_raw, put_size, put_text, put_u8, take_bytes,
-    take_i16, take_i32, take_text, take_u8,
+    take_i16, take_i32, take_name, take_u8,
 )
 from thriftserver.codec._node cimport Node, skip, take_length
 from thriftserver.codec._walk cimport Fields, Member, node_of
@@ -45,6 +45,12 @@ cdef Method method_of(object plan)
 cdef Node struct_of(object cls)
 @cython.locals(word=cython.int, kind=cython.int, size=cython.int, strict=cython.bint, header=Header, name=str)
 cdef Header _header(Source source)
+cdef Header take_header(Source source)
+cdef list take_args(Method method, Source source)
+cdef Sink put_result(Method method, Header header, object value)
+cdef Sink put_declared(Method method, Header header, Py_ssize_t index, object exc)
+@cython.locals(sink=Sink, data=bytes)
+cdef Sink put_error(Header header, int type, object message)
 @cython.locals(code=cython.int, member=Member, found=cython.bint)
 cdef object _outcome(Method method, Source source)
 @cython.locals(code=cython.int, id=cython.int)
@@ -59,8 +65,7 @@ cpdef object decode_args(object plan, object frame, Py_ssize_t body)
 cpdef object encode_result(object plan, Header header, object value)
 cpdef object encode_declared(object plan, Header header, Py_ssize_t index, object exc)
 @cython.locals(sink=Sink)
-cdef bytes _reply(Header header, Member member, object value)
-@cython.locals(sink=Sink)
+cdef Sink _reply(Header header, Member member, object value)
 cpdef object encode_error(Header header, int type, object message)
 @cython.locals(method=Method, source=Source)
 cpdef object decode_reply(object plan, object frame, Header header)

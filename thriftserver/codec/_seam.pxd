@@ -38,7 +38,7 @@ cdef extern from "seam.h":
 @cython.final
 cdef class Source:
     cdef int depth
-    cdef bytes data
+    cdef object data  # what owns the memory at base
     cdef const char *base
     cdef Py_ssize_t pos, end
 
@@ -51,9 +51,12 @@ cdef class Sink:
     cdef PyObject *owner
 
 cdef Source new_source(bytes data, Py_ssize_t pos)
+cdef Source view_source(object owner, const char *base, Py_ssize_t end)
 cdef Sink new_sink(bint framed)
 cdef bytes finish(Sink sink)
 cdef bytes finish_frame(Sink sink)
+cdef Py_ssize_t seal(Sink sink) except -1
+cdef int recycle(Sink sink) except -1
 cdef int grow(Sink sink, Py_ssize_t size) except -1
 cdef int fail_short(Source source, Py_ssize_t size) except -1
 cdef object fail_text(Source source, Py_ssize_t size)

@@ -60,6 +60,16 @@ cdef Source new_source(bytes data, Py_ssize_t pos):
     return source
 
 
+cdef Source view_source(object owner, const char *base, Py_ssize_t end):
+    cdef Source source = Source.__new__(Source)
+    source.data = owner
+    source.base = base
+    source.pos = 0
+    source.end = end
+    source.depth = 0
+    return source
+
+
 cdef Sink new_sink(bint framed):
     global idle
     cdef Sink sink = idle
@@ -119,11 +129,23 @@ cdef bytes finish(Sink sink):
 
 
 cdef bytes finish_frame(Sink sink):
-    cdef Py_ssize_t size = sink.at - sink.start - 4
-    if size > 0x7FFFFFFF:
-        raise OverflowError("a frame of more than 2 GiB")
-    store32(sink.start, <int>size)
+    seal(sink)
     return finish(sink)
+
+
+cdef Py_ssize_t seal(Sink sink) except -1:
+    cdef Py_ssize_t size = sink.at - sink.start
+    if size - 4 > 0x7FFFFFFF:
+        raise OverflowError("a frame of more than 2 GiB")
+    store32(sink.start, <int>(size - 4))
+    return size
+
+
+cdef int recycle(Sink sink) except -1:
+    global idle
+    if sink.owner == NULL:
+        idle = sink
+    return 0
 
 
 cdef int fail_short(Source source, Py_ssize_t size) except -1:
@@ -132,7 +154,7 @@ cdef int fail_short(Source source, Py_ssize_t size) except -1:
 
 cdef object fail_text(Source source, Py_ssize_t size):
     try:
-        return source.data[source.pos : source.pos + size].decode()
+        return PyBytes_FromStringAndSize(source.base + source.pos, size).decode()
     except UnicodeDecodeError as error:
         raise Fault(f"invalid UTF-8 at byte {error.start} of {size}") from None
 

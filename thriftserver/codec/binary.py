@@ -1,30 +1,19 @@
 """The binary protocol as the rest of the project calls it: compiled where that was possible, else the readable source.
 
-Nothing here knows a byte; set ``THRIFTSERVER_PURE`` in the environment to run without compiled code.
+Nothing here knows a byte.
 """
 
 from __future__ import annotations
 
-import importlib
-import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from thriftserver.compiled import choose
 
 if TYPE_CHECKING:
     from thriftserver.codec import message as _engine
     from thriftserver.codec import node as _node
 else:
-    _engine = None
-    if not os.environ.get("THRIFTSERVER_PURE"):
-        try:
-            _engine = importlib.import_module("thriftserver.codec._message")
-        except ImportError:  # installed without a compiler
-            _engine = None
-    if _engine is None:
-        from thriftserver.codec import message as _engine
-    _node = importlib.import_module(_engine.__name__.replace("message", "node"))
-
-#: Whether compiled code does the work.
-NATIVE: Final[bool] = _engine.__name__.endswith("._message")
+    _engine, _node = choose("codec.message"), choose("codec.node")
 
 Header = _engine.Header
 read_header = _engine.read_header

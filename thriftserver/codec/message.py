@@ -39,7 +39,7 @@ if not cython.compiled:
         take_bytes,
         take_i16,
         take_i32,
-        take_text,
+        take_name,
         take_u8,
     )
     from thriftserver.codec.walk import Fields, Member, node_of
@@ -127,8 +127,13 @@ def remember(kept: dict[Any, Any], key: Any, made: Any) -> None:
 
 def read_header(frame: Buffer, start: int = 0) -> Header:
     """The header of the message at ``start``; strict and old form."""
+    return take_header(new_source(_bytes(frame), start))
+
+
+def take_header(source: Source) -> Header:
+    """The same from a source, which then stands before the struct that follows."""
     try:
-        return _header(new_source(_bytes(frame), start))
+        return _header(source)
     except Fault as fault:
         raise WireError(f"bad message header: {fault.message}") from None
 
@@ -146,7 +151,7 @@ def _header(source: Source) -> Header:
         size = word
     if size > _MAX_NAME:
         raise Fault(f"a method name of {size} bytes")
-    name = take_text(source, size)
+    name = take_name(source, size)
     if not strict:
         kind = take_u8(source)
     header = Header.__new__(Header)  # past __init__, which costs more than all of the above
@@ -160,24 +165,38 @@ def _header(source: Source) -> Header:
 
 def decode_args(plan: MethodPlan, frame: Buffer, body: int) -> list[Any]:
     """The arguments of a call, in the order of the IDL."""
-    method = method_of(plan)
+    return take_args(method_of(plan), new_source(_bytes(frame), body))
+
+
+def take_args(method: Method, source: Source) -> list[Any]:
+    """The arguments of a call, in the order of the IDL."""
     try:
-        return method.args.read(new_source(_bytes(frame), body))  # type: ignore[no-any-return]
+        return method.args.read(source)  # type: ignore[no-any-return]
     except Fault as fault:
         raise WireError(fault.message, fault.path("args")) from None
 
 
 def encode_result(plan: MethodPlan, header: Header, value: Any) -> bytes:
     """The frame of a reply with the method's result."""
-    return _reply(header, method_of(plan).result, value)
+    return finish_frame(put_result(method_of(plan), header, value))
+
+
+def put_result(method: Method, header: Header, value: Any) -> Sink:
+    """The same as a sink that is not sealed yet."""
+    return _reply(header, method.result, value)
 
 
 def encode_declared(plan: MethodPlan, header: Header, index: int, exc: Any) -> bytes:
     """The frame of a reply with the declared exception number ``index``."""
-    return _reply(header, method_of(plan).throws[index], exc)
+    return finish_frame(put_declared(method_of(plan), header, index, exc))
 
 
-def _reply(header: Header, member: Member | None, value: Any) -> bytes:
+def put_declared(method: Method, header: Header, index: int, exc: Any) -> Sink:
+    """The same as a sink that is not sealed yet."""
+    return _reply(header, method.throws[index], exc)
+
+
+def _reply(header: Header, member: Member | None, value: Any) -> Sink:
     sink = new_sink(True)
     _open(sink, header.strict, _REPLY, header.name, header.seqid)
     try:
@@ -186,11 +205,16 @@ def _reply(header: Header, member: Member | None, value: Any) -> bytes:
         put_u8(sink, 0)
     except Fault as fault:
         raise EncodeError(fault.message, fault.path("result")) from None
-    return finish_frame(sink)
+    return sink
 
 
 def encode_error(header: Header, type: int, message: str) -> bytes:
     """The frame of an EXCEPTION message, with what Thrift calls a TApplicationException."""
+    return finish_frame(put_error(header, type, message))
+
+
+def put_error(header: Header, type: int, message: str) -> Sink:
+    """The same as a sink that is not sealed yet."""
     sink = new_sink(True)
     _open(sink, header.strict, _EXCEPTION, header.name, header.seqid)
     data = message.encode("utf-8", "backslashreplace")
@@ -200,7 +224,7 @@ def encode_error(header: Header, type: int, message: str) -> bytes:
     put_field(sink, _I32, 2)
     put_size(sink, int(type))
     put_u8(sink, 0)
-    return finish_frame(sink)
+    return sink
 
 
 def encode_call(plan: MethodPlan, seqid: int, args: Sequence[Any], name: str | None = None) -> bytes:

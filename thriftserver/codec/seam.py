@@ -53,6 +53,11 @@ def new_source(data: bytes, pos: int) -> Source:
     return Source(data, pos)
 
 
+def view_source(owner: bytearray, start: int, end: int) -> Source:
+    """A source over a part of a buffer that will be overwritten; compiled code does not copy, so read it at once."""
+    return Source(bytes(memoryview(owner)[start:end]), 0)
+
+
 def new_sink(framed: bool) -> Sink:
     """An empty sink; a framed one keeps room for the length in front."""
     sink = Sink()
@@ -68,10 +73,21 @@ def finish(sink: Sink) -> bytes:
 
 def finish_frame(sink: Sink) -> bytes:
     """All that was put, behind its length."""
-    size = sink.tell() - 4
-    sink.seek(0)
-    sink.write(_i32.pack(size))
+    seal(sink)
     return sink.getvalue()
+
+
+def seal(sink: Sink) -> int:
+    """Put the length in front of all that was put; how many bytes the frame has."""
+    size = sink.tell()
+    sink.seek(0)
+    sink.write(_i32.pack(size - 4))
+    sink.seek(size)
+    return size
+
+
+def recycle(sink: Sink) -> None:
+    """Nobody uses the sink any more: compiled code keeps its memory."""
 
 
 def slot_offsets(cls: type | None, names: list[str]) -> list[int] | None:

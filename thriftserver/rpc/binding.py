@@ -102,8 +102,31 @@ def load(spec: str) -> Any:
     module_name, colon, path = spec.partition(":")
     if not module_name or (colon and not path) or not all(part.isidentifier() for part in module_name.split(".")):
         raise HandlerError(f"handler {spec!r}: write pkg.mod:Class, pkg.mod:instance, pkg.mod:factory or pkg.mod")
+    target = _find(spec, module_name, path)
+    if colon and (inspect.isclass(target) or inspect.isroutine(target)):
+        return call_user(target, f"handler {spec}: {path}()")
+    return target
+
+
+def load_middleware(spec: str) -> Callable[..., Any]:
+    """The object behind ``--middleware``: a function, or a class, which is made once. Raises HandlerError."""
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    module_name, _, path = spec.partition(":")
+    if not module_name or not path:
+        raise HandlerError(f"middleware {spec!r}: write pkg.mod:object")
+    target = _find(spec, module_name, path)
+    if inspect.isclass(target):
+        target = call_user(target, f"middleware {spec}: {path}()")
+    if not callable(target):
+        raise HandlerError(f"middleware {spec}: a {type(target).__name__} cannot be called with (call, proceed)")
+    return target  # type: ignore[no-any-return]
+
+
+def _find(spec: str, module_name: str, path: str) -> Any:
+    """What a dotted path leads to in a module; the module itself without one."""
     target: Any = import_module(module_name, spec)
-    if not colon:
+    if not path:
         return target
     owner = module_name
     for name in path.split("."):
@@ -115,8 +138,6 @@ def load(spec: str) -> Any:
             hint = f"; did you mean {close[0]!r}?" if close else ""
             raise HandlerError(f"handler {spec}: {owner} has no {name!r}{hint}") from None
         owner += f".{name}"
-    if inspect.isclass(target) or inspect.isroutine(target):
-        return call_user(target, f"handler {spec}: {path}()")
     return target
 
 

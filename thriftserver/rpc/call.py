@@ -1,21 +1,65 @@
-"""What is known of one request, for observers. Plain data: it decides and does nothing."""
+"""What is known of one request, for handlers, middleware and observers. It decides and does nothing.
+
+This one source runs on plain CPython, and Cython compiles it, with ``_call.pxd``, into the module ``_call``.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
 
-@dataclass(slots=True)
-class Failure:
-    """A call whose handler did not give a usable answer.
+class Call:
+    """One request from its frame's arrival to its reply.
 
-    ``outcome`` is ``undeclared`` (the handler raised something its IDL does not declare) or ``bad_result`` (its value
-    does not fit the IDL, with the path in ``error``). ``error_id`` is what the peer was told, empty for a oneway.
+    Times are monotonic nanoseconds, 0 for what has not happened. ``outcome`` is one of
+    ``scoreboard.layout.OUTCOMES`` once the call is over, empty before; ``error`` is what the handler raised or why its
+    value does not fit, and ``error_id`` what the peer was told in its place. ``args`` are the decoded arguments in the
+    order of the IDL; middleware may change them. ``deadline`` 0 means none.
     """
 
-    service: str
-    method: str
-    seqid: int
-    outcome: str
-    error: BaseException
-    error_id: str
+    __slots__ = (
+        "_headers",
+        "args",
+        "deadline",
+        "error",
+        "error_id",
+        "finished",
+        "method",
+        "oneway",
+        "outcome",
+        "peer",
+        "received",
+        "reply_bytes",
+        "request_bytes",
+        "seqid",
+        "service",
+        "started",
+    )
+
+    def __init__(self, service: str, method: str, seqid: int = 0, peer: str = "") -> None:
+        self.service = service
+        self.method = method
+        self.seqid = seqid
+        self.peer = peer
+        self.oneway = False
+        self.args: list[Any] = []
+        self._headers: dict[str, str] | None = None
+        self.received = 0
+        self.started = 0
+        self.finished = 0
+        self.deadline = 0
+        self.request_bytes = 0
+        self.reply_bytes = 0
+        self.outcome = ""
+        self.error: BaseException | None = None
+        self.error_id = ""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the peer sent beside the message. The binary protocol has no headers; middleware may put some here."""
+        if self._headers is None:
+            self._headers = {}
+        return self._headers
+
+    def __repr__(self) -> str:
+        return f"<call {self.service}.{self.method} seqid={self.seqid} peer={self.peer}>"

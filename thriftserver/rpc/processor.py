@@ -1,7 +1,8 @@
 """One request: a frame in, a frame (or nothing) out.
 
-It decides what every readable message gets (docs/wire-contract.md). It knows no socket, loop or log: what went wrong
-in a handler is handed to ``on_failure``.
+It decides what every readable message gets (docs/wire-contract.md), and keeps the accounts of it. It knows no socket,
+loop or log: what went wrong in a handler is handed to ``on_failure``, what is over to the observers. This one source
+runs on plain CPython, and Cython compiles it, with ``_processor.pxd``, into the module ``_processor``.
 """
 
 from __future__ import annotations
@@ -11,127 +12,351 @@ from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from thriftserver.codec import binary
-from thriftserver.codec.plan import MethodPlan, method_plan
-from thriftserver.errors import ApplicationError, EncodeError, WireError
-from thriftserver.rpc.binding import Bound
-from thriftserver.rpc.call import Failure
-from thriftserver.schema.model import Function
-from thriftserver.wire import CALL, MAX_FRAME, ONEWAY, Application
+from thriftserver import wire
+from thriftserver.errors import ApplicationError, DeadlineExceeded, EncodeError, WireError
+from thriftserver.rpc.current import CURRENT
+from thriftserver.rpc.method import Method
+from thriftserver.scoreboard import layout
+from thriftserver.wire import Application
+
+try:
+    import cython  # type: ignore[import-untyped, import-not-found, unused-ignore]
+except ImportError:  # needed to compile this file, not to run it
+    from thriftserver import uncompiled as cython
+
+if not cython.compiled:
+    from thriftserver.codec.message import (
+        Header,
+        method_of,
+        put_declared,
+        put_error,
+        put_result,
+        take_args,
+        take_header,
+    )
+    from thriftserver.codec.seam import Sink, Source, finish, new_source, seal
+    from thriftserver.rpc.call import Call
+    from thriftserver.rpc.within import clock, run_within
+    from thriftserver.scoreboard.slot import Slot
+
+#: The arguments of a call that has not been decoded; nobody changes it.
+NOTHING: list[Any] = []
+_CALL = wire.CALL
+_ONEWAY = wire.ONEWAY
+_SUCCESS = layout.SUCCESS
+_DECLARED = layout.DECLARED
+_UNDECLARED = layout.UNDECLARED
+_BAD_REQUEST = layout.BAD_REQUEST
+_BAD_RESULT = layout.BAD_RESULT
+_APPLICATION = layout.APPLICATION
+_TIMEOUT = layout.TIMEOUT
+_SHED = layout.SHED
+_GONE = layout.CLIENT_GONE
+_UNKNOWN_METHOD = layout.COUNTER["unknown_method"]
+_BAD_MESSAGE = layout.COUNTER["bad_message"]
 
 
-class Method:
-    """A method of a service, ready to be called: its plan beside the handler's bound method."""
+class Entry:
+    """A method with what is looked at in every call."""
 
-    __slots__ = ("call", "name", "oneway", "plan", "service", "void")
+    __slots__ = ("chain", "codec", "method", "name", "number", "oneway", "service", "target", "timeout", "void")
 
-    def __init__(self, function: Function, service: str, target: Any) -> None:
-        self.name = function.name
-        self.service = service
-        self.oneway = function.oneway
-        self.void = function.returns is None
-        self.plan: MethodPlan = method_plan(function)
-        self.call: Callable[..., Any] = getattr(target, function.name)
+    def __init__(self, method: Method) -> None:
+        self.method = method
+        self.name = method.name
+        self.service = method.service
+        self.number = method.number
+        self.oneway = method.oneway
+        self.void = method.void
+        self.timeout = method.timeout
+        self.target = method.target
+        self.chain = method.chain
+        self.codec = method_of(method.plan)
+
+
+class Seat:
+    """Where one call sits while it is served: what is known of it between ``serve`` and ``settle``.
+
+    ``fiber`` is what the call runs in, and belongs to whoever made the seat. ``expired``: the deadline was raised in
+    it. ``left``: the caller is gone already.
+    """
+
+    __slots__ = ("call", "entry", "expired", "fiber", "kind", "left", "outcome", "record", "silent")
+
+    def __init__(self, fiber: Any = None) -> None:
+        self.fiber = fiber
+        self.call: Any = None  # Call, while there is one
+        self.entry: Any = None  # Entry
+        self.record = -1
+        self.outcome = 0
+        self.kind = -1
+        self.expired = False
+        self.silent = False
+        self.left = False
 
 
 class Processor:
     """Answers frames for one or more services.
 
-    Names may be bare (the first service) or ``Service:method``, as Thrift's multiplexed clients send them.
+    Names may be bare (the service of the first method) or ``Service:method``, as multiplexed clients send them.
+    ``queue_timeout`` is in seconds, 0 for none; after ``spent_after`` calls (0: never) ``on_spent`` is called once.
     """
 
     def __init__(
-        self, bound: Sequence[Bound], on_failure: Callable[[Failure], None], max_frame: int = MAX_FRAME
+        self,
+        methods: Sequence[Method],
+        slot: Slot,
+        on_failure: Callable[[Call], None],
+        max_frame: int = wire.MAX_FRAME,
+        queue_timeout: float = 0.0,
+        observers: Sequence[Callable[[Call], None]] = (),
+        on_broken: Callable[[Any, Exception], None] = lambda *_: None,
+        debug: bool = False,
     ) -> None:
-        self._on_failure = on_failure
-        self._max_frame = max_frame
-        self._services = {each.service.name: each.service for each in bound}
-        self._default = bound[0].service.name
-        self._methods: dict[str, Method] = {}
-        for each in bound:
-            for function in each.service.methods():
-                method = Method(function, each.service.name, each.target)
-                self._methods[f"{method.service}:{method.name}"] = method
-                if each is bound[0]:
-                    self._methods[method.name] = method
+        self.slot = slot
+        self.on_failure = on_failure
+        self.max_frame = max_frame
+        self.queue_timeout = int(queue_timeout * 1e9)
+        self.observers = list(observers)
+        self.on_broken = on_broken
+        self.debug = debug
+        self.active = 0
+        self.served = 0
+        #: When a call was settled last.
+        self.now = clock()
+        self.spent_after = 0
+        self.on_spent: Any = None
+        self.entries: dict[str, Entry] = {}
+        self.default = methods[0].service
+        self.services: list[str] = []
+        for method in methods:
+            entry = Entry(method)
+            self.entries[f"{method.service}:{method.name}"] = entry
+            if method.service == self.default:
+                self.entries[method.name] = entry
+            if method.service not in self.services:
+                self.services.append(method.service)
 
     def process(self, frame: bytes, start: int = 0) -> bytes | None:
-        """The reply to the message at ``start``, a whole frame with its length; None where none is due.
+        """The reply to the message at ``start`` of a frame that has just arrived; None where none is due.
 
         Raises WireError when not even the header can be read: there is nobody to answer, and no telling what follows.
         """
-        header = binary.read_header(frame, start)
-        method = self._methods.get(header.name)
+        seat = Seat()
+        reply = self.serve(new_source(frame, start), seat, "", bytes(64), clock())
+        size = 0 if reply is None else seal(reply)
+        self.settle(seat, size, False)
+        return None if reply is None else finish(reply)
+
+    def serve(self, source: Source, seat: Seat, peer: str, label: bytes, received: int) -> Sink | None:
+        """Run the call in ``source``; its reply, not sealed yet. ``settle`` must follow, whatever became of the reply.
+
+        ``label`` is the peer's name in exactly 64 bytes, ``received`` when the frame had arrived. Raises WireError as
+        ``process`` does.
+        """
+        size = source.end - source.pos + 4
+        header = take_header(source)
+        entry = self.entries.get(header.name)
         kind = header.kind
-        if method is None or (kind != CALL and kind != ONEWAY):
-            return None if kind == ONEWAY else self._refuse(header)
-        silent = method.oneway or kind == ONEWAY
-        if method.name != header.name:
-            header.name = method.name
+        if entry is None or (kind != _CALL and kind != _ONEWAY):
+            return self.refuse(header)
+        started = clock()
+        call = Call.__new__(Call)
+        call.service = entry.service
+        call.method = entry.name
+        call.seqid = header.seqid
+        call.peer = peer
+        call.oneway = entry.oneway or kind == _ONEWAY
+        call.args = NOTHING
+        call.received = received
+        call.started = started
+        call.finished = 0
+        call.deadline = received + entry.timeout if entry.timeout else 0
+        call.request_bytes = size
+        call.reply_bytes = 0
+        call.outcome = ""
+        call.error = None
+        call.error_id = ""
+        seat.call = call
+        seat.entry = entry
+        seat.expired = False
+        seat.kind = -1
+        seat.outcome = _SUCCESS
+        seat.silent = call.oneway
+        header.name = entry.name
+        if seat.left:
+            seat.outcome = _GONE
+            return None
+        if self.queue_timeout and started - received > self.queue_timeout:
+            return self.shed(header, seat)
+        if call.deadline and started > call.deadline:
+            return self.late(header, seat)
         try:
-            args = binary.decode_args(method.plan, frame, header.body)
+            args = take_args(entry.codec, source)
         except WireError as error:
-            return None if silent else binary.encode_error(header, error.type, str(error))
+            seat.outcome = _BAD_REQUEST
+            call.error = error
+            return None if seat.silent else put_error(header, error.type, str(error))
+        call.args = args
+        seat.record = self.slot.begin(entry.number, header.seqid, size, received, started, label)
+        self.active += 1
         try:
-            result = method.call(*args)
+            result = run_within(
+                CURRENT, call, entry.target if entry.chain is None else entry.chain, args, entry.chain is not None
+            )
         except BaseException as error:  # noqa: BLE001 - the wall: no handler, whatever it raises, ends a worker
-            reply = self._raised(header, method, error, silent)
+            reply = self.raised(header, seat, error)
         else:
-            if silent:
-                return None
-            reply = self._returned(header, method, result)
-        if reply is not None and len(reply) - 4 > self._max_frame:
-            error_ = EncodeError(f"the reply has {len(reply) - 4} bytes, more than max-frame ({self._max_frame})")
-            return self._internal(header, method, error_, "bad_result", silent)
-        return reply
+            reply = self.returned(header, seat, result)
+        finally:
+            self.active -= 1
+            self.slot.end(seat.record)
+        return self.checked(header, seat, reply)
 
-    def _returned(self, header: binary.Header, method: Method, result: Any) -> bytes:
-        if result is None and not method.void:
-            return binary.encode_error(header, Application.MISSING_RESULT, f"{method.name} returned no result")
+    def settle(self, seat: Seat, size: int, gone: bool) -> None:
+        """The reply of ``size`` bytes has been handed to the kernel, or its peer was ``gone``: close the accounts."""
+        call = seat.call
+        if call is None:  # the message named no method
+            return
+        seat.call = None
+        now = clock()
+        self.now = now
+        if gone and seat.outcome == _SUCCESS:
+            seat.outcome = _GONE
+        entry = seat.entry
+        self.slot.finish(
+            entry.number,
+            seat.outcome,
+            seat.kind,
+            now - call.received,
+            call.started - call.received,
+            call.request_bytes,
+            size,
+        )
+        self.served += 1
+        if self.served == self.spent_after:
+            self.on_spent()
+        if self.observers:
+            call.finished = now
+            call.reply_bytes = size
+            call.outcome = layout.OUTCOMES[seat.outcome]
+            self.observe(call)
+
+    def observe(self, call: Call) -> None:
+        for observer in list(self.observers):
+            try:
+                observer(call)
+            except Exception as error:  # noqa: BLE001 - a broken observer must not cost a call: it is left out
+                self.observers.remove(observer)
+                self.on_broken(observer, error)
+
+    def returned(self, header: Header, seat: Seat, result: Any) -> Sink | None:
+        call = seat.call
+        entry = seat.entry
+        if seat.expired or (call.deadline and clock() > call.deadline):
+            return self.late(header, seat)
+        if seat.silent:
+            return None
+        if result is None and not entry.void:
+            seat.outcome = _BAD_RESULT
+            return put_error(header, Application.MISSING_RESULT, f"{entry.name} returned no result")
         try:
-            return binary.encode_result(method.plan, header, result)
+            return put_result(entry.codec, header, result)
         except Exception as error:  # noqa: BLE001 - EncodeError, or whatever a foreign object's attributes raise
-            return self._internal(header, method, error, "bad_result", False) or b""
+            return self.internal(header, seat, error, _BAD_RESULT)
 
-    def _raised(self, header: binary.Header, method: Method, error: BaseException, silent: bool) -> bytes | None:
-        if silent:
-            return self._internal(header, method, error, "undeclared", True)
-        index = method.plan.declared(error)
+    def raised(self, header: Header, seat: Seat, error: BaseException) -> Sink | None:
+        entry = seat.entry
+        call = seat.call
+        if seat.expired or isinstance(error, DeadlineExceeded):
+            return self.late(header, seat)
+        if seat.silent:
+            return self.internal(header, seat, error, _UNDECLARED)
+        index = entry.method.plan.declared(error)
         if index is not None:
             try:
-                return binary.encode_declared(method.plan, header, index, error)
-            except Exception as problem:  # noqa: BLE001 - as in _returned
-                return self._internal(header, method, problem, "bad_result", False)
-        if isinstance(error, ApplicationError):
-            return binary.encode_error(header, error.type, error.message)
-        if type(error).__name__ == "TApplicationException":  # of another Thrift library: same name, same attributes
-            kind, message = getattr(error, "type", 0), getattr(error, "message", None)
-            if isinstance(kind, int):
-                return binary.encode_error(header, kind, str(message or ""))
-        return self._internal(header, method, error, "undeclared", False)
+                reply = put_declared(entry.codec, header, index, error)
+            except Exception as problem:  # noqa: BLE001 - as in returned
+                return self.internal(header, seat, problem, _BAD_RESULT)
+            seat.outcome = _DECLARED
+            seat.kind = index
+            call.error = error
+            return reply
+        refusal = application(error)
+        if refusal is not None:
+            seat.outcome = _APPLICATION
+            call.error = error
+            return put_error(header, refusal.type, refusal.message)
+        return self.internal(header, seat, error, _UNDECLARED)
 
-    def _internal(
-        self, header: binary.Header, method: Method, error: BaseException, outcome: str, silent: bool
-    ) -> bytes | None:
-        error_id = uuid.uuid4().hex[:12]
-        self._on_failure(Failure(method.service, method.name, header.seqid, outcome, error, error_id))
-        if silent:
+    def checked(self, header: Header, seat: Seat, reply: Sink | None) -> Sink | None:
+        """No reply is larger than a frame may be."""
+        if reply is None:
             return None
-        return binary.encode_error(header, Application.INTERNAL_ERROR, f"internal error, id {error_id}")
+        size = seal(reply) - 4
+        if size <= self.max_frame:
+            return reply
+        problem = EncodeError(f"the reply has {size} bytes, more than max-frame ({self.max_frame})")
+        return self.internal(header, seat, problem, _BAD_RESULT)
 
-    def _refuse(self, header: binary.Header) -> bytes:
+    def internal(self, header: Header, seat: Seat, error: BaseException, outcome: int) -> Sink | None:
+        call = seat.call
+        seat.outcome = outcome
+        call.error = error
+        call.error_id = uuid.uuid4().hex[:12]
+        call.outcome = layout.OUTCOMES[outcome]
+        self.on_failure(call)
+        if seat.silent:
+            return None
+        text = f"internal error, id {call.error_id}"
+        if self.debug:
+            text += f": {type(error).__name__}: {error}"
+        return put_error(header, Application.INTERNAL_ERROR, text)
+
+    def shed(self, header: Header, seat: Seat) -> Sink | None:
+        seat.outcome = _SHED
+        if seat.silent:
+            return None
+        return put_error(header, Application.LOADSHEDDING, "the server is overloaded; try again later")
+
+    def late(self, header: Header, seat: Seat) -> Sink | None:
+        seat.outcome = _TIMEOUT
+        if seat.silent:
+            return None
+        seconds = seat.entry.timeout / 1e9
+        return put_error(header, Application.TIMEOUT, f"{seat.entry.name} took longer than its {seconds:g} s")
+
+    def refuse(self, header: Header) -> Sink | None:
         """Answer a message that names no method of ours, or is no request at all."""
+        if header.kind == _ONEWAY:
+            self.slot.add(_UNKNOWN_METHOD, 1)
+            return None
         service, colon, name = header.name.rpartition(":")
-        sent, header.name = header.name, name
-        if header.kind != CALL:
+        sent = header.name
+        header.name = name
+        if header.kind != _CALL:
+            self.slot.add(_BAD_MESSAGE, 1)
             text = f"message type {header.kind} is not a request; expected CALL (1) or ONEWAY (4)"
-            return binary.encode_error(header, Application.INVALID_MESSAGE_TYPE, text)
-        if colon and service not in self._services:
-            text = f"no service {service!r} here; there is {', '.join(self._services)}"
-            return binary.encode_error(header, Application.UNKNOWN_METHOD, text)
+            return put_error(header, Application.INVALID_MESSAGE_TYPE, text)
+        self.slot.add(_UNKNOWN_METHOD, 1)
+        if colon and service not in self.services:
+            text = f"no service {service!r} here; there is {', '.join(self.services)}"
+            return put_error(header, Application.UNKNOWN_METHOD, text)
         if not colon:
-            service, name = self._default, sent
-        names = [method.name for method in self._methods.values() if method.service == service]
+            service = self.default
+            name = sent
+        names = [entry.name for entry in self.entries.values() if entry.service == service]
         close = get_close_matches(name, names, 1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
-        return binary.encode_error(header, Application.UNKNOWN_METHOD, f"no method {name!r} in {service}{hint}")
+        return put_error(header, Application.UNKNOWN_METHOD, f"no method {name!r} in {service}{hint}")
+
+
+def application(error: BaseException) -> ApplicationError | None:
+    """What a handler raised to answer with, ours or another Thrift library's: same name, same attributes."""
+    if isinstance(error, ApplicationError):
+        return error
+    if type(error).__name__ == "TApplicationException":
+        kind, message = getattr(error, "type", 0), getattr(error, "message", None)
+        if isinstance(kind, int):
+            return ApplicationError(kind, str(message or ""))
+    return None

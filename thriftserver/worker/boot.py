@@ -5,23 +5,38 @@ It runs in the child process. It knows the master only through its ``Assignment`
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import os
+import random
+import signal
 from collections.abc import Callable
-from typing import Any
+from time import monotonic_ns
+from typing import TYPE_CHECKING, Any
 
 from thriftserver import loading
-from thriftserver.assignment import FAILED, READY, Assignment, Report
+from thriftserver.assignment import FAILED, READY, SPENT, Assignment, Report
+from thriftserver.compiled import choose
+from thriftserver.config import Settings
 from thriftserver.errors import BootError, ThriftServerError
 from thriftserver.log import Logger
-from thriftserver.rpc.binding import LIFECYCLE, Bound, bind, call_user, describe, require_fit
-from thriftserver.rpc.call import Failure
+from thriftserver.rpc.binding import LIFECYCLE, Bound, bind, call_user, describe, load_middleware, require_fit
+from thriftserver.rpc.method import make_methods
+from thriftserver.scoreboard import layout
+
+if TYPE_CHECKING:
+    from thriftserver.rpc.call import Call
+    from thriftserver.worker.lifetime import Lifetime
+    from thriftserver.worker.loop import Loop
 
 
 def run(assignment: Assignment) -> int:
     """Serve until told to stop; the exit code. Never raises, and reports to the master before it serves or fails."""
     try:
-        _patch()
+        if assignment.stacks >= 0:
+            faulthandler.enable(assignment.stacks, all_threads=True)
+        if assignment.program.settings.monkey_patch:
+            _patch()
         return _serve(assignment)
     except ThriftServerError as error:
         Report(FAILED, error.exit_code, str(error)).send(assignment.report)
@@ -41,34 +56,75 @@ def _patch() -> None:
 
 def _serve(assignment: Assignment) -> int:
     # Imported here because these rooms import gevent, which must not happen before the patch, nor in the master.
-    from thriftserver.rpc.processor import Processor
+    from thriftserver.worker.accept import Fellows
     from thriftserver.worker.lifetime import Lifetime
-    from thriftserver.worker.loop import Loop
+    from thriftserver.worker.loop import HEARTBEAT, Loop
+    from thriftserver.worker.threads import Threads
+    from thriftserver.worker.watch import Watch
 
     program, log = assignment.program, Logger().bind(worker=assignment.number, pid=os.getpid())
     settings = program.settings
+    slot = choose("scoreboard.slot").Slot(assignment.board.slot_words(assignment.number), assignment.board.plan)
     loading.use(program.loader)
     bound = bind(settings.handler, settings.service, program.modules)
     for each in bound:
         for problem in require_fit(each):
             log.warning("handler_problem", problem=str(problem))
-    lifetime = Lifetime(assignment.lifeline)
+    methods = make_methods(
+        bound,
+        [load_middleware(spec) for spec in settings.middleware],
+        settings.request_timeout,
+        dict(settings.method_timeout),
+        Threads(settings.threads, slot),
+    )
+    slot.open(os.getpid(), assignment.generation, [(m.service, m.name, m.throws) for m in methods], monotonic_ns())
+    processor = choose("rpc.processor").Processor(
+        methods,
+        slot,
+        _failure_log(log),
+        settings.max_frame,
+        settings.queue_timeout,
+        on_broken=lambda observer, error: log.exception("observer_failed", error, observer=repr(observer)),
+        debug=settings.debug,
+    )
+    _expire(processor, settings, assignment.report)
+    fellows = Fellows(assignment.board, assignment.number)
+    loop = Loop(assignment.listeners, assignment.handoff, fellows, processor, log, settings)
+    lifetime = Lifetime(assignment.lifeline, {signal.SIGWINCH: lambda: _dump(loop, log)})
     for each in bound:
         _lifecycle(each, "setup")
-    processor = Processor(bound, _failure_log(log), settings.max_frame)
-    loop = Loop(assignment.listeners, processor, log, settings.max_connections, settings.max_frame)
     gc.collect()
     gc.freeze()  # what is alive now stays: the collector need not look at it again
+    slot.put(layout.STATE, layout.SERVING)
     loop.start()
+    Watch(slot, methods, log, HEARTBEAT).start()
     Report(READY).send(assignment.report)
-    why = lifetime.wait()
-    log.debug("worker_draining", why=why)
-    left = loop.drain(0.0 if lifetime.hurry else settings.graceful_timeout)
-    if left:
-        log.warning("calls_cut", connections=left, graceful_timeout=settings.graceful_timeout)
+    _drain(loop, lifetime, settings, log)
     for each in reversed(bound):
         _lifecycle(each, "teardown")
+    slot.put(layout.STATE, layout.GONE)
     return 0
+
+
+def _expire(processor: Any, settings: Settings, report: int) -> None:
+    """Ask for a successor after so many calls."""
+    if settings.max_requests:
+        processor.spent_after = settings.max_requests + random.randint(0, settings.max_requests_jitter)
+        processor.on_spent = lambda: Report(SPENT).send(report)
+
+
+def _drain(loop: Loop, lifetime: Lifetime, settings: Settings, log: Logger) -> None:
+    from thriftserver.worker.lifetime import End
+
+    how = lifetime.wait()
+    log.debug("worker_draining", why=how.value)
+    lifetime.then(lambda _how: loop.cut())
+    left = loop.drain(
+        0.0 if how is End.HURRY else settings.graceful_timeout,
+        hand_over=how is End.RETIRE,
+    )
+    if left:
+        log.warning("calls_cut", connections=left, graceful_timeout=settings.graceful_timeout)
 
 
 def _lifecycle(bound: Bound, name: str) -> None:
@@ -79,18 +135,33 @@ def _lifecycle(bound: Bound, name: str) -> None:
         call_user(function, f"handler {bound.spec}: {name}()")
 
 
-def _failure_log(log: Logger) -> Callable[[Failure], None]:
-    def failed(failure: Failure) -> None:
+def _failure_log(log: Logger) -> Callable[[Call], None]:
+    def failed(call: Call) -> None:
         facts = {
-            "service": failure.service,
-            "method": failure.method,
-            "seqid": failure.seqid,
-            "outcome": failure.outcome,
-            "error_id": failure.error_id,
+            "service": call.service,
+            "method": call.method,
+            "seqid": call.seqid,
+            "peer": call.peer,
+            "outcome": call.outcome,
+            "error_id": call.error_id,
         }
-        if failure.outcome == "bad_result":
-            log.error("handler_failed", error=str(failure.error), **facts)
+        assert call.error is not None
+        if call.outcome == "bad_result":
+            log.error("handler_failed", error=str(call.error), **facts)
         else:
-            log.exception("handler_failed", failure.error, **facts)
+            log.exception("handler_failed", call.error, **facts)
 
     return failed
+
+
+def _dump(loop: Loop, log: Logger) -> None:
+    """Log what every call is doing: one line each, with the stack of its fiber."""
+    from thriftserver.worker.watch import stacks
+
+    running = {f"{n}": seat for n, seat in enumerate(loop.fibers.seats) if seat.call is not None}
+    told = stacks({name: seat.fiber.gr_frame for name, seat in running.items()})
+    log.info("stacks", calls=len(running), connections=loop.connections)
+    for name, stack in told.items():
+        call = running[name].call
+        facts = {"service": call.service, "method": call.method, "seqid": call.seqid, "peer": call.peer}
+        log.info("stack", age_s=round((monotonic_ns() - call.received) / 1e9, 3), stack=stack, **facts)

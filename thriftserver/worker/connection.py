@@ -1,146 +1,319 @@
 """One client's connection as a small state machine: bytes in, frames through the processor, replies out.
 
-It owns a non-blocking socket and no greenlet, so that an idle connection is this object and nothing more. Which
-descriptors are watched, and for what, is its pool's business; what a frame means is the processor's.
+It is an object with a descriptor and no greenlet, so that an idle one costs next to nothing. Whose turn it is, is the
+pump's business; what a frame means is the processor's. This one source runs on plain CPython, and Cython compiles it,
+with ``_connection.pxd``, into the module ``_connection``.
 """
 
 from __future__ import annotations
 
-import select
-import socket
-from typing import Protocol
+from collections import deque
+from struct import Struct
+from typing import Any
 
-from thriftserver.codec.framing import Framer, Unframed
+from thriftserver.codec.framing import recognise
 from thriftserver.errors import WireError
-from thriftserver.rpc.processor import Processor
+from thriftserver.scoreboard import layout
 
-#: Bytes asked for in one read; a frame that is larger takes several.
-READ_SIZE = 65_536
+try:
+    import cython  # type: ignore[import-untyped, import-not-found, unused-ignore]
+except ImportError:  # needed to compile this file, not to run it
+    from thriftserver import uncompiled as cython
 
-READABLE = select.POLLIN
-WRITABLE = select.POLLOUT
+if not cython.compiled:
+    from thriftserver.codec.message import put_error, take_header
+    from thriftserver.codec.seam import Sink, Source, new_source, recycle, seal
+    from thriftserver.rpc.processor import Seat
+    from thriftserver.rpc.within import clock
+    from thriftserver.worker.io import (
+        INBOX,
+        has_left,
+        inbox_bytes,
+        inbox_frame,
+        inbox_length,
+        receive,
+        transmit,
+    )
+    from thriftserver.worker.pump import Member, Pump
+
+_READABLE = 0x1 | 0x2000 | 0x8 | 0x10  # EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP
+_ENDING = 0x2000 | 0x8 | 0x10
+
+#: Nanoseconds of waiting after which it is worth a system call to learn whether the caller is still there.
+PATIENT = 10_000_000
+#: Frames that one connection gets answered before others have their turn.
+SHARE = 32
+
+_BYTES_IN = layout.COUNTER["bytes_in"]
+_BYTES_OUT = layout.COUNTER["bytes_out"]
+_length = Struct(">i").unpack_from
 
 
-class Pool(Protocol):
-    """What a connection needs of the loop it lives in."""
+class Ticket:
+    """The place of one reply in the order of a connection with several calls at once."""
 
-    processor: Processor
-    draining: bool
+    __slots__ = ("done", "reply", "size")
 
-    def watch(self, connection: Connection, mask: int) -> None:
-        """Wait for ``mask``; 0 leaves the connection out of the set until it is watched again."""
-
-    def forget(self, connection: Connection) -> None:
-        """The connection is about to be closed."""
-
-    def again(self, connection: Connection) -> None:
-        """Call ``on_ready`` once more, after the others had their turn."""
-
-    def complain(self, connection: Connection, error: WireError) -> None:
-        """The peer sent something after which nothing can be read."""
+    def __init__(self) -> None:
+        self.done = False
+        self.reply: Sink | None = None
+        self.size = 0
 
 
-class Connection:
-    """States: waiting for bytes; serving (``busy``: a handler may be waiting); flushing (``_unsent``); closed.
+class Connection(Member):
+    """One client. Frames are answered in order; ``running`` calls at once are at most ``pump.pipeline``.
 
-    Frames are answered in order, one at a time. While a reply does not leave, nothing is read, so a peer that does not
-    read its replies holds one reply and one read's worth of frames.
+    While a reply does not leave, nothing more is read, so a peer that does not read holds one reply and one inbox.
     """
 
-    __slots__ = ("_framer", "_frames", "_pool", "_unsent", "busy", "fd", "peer", "sock", "watched")
+    __slots__ = (
+        "ended",
+        "ending",
+        "held",
+        "label",
+        "lingering",
+        "more",
+        "offset",
+        "order",
+        "peer",
+        "pump",
+        "received",
+        "running",
+        "since",
+        "size",
+        "unsent",
+        "whole",
+    )
 
-    def __init__(self, sock: socket.socket, peer: str, pool: Pool, max_frame: int) -> None:
-        self.sock = sock
-        self.fd = sock.fileno()
+    def __init__(self, fd: int, peer: str, pump: Pump) -> None:
+        Member.__init__(self, fd)
         self.peer = peer
-        self.busy = False
-        self.watched = 0
-        self._pool = pool
-        self._framer = Framer(max_frame)
-        self._frames: list[tuple[bytes, int]] = []
-        self._unsent: memoryview | None = None
+        self.label = peer.encode("utf-8", "backslashreplace")[:64].ljust(64, b"\0")
+        self.pump = pump
+        self.running = 0
+        #: There may be something to read.
+        self.more = False
+        #: The kernel has told of the end of the stream; we have read up to it.
+        self.ending = False
+        self.ended = False
+        #: Our side is shut; what still comes is thrown away.
+        self.lingering = False
+        #: Bytes received and not served, and whether they hold a whole frame.
+        self.held: Any = None  # bytearray
+        self.whole = False
+        self.received = clock()
+        self.since = self.received
+        self.unsent: Any = None  # Sink
+        self.offset = 0
+        self.size = 0
+        self.order: deque[Ticket] | None = None
 
-    def on_ready(self, _mask: int) -> None:
-        """The descriptor is ready, or may be."""
-        if self.busy:  # more bytes while a handler runs: look again when it is done, and do not spin until then
-            self._pool.watch(self, 0)
-        elif self._unsent is not None:
-            self._flush(self._unsent)
-        else:
-            self._read()
+    def on_ready(self, seat: Seat) -> None:
+        mask = self.mask
+        self.mask = 0
+        if mask & _READABLE:
+            self.more = True
+            if mask & _ENDING:
+                self.ending = True
+        if self.unsent is not None:
+            self.flush()
+        if self.fd < 0 or self.unsent is not None or self.running >= self.pump.pipeline:
+            return  # whoever finishes looks again
+        if self.lingering:
+            self.discard()
+        elif self.whole:
+            self.serve_held(seat)
+        elif self.more:
+            self.read(seat)
 
-    def _read(self) -> None:
-        try:
-            data = self.sock.recv(READ_SIZE)
-        except BlockingIOError:
-            if self._pool.draining and not self._framer.waiting:
+    def read(self, seat: Seat) -> None:
+        size = receive(self.fd)
+        if size <= 0:
+            self.more = False
+            if size == 0:
+                self.ended = True
+            elif size < -1:
                 self.close()
+                return
+            self.rest()
             return
-        except OSError:
-            data = b""
-        if data:
-            self._serve(self._framer.feed(data))
+        self.more = size == INBOX or self.ending
+        self.received = self.ready_at
+        self.pump.slot.add(_BYTES_IN, size)
+        if self.held is None and size >= 4 and inbox_length() == size - 4 and size - 4 <= self.pump.max_frame:
+            self.serve(inbox_frame(size), seat)
+            self.rest()
         else:
-            self.close()
+            self.hold(inbox_bytes(size))
+            self.serve_held(seat)
 
-    def _serve(self, frames: list[tuple[bytes, int]]) -> None:
-        """Answer the frames in order, until one reply does not leave at once."""
-        process = self._pool.processor.process
-        for index, (frame, start) in enumerate(frames, 1):
-            self.busy = True
-            try:
-                reply = process(frame, start)
-            except WireError as error:
-                self._fail(error)
-                return
-            finally:
-                self.busy = False
-            if self.fd < 0:
-                return
-            if reply is not None and not self._send(reply):
-                self._frames = frames[index:]
-                return
-        if self._framer.broken is not None:
-            self._fail(self._framer.broken)
+    def hold(self, data: bytes) -> None:
+        """Keep bytes until they are a frame."""
+        if self.held is None:
+            self.held = bytearray()
+            self.pump.partial[self] = clock()
+        self.held += data
+        self.measure()
+
+    def measure(self) -> None:
+        """Is there a whole frame, or something that never will be one?"""
+        held = self.held
+        size = len(held)
+        if size == 0:
+            self.held = None
+            self.pump.partial.pop(self, None)
+            self.whole = False
             return
-        if self.watched != READABLE:
-            self._pool.watch(self, READABLE)
-        if self._pool.draining:
-            self._pool.again(self)
+        if size < 4:
+            self.whole = False
+            return
+        length = _length(held)[0]
+        self.whole = not 0 <= length <= self.pump.max_frame or size - 4 >= length
+        if self.whole:
+            self.pump.partial.pop(self, None)
+        elif self not in self.pump.partial:
+            self.pump.partial[self] = clock()
 
-    def _send(self, reply: bytes | memoryview) -> bool:
-        """Is all of it on its way? If not, the rest is kept and the descriptor watched, or the connection is closed."""
+    def may_serve(self) -> bool:
+        """Is there a whole frame, and may it be served now?"""
+        return self.whole and self.fd >= 0 and self.unsent is None and self.running < self.pump.pipeline
+
+    def serve_held(self, seat: Seat) -> None:
+        pump = self.pump
+        for _ in range(SHARE):
+            if not self.may_serve():
+                break
+            held = self.held
+            length = _length(held)[0]
+            if not 0 <= length <= pump.max_frame:
+                self.refuse_stream(bytes(held[:1024]), length)
+                return
+            frame = bytes(held[4 : 4 + length])
+            del held[: 4 + length]
+            self.measure()
+            if self.running + 1 < pump.pipeline and (self.whole or self.more):
+                pump.again(self)  # should this call wait, another fiber goes on with the next one
+            self.serve(new_source(frame, 0), seat)
+        self.rest()
+
+    def serve(self, source: Source, seat: Seat) -> None:
+        """Answer one message."""
+        pump = self.pump
+        ticket = None
+        if pump.pipeline > 1:
+            ticket = Ticket()
+            if self.order is None:
+                self.order = deque()
+            self.order.append(ticket)
+        waited = clock() - self.received > PATIENT
+        seat.left = waited and not self.ending and not self.more and has_left(self.fd)
+        self.running += 1
         try:
-            sent = self.sock.send(reply)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
+            reply = pump.processor.serve(source, seat, self.peer, self.label, self.received)
+        except WireError as error:
+            self.running -= 1
+            self.fail(error, b"")
+            return
+        self.running -= 1
+        size = 0 if reply is None else seal(reply)
+        if ticket is not None:
+            ticket.reply = reply
+            ticket.size = size
+            ticket.done = True
+            self.send_in_order()
+        elif reply is not None and self.fd >= 0:
+            self.send(reply, size)
+        pump.processor.settle(seat, size, self.fd < 0)
+
+    def send(self, reply: Sink, size: int) -> None:
+        """Send at once what the kernel takes; keep the rest until the descriptor is writable."""
+        sent = transmit(self.fd, reply, 0, self.pump.closing)
+        if sent == size:
+            self.pump.slot.add(_BYTES_OUT, size)
+            recycle(reply)
+        elif sent < -1:
             self.close()
-            return False
-        if sent == len(reply):
-            return True
-        self._unsent = memoryview(reply)[sent:]
-        self._pool.watch(self, WRITABLE)
-        return False
+        else:
+            self.unsent = reply
+            self.offset = max(sent, 0)
+            self.size = size
+            self.pump.blocked[self] = clock()
+            self.pump.watch(self, True)
 
-    def _flush(self, rest: memoryview) -> None:
-        """Send what is left of a reply, then go on where it stopped the frames behind it."""
-        self._unsent = None
-        if self._send(rest):
-            frames, self._frames = self._frames, []
-            self._serve(frames)
+    def send_in_order(self) -> None:
+        order = self.order
+        while order and order[0].done and self.unsent is None and self.fd >= 0:
+            ticket = order.popleft()
+            if ticket.reply is not None:
+                self.send(ticket.reply, ticket.size)
 
-    def _fail(self, error: WireError) -> None:
-        """Nothing after this can be read: say what the peer would understand, and hang up."""
-        self._pool.complain(self, error)
-        if isinstance(error, Unframed) and error.answer and self.fd >= 0:
-            self._send(error.answer)
-        self.close()
+    def flush(self) -> None:
+        """Go on sending where it stopped."""
+        sent = transmit(self.fd, self.unsent, self.offset, self.pump.closing)
+        if sent < -1:
+            self.close()
+            return
+        if sent <= 0:
+            return
+        self.offset += sent
+        if self.offset < self.size:
+            self.pump.blocked[self] = clock()
+            self.pump.watch(self, True)
+            return
+        self.pump.slot.add(_BYTES_OUT, self.size)
+        recycle(self.unsent)
+        self.unsent = None
+        self.pump.blocked.pop(self, None)
+        self.pump.watch(self, False)
+        if self.order is not None:
+            self.send_in_order()
+        self.rest()
+
+    def rest(self) -> None:
+        """Nothing is to be done now: queue again for what is left, or see whether it is time to go."""
+        if self.fd < 0 or self.unsent is not None or self.running >= self.pump.pipeline:
+            return
+        if self.whole or self.more:
+            self.pump.again(self)
+        elif self.running == 0:
+            self.since = self.pump.processor.now
+            if self.ended:
+                self.close()
+            elif self.pump.draining and (self.held is None or not self.pump.closing):
+                self.pump.leave(self)
+
+    def refuse_stream(self, start: bytes, length: int) -> None:
+        """The stream is not framed Thrift, or the frame too large: one answer, if it can be understood, and hang up."""
+        problem = recognise(start, length, self.pump.max_frame)
+        answer = problem.answer
+        if length > 0 and not answer:
+            try:
+                header = take_header(new_source(start, 4))
+                reply = put_error(header, problem.type, str(problem))
+                self.send(reply, seal(reply))
+            except WireError:
+                pass
+        self.fail(problem, answer)
+
+    def fail(self, error: WireError, answer: bytes) -> None:
+        """Nothing after this can be read."""
+        self.pump.complain(self, error)
+        if self.fd >= 0:
+            self.pump.hang_up(self, answer)
+
+    def discard(self) -> None:
+        """Throw away what a peer sends that we have said good-bye to, so that our last words reach it."""
+        size = receive(self.fd)
+        while size > 0:
+            size = receive(self.fd)
+        self.more = False
+        if size != -1:
+            self.close()
+
+    def is_idle(self) -> bool:
+        """Neither serving a call nor waiting for the rest of one."""
+        return self.running == 0 and self.held is None and self.unsent is None and not self.lingering
 
     def close(self) -> None:
-        """Leave the set first: a closed descriptor's number may be a new connection's a moment later."""
-        if self.fd < 0:
-            return
-        self._pool.forget(self)
-        self.fd = -1
-        self.sock.close()
+        if self.fd >= 0:
+            self.pump.close(self)

@@ -6,9 +6,18 @@ It knows greenlets and the hub; it does not know what a turn does.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
 
 from gevent import get_hub
-from greenlet import getcurrent, greenlet
+from greenlet import greenlet
+
+from thriftserver.compiled import choose
+
+if TYPE_CHECKING:
+    from thriftserver.rpc.processor import Seat
+else:
+    Seat = choose("rpc.processor").Seat
 
 #: Fibers that stay parked; a burst of waiting handlers makes more, and they end with it.
 KEPT = 64
@@ -17,24 +26,34 @@ KEPT = 64
 class Fibers:
     """Runs ``turn`` in a parked greenlet, or in a new one while all others are inside a turn that waits.
 
-    A turn that does not wait costs two switches and no allocation (decision 3 of docs/architecture.md).
+    A turn that does not wait costs two switches and no allocation (decision 3 of docs/architecture.md). Each fiber has
+    a seat of its own, in which whoever looks finds the call that it serves.
     """
 
-    def __init__(self, turn: Callable[[], None]) -> None:
+    def __init__(self, turn: Callable[[Seat], None]) -> None:
         self._turn = turn
         self._hub = get_hub()
         self._parked: list[greenlet] = []
+        self.seats: set[Seat] = set()
 
     def wake(self) -> None:
         """Give a fiber its turn. To be called from the hub; returns when the turn ends or waits."""
-        fiber = self._parked.pop() if self._parked else greenlet(self._run, self._hub)
+        fiber = self._parked.pop() if self._parked else self._make()
         fiber.switch()
 
-    def _run(self) -> None:
-        me, turn, parked, rest = getcurrent(), self._turn, self._parked, self._hub.switch
+    def _make(self) -> greenlet:
+        seat = Seat()
+        seat.fiber = greenlet(partial(self._run, seat), self._hub)
+        self.seats.add(seat)
+        return seat.fiber  # type: ignore[no-any-return]
+
+    def _run(self, seat: Seat) -> None:
+        me, turn, parked, rest = seat.fiber, self._turn, self._parked, self._hub.switch
         while True:
-            turn()
+            turn(seat)
             if len(parked) >= KEPT:
+                self.seats.discard(seat)
+                seat.fiber = None
                 return  # to the hub, as ``rest`` would
             parked.append(me)
             rest()

@@ -1,211 +1,285 @@
-"""The worker's event loop: an epoll set of our own under one gevent watcher, drained by fibers.
+"""The worker's event loop: it puts connections into the pump, takes them out, and gives fibers their turns.
 
 An epoll descriptor is readable while any of its members is, so gevent watches one descriptor however many connections
-there are, and a ready connection costs no watcher callback (decision 3 of docs/architecture.md). What a connection does
-when it is ready is the connection's business.
+there are, and a ready connection costs no watcher callback (decision 3 of docs/architecture.md).
 """
 
 from __future__ import annotations
 
-import errno
+import os
 import socket
-from collections import deque
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from time import monotonic_ns
+from typing import TYPE_CHECKING, Any
 
-import gevent
 from gevent import get_hub
 from gevent.event import Event
 from gevent.monkey import get_original
 
+from thriftserver.compiled import choose
+from thriftserver.config import Settings
 from thriftserver.errors import WireError
+from thriftserver.handoff import Handoff, Parcel
 from thriftserver.log import Logger
-from thriftserver.rpc.processor import Processor
-from thriftserver.worker.connection import READABLE, Connection
+from thriftserver.scoreboard import layout
+from thriftserver.worker.accept import PAUSE, SLACK, Fellows, Inheritance, Listener, Source, plain_socket
 from thriftserver.worker.fibers import Fibers
+from thriftserver.worker.sweep import LINGER, Limits, Sweep
 
-#: Ready descriptors taken from the kernel at once.
-BATCH = 256
-#: Connections accepted from one listener before others get their turn.
-ACCEPTS = 16
-#: Seconds to leave the backlog alone when there is no descriptor left for a new connection.
-ACCEPT_PAUSE = 0.5
+if TYPE_CHECKING:
+    from thriftserver.rpc.processor import Processor
+    from thriftserver.worker.connection import Connection
+    from thriftserver.worker.pump import Member, Pump
+else:
+    Pump, Connection = choose("worker.pump").Pump, choose("worker.connection").Connection
 
-plain_socket: type[socket.socket] = get_original("socket", "socket")
+#: Seconds between two heartbeats; also how often the spread of connections is looked at.
+HEARTBEAT = 0.5
+#: Seconds to wait for room in the hand-off queue.
+FULL_QUEUE = 0.005
 
-_OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
+class _Pump(Pump):
+    """The pump with what is the loop's: closing and leaving."""
 
-class Listener:
-    """A listening socket that all workers share; the master owns it, so its backlog outlives a worker."""
+    def __init__(self, loop: Loop, *args: Any) -> None:
+        super().__init__(*args)
+        self._loop = loop
 
-    __slots__ = ("fd", "loop", "sock")
+    def kick(self) -> None:
+        self.kicked = True
+        get_hub().loop.run_callback(self._loop.wake)
 
-    def __init__(self, sock: socket.socket, loop: Loop) -> None:
-        self.sock = sock
-        self.fd = sock.fileno()
-        self.loop = loop
+    def leave(self, connection: Connection) -> None:
+        if self.closing:
+            self.hang_up(connection, b"")
+        else:
+            self._loop.hand_over(connection)
 
-    def on_ready(self, _mask: int) -> None:
-        for _ in range(ACCEPTS):
-            if not self.loop.has_room():
-                self.loop.pause_accept(None)
-                return
-            try:
-                # accept() would build a gevent socket once the socket module is patched; this loop needs a plain one.
-                fd, address = self.sock._accept()  # type: ignore[attr-defined]
-            except BlockingIOError:  # another worker was faster, or the backlog is empty
-                return
-            except ConnectionAbortedError:
-                continue
-            except OSError as error:
-                if error.errno not in _OUT_OF_RESOURCES:
-                    raise
-                self.loop.pause_accept(error)
-                return
-            self.loop.adopt(plain_socket(self.sock.family, socket.SOCK_STREAM, self.sock.proto, fd), address)
+    def hang_up(self, connection: Connection, answer: bytes) -> None:
+        if connection.unsent is not None:
+            connection.close()
+            return
+        sock = plain_socket(fileno=connection.fd)
+        try:
+            if answer:
+                sock.send(answer, socket.MSG_NOSIGNAL)
+            sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            connection.close()
+            return
+        finally:
+            sock.detach()
+        connection.lingering = True
+        self._loop.sweep.lingering[connection] = monotonic_ns() + LINGER
+        self.look(connection)
+
+    def close(self, connection: Connection) -> None:
+        self._loop.release(connection)
+        fd, connection.fd = connection.fd, -1
+        os.close(fd)
+
+    def complain(self, connection: Connection, error: WireError) -> None:
+        self.slot.add(layout.COUNTER["bad_peer"], 1)
+        self._loop.log.warning("bad_peer", peer=connection.peer, error=str(error))
+
+    def failed(self, member: Member, error: Exception) -> None:
+        self._loop.log.exception("connection_failed", error, peer=getattr(member, "peer", None))
+        if isinstance(member, Connection):
+            member.close()
 
 
 class Loop:
-    """Every descriptor of a worker and the fibers that serve them. Implements ``connection.Pool``."""
+    """Every descriptor of a worker and the fibers that serve them."""
 
     def __init__(
         self,
         listeners: Sequence[socket.socket],
+        handoff: Handoff,
+        fellows: Fellows,
         processor: Processor,
         log: Logger,
-        max_connections: int,
-        max_frame: int,
+        settings: Settings,
     ) -> None:
         self.processor = processor
-        self.draining = False
-        self._log = log
-        self._max_connections = max_connections
-        self._max_frame = max_frame
+        self.log = log
+        self.connections = 0
+        self.accepting = False
+        self._fellows = fellows
+        self._handoff = handoff
+        self._max_connections = settings.max_connections
         # patch_all() takes epoll out of the select module, because it would block the loop. This one never waits.
-        self._epoll = get_original("select", "epoll")()
-        self._members: dict[int, Listener | Connection] = {}
-        self._listeners = [Listener(sock, self) for sock in listeners]
-        self._connections = 0
-        self._accepting = False
+        epoll = get_original("select", "epoll")()
+        self.pump = _Pump(self, epoll, processor, settings.max_inflight, settings.pipeline)
+        self._sources: list[Source] = [Listener(sock, self) for sock in listeners]
+        self._sources.append(Inheritance(handoff, self))
         self._accept_again: Any = None
-        self._ready: deque[tuple[int, int]] = deque()
         self._empty = Event()
         self._empty.set()
-        self._fibers = Fibers(self._turn)
-        self._watcher = get_hub().loop.io(self._epoll.fileno(), 1)
+        self.fibers = Fibers(self.pump.turn)
+        loop = get_hub().loop
+        self._watcher = loop.io(epoll.fileno(), 1)
+        self._heart = loop.timer(HEARTBEAT, HEARTBEAT)
+        limits = Limits(settings.read_timeout, settings.write_timeout, settings.idle_timeout)
+        shortest = min((entry.timeout for entry in processor.entries.values() if entry.timeout), default=0) / 1e9
+        self.sweep = Sweep(self, limits, shortest)
 
     def start(self) -> None:
         """Accept and serve from now on."""
-        self._watcher.start(self._fibers.wake)
+        self._watcher.start(self.wake)
+        self.beat()
+        self._heart.start(self._pulse)
         self._resume_accept()
 
-    def drain(self, timeout: float) -> int:
-        """Stop accepting, answer what has been received, close every connection at a frame boundary.
+    def wake(self) -> None:
+        """Give fibers turns while there is something to do that may be done. To be called from the hub."""
+        pump, fibers = self.pump, self.fibers
+        pump.kicked = False
+        pump.stalled = False
+        fibers.wake()
+        while pump.queue and not pump.stalled:
+            fibers.wake()
+        self.sweep.arm()
 
-        Returns how many connections were still not finished after ``timeout`` seconds; those are closed as they are.
-        """
-        self.draining = True
-        self._stop_accept()
-        hub_loop = get_hub().loop
-        self._ready.extend((fd, READABLE) for fd in list(self._members))
-        while self._ready:  # a fiber whose handler waits leaves the rest to the next one
-            hub_loop.run_callback(self._fibers.wake)
-            gevent.sleep(0)
-        self._empty.wait(timeout)
-        left = list(self._members.values())
-        for member in left:
-            assert isinstance(member, Connection)
-            member.close()
-        return len(left)
+    def beat(self) -> None:
+        """Tell whoever looks that this loop goes round."""
+        self.processor.slot.put(layout.HEARTBEAT, monotonic_ns())
 
-    def _turn(self) -> None:
-        ready, members = self._ready, self._members
-        if not ready:
-            ready.extend(self._epoll.poll(0, BATCH))
-        while ready:
-            fd, mask = ready.popleft()
-            member = members.get(fd)
-            if member is None:
-                continue
-            try:
-                member.on_ready(mask)
-            except Exception as error:  # noqa: BLE001 - the wall of one connection: a fault of ours ends it alone
-                self._log.exception("connection_failed", error, peer=getattr(member, "peer", None))
-                if isinstance(member, Connection):
-                    member.close()
+    def _pulse(self) -> None:
+        self.beat()
+        self.processor.slot.put(layout.QUEUED, len(self.pump.queue))
+        if not self.pump.draining:
+            self._even_out()
 
-    # What connections and listeners ask of the loop.
+    # Connections come and go.
 
-    def watch(self, connection: Connection, mask: int) -> None:
-        if mask == connection.watched:
-            return
-        if mask == 0:
-            self._epoll.unregister(connection.fd)
-        elif connection.watched == 0:
-            self._epoll.register(connection.fd, mask)
-        else:
-            self._epoll.modify(connection.fd, mask)
-        connection.watched = mask
+    def adopt(self, fd: int, peer: str) -> Connection:
+        """Serve a connection; its descriptor does not block."""
+        connection = Connection(fd, peer, self.pump)
+        self.pump.add(connection)
+        self.connections += 1
+        self._empty.clear()
+        self.processor.slot.put(layout.CONNECTIONS, self.connections)
+        self.processor.slot.add(layout.COUNTER["accepted"], 1)
+        return connection
 
-    def forget(self, connection: Connection) -> None:
-        self.watch(connection, 0)
-        del self._members[connection.fd]
-        self._connections -= 1
-        if self._connections == 0:
+    def inherit(self, fd: int, peer: str, held: bytes) -> None:
+        """Go on with a connection that another process has served until now."""
+        connection = self.adopt(fd, peer)
+        self.processor.slot.add(layout.COUNTER["handed_in"], 1)
+        if held:
+            connection.hold(held)
+        self.pump.look(connection)
+
+    def release(self, connection: Connection) -> None:
+        """The connection leaves the set."""
+        self.pump.remove(connection)
+        self.pump.partial.pop(connection, None)
+        self.pump.blocked.pop(connection, None)
+        self.sweep.lingering.pop(connection, None)
+        self.connections -= 1
+        self.processor.slot.put(layout.CONNECTIONS, self.connections)
+        if self.connections == 0:
             self._empty.set()
-        if not self._accepting:
+        if not self.accepting and self._accept_again is None:
             self._resume_accept()
 
-    def again(self, connection: Connection) -> None:
-        self._ready.append((connection.fd, READABLE))
+    def give_up(self, connection: Connection, why: str) -> None:
+        """A peer that keeps us waiting."""
+        self.processor.slot.add(layout.COUNTER[why], 1)
+        self.log.info("connection_closed", peer=connection.peer, reason=why)
+        connection.close()
 
-    def complain(self, connection: Connection, error: WireError) -> None:
-        self._log.warning("bad_peer", peer=connection.peer, error=str(error))
+    def idle_connections(self) -> Iterator[Connection]:
+        """Those that neither serve a call nor wait for the rest of one."""
+        for member in list(self.pump.members):
+            if isinstance(member, Connection) and member.is_idle():
+                yield member
+
+    # Accepting, and taking no more than a fair share.
 
     def has_room(self) -> bool:
-        return self._connections < self._max_connections
+        return self.connections < self._max_connections
 
-    def adopt(self, sock: socket.socket, address: Any) -> None:
-        """Serve a connection that has just been accepted."""
-        sock.setblocking(False)
-        if sock.family != socket.AF_UNIX:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection = Connection(sock, _name(address), self, self._max_frame)
-        self._members[connection.fd] = connection
-        self._connections += 1
-        self._empty.clear()
-        self.watch(connection, READABLE)
+    def is_my_turn(self) -> bool:
+        """Has no fellow fewer connections?"""
+        return self.connections <= min(self._fellows.connections(monotonic_ns()), default=self.connections)
 
-    # Accepting.
+    def _even_out(self) -> None:
+        """Hand over what this worker has too much of, idle connections only."""
+        others = self._fellows.connections(monotonic_ns())
+        if not others:
+            return
+        share = -(-(sum(others) + self.connections) // (len(others) + 1))
+        surplus = self.connections - share
+        if surplus < SLACK:
+            return
+        for connection, _ in zip(self.idle_connections(), range(surplus), strict=False):
+            self.hand_over(connection)
 
     def pause_accept(self, error: OSError | None) -> None:
         """Leave new connections in the backlog: until one is closed, and after an ``error`` for a moment."""
         self._stop_accept()
+        self.processor.slot.add(layout.COUNTER["accept_paused"], 1)
         if error is None:
             return
-        self._log.warning("accept_paused", error=error.strerror, connections=self._connections)
-        self._accept_again = get_hub().loop.timer(ACCEPT_PAUSE)
-        self._accept_again.start(self._resume_accept)
+        self.log.warning("accept_paused", error=error.strerror, connections=self.connections)
+        self._accept_again = get_hub().loop.timer(PAUSE)
+        self._accept_again.start(self._resume_after_error)
+
+    def _resume_after_error(self) -> None:
+        self._accept_again = None
+        self._resume_accept()
 
     def _stop_accept(self) -> None:
-        if self._accepting:
-            self._accepting = False
-            for listener in self._listeners:
-                self._epoll.unregister(listener.fd)
-                del self._members[listener.fd]
+        if self.accepting:
+            self.accepting = False
+            for source in self._sources:
+                self.pump.remove(source)
 
     def _resume_accept(self) -> None:
-        if self._accepting or self.draining:
+        if self.accepting or self.pump.draining:
             return
-        self._accepting = True
-        for listener in self._listeners:
-            self._members[listener.fd] = listener
-            self._epoll.register(listener.fd, READABLE)
+        self.accepting = True
+        for source in self._sources:
+            self.pump.add(source)
 
+    # The end.
 
-def _name(address: Any) -> str:
-    """A peer for people: ``127.0.0.1:4711``, ``[::1]:4711``, ``unix``."""
-    if isinstance(address, tuple):
-        return f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}"
-    return "unix"
+    def drain(self, timeout: float, *, hand_over: bool) -> int:
+        """Stop accepting, answer what has been received, let every connection go at a frame boundary.
+
+        ``hand_over`` passes them on to other processes instead of closing them. Returns how many connections were not
+        finished after ``timeout`` seconds; those are closed as they are.
+        """
+        self._stop_accept()
+        self.pump.closing = not hand_over
+        self.pump.draining = True
+        self.processor.slot.put(layout.STATE, layout.DRAINING)
+        for member in list(self.pump.members):
+            if isinstance(member, Connection):
+                self.pump.look(member)
+        self._empty.wait(timeout)
+        left = [member for member in self.pump.members if isinstance(member, Connection)]
+        unfinished = sum(1 for connection in left if not connection.lingering)
+        for connection in left:
+            connection.close()
+        return unfinished
+
+    def cut(self) -> None:
+        """Do not wait for anybody any longer."""
+        self._empty.set()
+
+    def hand_over(self, connection: Connection) -> None:
+        """Pass a connection on with what has been received of its next request; wait while the queue is full."""
+        data = connection.peer.encode("utf-8", "backslashreplace") + b"\n" + bytes(connection.held or b"")
+        if self._handoff.put(Parcel(connection.fd, data)):
+            self.processor.slot.add(layout.COUNTER["handed_out"], 1)
+            connection.close()
+        elif self.pump.draining:
+            again = get_hub().loop.timer(FULL_QUEUE)
+            again.start(self._look_again, connection, again)
+
+    def _look_again(self, connection: Connection, _timer: Any) -> None:
+        if connection.fd >= 0:
+            self.pump.look(connection)

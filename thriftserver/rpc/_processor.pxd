@@ -1,0 +1,117 @@
+# Types for the compiled form of processor.py, and the C twins of within.py.
+cimport cython
+from cpython.object cimport PyObject
+
+from thriftserver.codec._message cimport (
+    Header, Method as Codec, method_of, put_declared, put_error, put_result, take_args, take_header,
+)
+from thriftserver.codec._seam cimport Sink, Source, finish, new_source, seal
+from thriftserver.rpc._call cimport Call
+from thriftserver.scoreboard._slot cimport Slot
+
+cdef extern from *:
+    """
+    #include <time.h>
+    static inline long long monotonic_ns(void) {
+        struct timespec t;
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return t.tv_sec * 1000000000LL + t.tv_nsec;
+    }
+    static inline PyObject *call_list(PyObject *target, PyObject *args) {
+        return PyObject_Vectorcall(target, PySequence_Fast_ITEMS(args), (size_t)PyList_GET_SIZE(args), NULL);
+    }
+    """
+    long long monotonic_ns() nogil
+    object call_list(object target, list args)
+    object PyContext_CopyCurrent()
+    int PyContext_Enter(object context) except -1
+    int PyContext_Exit(object context) except -1
+    object PyContextVar_Set(object var, object value)
+
+cdef int _CALL
+cdef int _ONEWAY
+cdef int _SUCCESS
+cdef int _DECLARED
+cdef int _UNDECLARED
+cdef int _BAD_REQUEST
+cdef int _BAD_RESULT
+cdef int _APPLICATION
+cdef int _TIMEOUT
+cdef int _SHED
+cdef int _GONE
+cdef int _UNKNOWN_METHOD
+cdef int _BAD_MESSAGE
+
+@cython.final
+cdef class Entry:
+    cdef readonly object method
+    cdef readonly str name
+    cdef readonly str service
+    cdef readonly int number
+    cdef readonly bint oneway
+    cdef readonly bint void
+    cdef readonly long long timeout
+    cdef readonly object target
+    cdef readonly object chain
+    cdef Codec codec
+
+@cython.final
+cdef class Seat:
+    cdef public object fiber
+    cdef public Call call
+    cdef public Entry entry
+    cdef public bint expired
+    cdef public bint left
+    cdef int record
+    cdef int outcome
+    cdef int kind
+    cdef bint silent
+
+cdef class Processor:
+    cdef public Slot slot
+    cdef public object on_failure
+    cdef public Py_ssize_t max_frame
+    cdef public long long queue_timeout
+    cdef public list observers
+    cdef public object on_broken
+    cdef public bint debug
+    cdef public int active
+    cdef public long long served
+    cdef public long long now
+    cdef public long long spent_after
+    cdef public object on_spent
+    cdef public dict entries
+    cdef public str default
+    cdef public list services
+    @cython.locals(reply=Sink, seat=Seat, size=cython.Py_ssize_t)
+    cpdef object process(self, bytes frame, Py_ssize_t start=*)
+    @cython.locals(header=Header, entry=Entry, call=Call, kind=cython.int, size=cython.Py_ssize_t, started=cython.longlong, args=list, reply=Sink)
+    cdef Sink serve(self, Source source, Seat seat, str peer, bytes label, long long received)
+    @cython.locals(call=Call, entry=Entry, now=cython.longlong)
+    cdef object settle(self, Seat seat, Py_ssize_t size, bint gone)
+    cdef object observe(self, Call call)
+    @cython.locals(call=Call, entry=Entry)
+    cdef Sink returned(self, Header header, Seat seat, object result)
+    @cython.locals(call=Call, entry=Entry, reply=Sink)
+    cdef Sink raised(self, Header header, Seat seat, object error)
+    @cython.locals(size=cython.Py_ssize_t)
+    cdef Sink checked(self, Header header, Seat seat, Sink reply)
+    @cython.locals(call=Call)
+    cdef Sink internal(self, Header header, Seat seat, object error, int outcome)
+    cdef Sink shed(self, Header header, Seat seat)
+    cdef Sink late(self, Header header, Seat seat)
+    cdef Sink refuse(self, Header header)
+
+cdef object application(object error)
+
+cdef inline long long clock() noexcept:
+    return monotonic_ns()
+
+cdef inline object run_within(object var, Call call, object target, list args, bint chained):
+    context = PyContext_CopyCurrent()
+    PyContext_Enter(context)
+    try:
+        PyContextVar_Set(var, call)
+        return target(call) if chained else call_list(target, args)
+    finally:
+        PyContext_Exit(context)

@@ -1,0 +1,110 @@
+"""A method of a service as it is called: its plan, the handler's function with its middleware, its limits.
+
+Made once at boot, so that nothing is decided about a method while a call is under way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from thriftserver.codec.plan import method_plan
+from thriftserver.config import duration
+from thriftserver.errors import ConfigError, HandlerError
+from thriftserver.rpc.binding import Bound
+from thriftserver.rpc.call import Call
+from thriftserver.schema.model import Function
+
+#: ``middleware(call, proceed)``: runs around every call; ``proceed()`` gives the handler's result, or what it raises.
+Middleware: TypeAlias = Callable[[Call, Callable[[], Any]], Any]
+
+#: Annotations of the IDL that mean something here.
+TIMEOUT, BLOCKING = "thriftserver.timeout", "thriftserver.blocking"
+#: What ``@thriftserver.blocking`` leaves on a function.
+_MARK = "__thriftserver_blocking__"
+
+
+def blocking(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a handler's method that blocks or computes for long: it runs on a thread, and the loop goes on."""
+    setattr(function, _MARK, True)
+    return function
+
+
+class Method:
+    """``number`` is its place in the scoreboard, ``target`` the handler's function.
+
+    ``chain`` is the same behind middleware, None without any; ``timeout`` is in nanoseconds, 0 for none.
+    """
+
+    __slots__ = ("chain", "name", "number", "oneway", "plan", "service", "target", "throws", "timeout", "void")
+
+    def __init__(
+        self, function: Function, service: str, target: Callable[..., Any], number: int, timeout: float
+    ) -> None:
+        self.number = number
+        self.name = function.name
+        self.service = service
+        self.oneway = function.oneway
+        self.void = function.returns is None
+        self.throws = [field.type.name for field in function.throws]  # type: ignore[union-attr]  # exceptions only
+        self.plan = method_plan(function)
+        self.timeout = int(timeout * 1e9)
+        self.target = target
+        self.chain: Callable[[Call], Any] | None = None
+
+
+def make_methods(
+    bound: Sequence[Bound],
+    middleware: Sequence[Middleware] = (),
+    timeout: float = 0.0,
+    timeouts: Mapping[str, float] | None = None,
+    on_thread: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None,
+) -> list[Method]:
+    """The methods of every service, numbered. ``on_thread`` wraps functions that block.
+
+    ``timeouts`` are by method, ``name`` or ``Service.name``; they win over the IDL's, and those over ``timeout``.
+    """
+    given = dict(timeouts or {})
+    made: list[Method] = []
+    for each in bound:
+        for function in each.service.methods():
+            target = getattr(each.target, function.name)
+            if on_thread is not None and (BLOCKING in function.annotations or getattr(target, _MARK, False)):
+                target = on_thread(target)
+            limit = _timeout(function, each.service.name, timeout, given)
+            method = Method(function, each.service.name, target, len(made), limit)
+            if middleware:
+                method.chain = _chain(target, middleware)
+            made.append(method)
+    known = {name for method in made for name in (method.name, f"{method.service}.{method.name}")}
+    for name in given:
+        if name not in known:
+            raise ConfigError(f"--method-timeout: there is no method {name!r}")
+    return made
+
+
+def _timeout(function: Function, service: str, default: float, given: Mapping[str, float]) -> float:
+    for name in (f"{service}.{function.name}", function.name):
+        if name in given:
+            return given[name]
+    text = function.annotations.get(TIMEOUT)
+    if text is None:
+        return default
+    try:
+        return duration(text)
+    except ValueError as error:
+        raise HandlerError(f"{function.where}: annotation {TIMEOUT}: {error}") from None
+
+
+def _chain(target: Callable[..., Any], middleware: Sequence[Middleware]) -> Callable[[Call], Any]:
+    def innermost(call: Call) -> Any:
+        return target(*call.args)
+
+    chain: Callable[[Call], Any] = innermost
+    for each in reversed(middleware):
+        chain = _around(each, chain)
+    return chain
+
+
+def _around(middleware: Middleware, inner: Callable[[Call], Any]) -> Callable[[Call], Any]:
+    return lambda call: middleware(call, lambda: inner(call))

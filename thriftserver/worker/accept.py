@@ -1,0 +1,145 @@
+"""Where connections come from: the listeners that all workers share, and the queue of those that live already.
+
+Each worker takes its share: one that has more connections than the emptiest of its fellows leaves a new one to them for
+a moment, and takes it when they do not.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from typing import TYPE_CHECKING, Any
+
+from gevent import get_hub
+from gevent.monkey import get_original
+
+from thriftserver.compiled import choose
+from thriftserver.handoff import Handoff
+from thriftserver.scoreboard import layout
+from thriftserver.scoreboard.board import Board
+
+if TYPE_CHECKING:
+    from thriftserver.rpc.processor import Seat
+    from thriftserver.worker.loop import Loop
+    from thriftserver.worker.pump import Member
+else:
+    Member = choose("worker.pump").Member
+
+#: Connections taken at once before others get their turn.
+AT_ONCE = 16
+#: Seconds to leave the backlog alone when there is no descriptor left for a new connection.
+PAUSE = 0.5
+#: Seconds for which a connection is left to workers that have fewer.
+COURTESY = 0.02
+#: Nanoseconds after which a worker's heartbeat is too old to leave anything to it.
+STALE = 3_000_000_000
+#: Connections above the fair share that are worth a move.
+SLACK = 2
+
+plain_socket: type[socket.socket] = get_original("socket", "socket")
+_OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+class Fellows:
+    """What the other workers of a service have, from the scoreboard."""
+
+    def __init__(self, board: Board, number: int) -> None:
+        self._slots = [board.slot_words(each) for each in range(1, board.capacity + 1) if each != number]
+
+    def connections(self, now: int) -> list[int]:
+        """Of each worker that serves and is well."""
+        return [
+            words[layout.CONNECTIONS]
+            for words in self._slots
+            if words[layout.STATE] == layout.SERVING and now - words[layout.HEARTBEAT] < STALE
+        ]
+
+
+class Source(Member):
+    """A descriptor that connections come out of."""
+
+    def __init__(self, fd: int, loop: Loop) -> None:
+        super().__init__(fd)
+        self.loop = loop
+        self._later: Any = None
+
+    def on_ready(self, _seat: Seat) -> None:
+        self._take_all(polite=True)
+
+    def _take_all(self, *, polite: bool) -> None:
+        """Edge-triggered: whoever stops before the source is empty must see that somebody comes back."""
+        for _ in range(AT_ONCE):
+            if not self.loop.accepting:
+                return
+            if not self.loop.has_room():
+                self.loop.pause_accept(None)
+                return
+            if polite and not self.loop.is_my_turn():
+                self._come_back()
+                return
+            try:
+                if not self.take():
+                    return
+            except OSError as error:
+                if error.errno not in _OUT_OF_RESOURCES:
+                    raise
+                self.loop.pause_accept(error)
+                return
+        self.loop.pump.look(self)
+
+    def _come_back(self) -> None:
+        if self._later is None or not self._later.active:
+            self._later = get_hub().loop.timer(COURTESY)
+            self._later.start(lambda: self._take_all(polite=False))
+
+    def take(self) -> bool:
+        """Take one connection; False when there is none."""
+        raise NotImplementedError
+
+
+class Listener(Source):
+    """The master owns the socket, so its backlog outlives a worker."""
+
+    def __init__(self, sock: socket.socket, loop: Loop) -> None:
+        super().__init__(sock.fileno(), loop)
+        self._sock = sock
+
+    def take(self) -> bool:
+        try:
+            # accept() would build a gevent socket once the socket module is patched; this loop needs a plain one.
+            fd, address = self._sock._accept()  # type: ignore[attr-defined]
+        except BlockingIOError:  # another worker was faster, or the backlog is empty
+            return False
+        except ConnectionAbortedError:
+            return True
+        os.set_blocking(fd, False)
+        if self._sock.family != socket.AF_UNIX:
+            sock = plain_socket(self._sock.family, socket.SOCK_STREAM, self._sock.proto, fd)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.detach()
+        self.loop.adopt(fd, _name(address))
+        return True
+
+
+class Inheritance(Source):
+    """Connections that a retiring worker, or a worker with too many, has handed over."""
+
+    def __init__(self, handoff: Handoff, loop: Loop) -> None:
+        super().__init__(handoff.descriptors[1], loop)
+        self._handoff = handoff
+
+    def take(self) -> bool:
+        parcel = self._handoff.take()
+        if parcel is None:
+            return False
+        peer, _, held = parcel.data.partition(b"\n")
+        self.loop.inherit(parcel.descriptor, peer.decode("utf-8", "replace"), held)
+        return True
+
+
+def _name(address: Any) -> str:
+    """A peer for people: ``127.0.0.1:4711``, ``[::1]:4711``, ``unix``."""
+    if isinstance(address, tuple):
+        return f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}"
+    return "unix"

@@ -1,0 +1,171 @@
+"""The set of descriptors and the queue of those whose turn it is.
+
+The pump asks an epoll set of its own, edge-triggered, who is ready, and gives each its turn in the order of arrival.
+What a turn is, is the member's business (``worker.connection``, ``worker.accept``); closing, leaving and time are the
+loop's (``worker.loop``). This one source runs on plain CPython, and Cython compiles it, with ``_pump.pxd``, into the
+module ``_pump``.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from thriftserver.errors import WireError
+
+try:
+    import cython  # type: ignore[import-untyped, import-not-found, unused-ignore]
+except ImportError:  # needed to compile this file, not to run it
+    from thriftserver import uncompiled as cython
+
+if not cython.compiled:
+    from thriftserver.rpc.processor import Processor, Seat
+    from thriftserver.rpc.within import clock
+    from thriftserver.worker.io import find, found_fd, found_mask
+
+#: What is watched for: bytes and the end of the stream, each told once (edge-triggered).
+_WATCHED = 0x1 | 0x2000 | 0x80000000  # EPOLLIN | EPOLLRDHUP | EPOLLET
+_WRITABLE = 0x4  # EPOLLOUT
+
+#: Ready descriptors taken from the kernel at once.
+BATCH = 256
+#: Nanoseconds of work after which arrivals are noticed, so that the time they have waited is known.
+NOTICE = 1_000_000
+
+
+class Member:
+    """What has a descriptor in the set. ``ready_at`` is when it was found ready, in monotonic nanoseconds."""
+
+    __slots__ = ("fd", "mask", "queued", "ready_at")
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.mask = 0
+        self.queued = False
+        self.ready_at = 0
+
+    def on_ready(self, seat: Seat) -> None:
+        """Its turn; ``seat`` is where calls sit that are served in it."""
+        raise NotImplementedError
+
+
+class Pump:
+    """The set, the queue and the turns. ``worker.loop.Loop`` fills in what is not a connection's everyday life."""
+
+    def __init__(self, epoll: Any, processor: Processor, max_inflight: int, pipeline: int) -> None:
+        self.epoll = epoll
+        self.epoll_fd = epoll.fileno()
+        self.processor = processor
+        self.slot = processor.slot
+        self.max_frame = processor.max_frame
+        self.max_inflight = max_inflight
+        self.pipeline = pipeline
+        self.draining = False
+        #: Draining to the end: no successor takes the connections.
+        self.closing = False
+        #: Work is left though all that may run is running.
+        self.stalled = False
+        self.kicked = False
+        self.polled = 0
+        self.queue: deque[Member] = deque()
+        self.members: list[Member | None] = []
+        #: Connections with a part of a frame, and with a part of a reply, since when.
+        self.partial: dict[Any, int] = {}
+        self.blocked: dict[Any, int] = {}
+
+    def collect(self) -> None:
+        """Queue what has become ready."""
+        count = find(self.epoll_fd if cython.compiled else self.epoll, BATCH)
+        now = clock()
+        self.polled = now
+        for index in range(count):
+            fd = found_fd(index)
+            member = self.members[fd]
+            if member is not None:
+                member.mask |= found_mask(index)
+                if not member.queued:
+                    member.queued = True
+                    member.ready_at = now
+                    self.queue.append(member)
+
+    def turn(self, seat: Seat) -> None:
+        """Give everybody who is ready a turn, in the order of arrival; collect who is, first and now and then."""
+        queue = self.queue
+        processor = self.processor
+        self.collect()
+        while queue:
+            member = queue[0]
+            if processor.active >= self.max_inflight and not self.overdue(member):
+                self.stalled = True
+                return
+            queue.popleft()
+            member.queued = False
+            if queue and not self.kicked:
+                self.kick()
+            if member.fd >= 0:
+                try:
+                    member.on_ready(seat)
+                except Exception as error:  # noqa: BLE001 - the wall of one connection: a fault of ours ends it alone
+                    self.failed(member, error)
+            if processor.now - self.polled > NOTICE:
+                self.collect()
+
+    def overdue(self, member: Member) -> bool:
+        """Has it waited so long that it will be refused, which needs no room?"""
+        limit = self.processor.queue_timeout
+        return limit > 0 and clock() - member.ready_at > limit
+
+    def again(self, member: Member) -> None:
+        """One more turn, after the others had theirs."""
+        if not member.queued:
+            member.queued = True
+            member.ready_at = clock()
+            self.queue.append(member)
+            if not self.kicked:
+                self.kick()
+
+    def look(self, member: Member) -> None:
+        """A turn for a member that may have become ready without our being told."""
+        member.mask |= 1
+        self.again(member)
+
+    def add(self, member: Member) -> None:
+        fd = member.fd
+        while len(self.members) <= fd:
+            self.members.append(None)
+        self.members[fd] = member
+        self.epoll.register(fd, _WATCHED)
+
+    def watch(self, member: Member, writable: bool) -> None:
+        """Tell the member too, or no longer, when it can be written to."""
+        self.epoll.modify(member.fd, _WATCHED | _WRITABLE if writable else _WATCHED)
+
+    def remove(self, member: Member) -> None:
+        """Leave the set: before the descriptor is closed, and its number may be a new connection's."""
+        self.epoll.unregister(member.fd)
+        self.members[member.fd] = None
+
+    # What the loop does.
+
+    def kick(self) -> None:
+        """See that the queue is looked at again, whatever the fiber that runs now does."""
+        raise NotImplementedError
+
+    def leave(self, connection: Any) -> None:
+        """A connection without work, while draining: hand it over or close it."""
+        raise NotImplementedError
+
+    def hang_up(self, connection: Any, answer: bytes) -> None:
+        """Say ``answer`` and close, so that what was sent arrives."""
+        raise NotImplementedError
+
+    def close(self, connection: Any) -> None:
+        raise NotImplementedError
+
+    def complain(self, connection: Any, error: WireError) -> None:
+        """The peer sent something after which nothing can be read."""
+        raise NotImplementedError
+
+    def failed(self, member: Member, error: Exception) -> None:
+        """A fault of ours."""
+        raise NotImplementedError

@@ -1,0 +1,102 @@
+"""Time: everything that must not last for ever is looked at now and then, all of it at once, instead of a timer each.
+
+The sweep runs only while there is something to look at, so that a worker whose connections are idle does nothing.
+"""
+
+from __future__ import annotations
+
+from time import monotonic_ns
+from typing import TYPE_CHECKING, Any
+
+from gevent import get_hub
+
+from thriftserver.errors import DeadlineExceeded
+from thriftserver.scoreboard import layout
+
+if TYPE_CHECKING:
+    from thriftserver.worker.connection import Connection
+    from thriftserver.worker.loop import Loop
+
+#: Seconds between two looks: an eighth of the shortest limit, within these bounds.
+FINEST, COARSEST = 0.01, 1.0
+#: Nanoseconds for a peer to hang up after we have.
+LINGER = 1_000_000_000
+
+
+class Limits:
+    """In nanoseconds; 0 means none."""
+
+    def __init__(self, read: float, write: float, idle: float) -> None:
+        self.read = int(read * 1e9)
+        self.write = int(write * 1e9)
+        self.idle = int(idle * 1e9)
+
+
+class Sweep:
+    """Ends what has lasted too long: requests that do not arrive, replies that do not leave, idleness, calls."""
+
+    def __init__(self, loop: Loop, limits: Limits, shortest_call: float) -> None:
+        self._loop = loop
+        self._limits = limits
+        #: Connections that we have said good-bye to, and until when they may linger.
+        self.lingering: dict[Connection, int] = {}
+        all_limits = [each / 1e9 for each in (limits.read, limits.write, limits.idle) if each]
+        queue = loop.processor.queue_timeout / 1e9
+        all_limits += [each for each in (shortest_call, queue, LINGER / 1e9) if each]
+        self._period = min(max(min(all_limits) / 8, FINEST), COARSEST)
+        self._timer: Any = get_hub().loop.timer(self._period, self._period)
+
+    def arm(self) -> None:
+        """There may be something to look at from now on."""
+        if not self._timer.active and self._needed():
+            self._timer.start(self._look)
+
+    def _needed(self) -> bool:
+        loop = self._loop
+        pump = loop.pump
+        return bool(
+            loop.processor.active
+            or pump.partial
+            or pump.blocked
+            or pump.stalled
+            or self.lingering
+            or (self._limits.idle and loop.connections)
+        )
+
+    def _look(self) -> None:
+        if not self._needed():
+            self._timer.stop()
+            return
+        now = monotonic_ns()
+        pump, limits = self._loop.pump, self._limits
+        if limits.read:
+            self._end(pump.partial, now - limits.read, "read_timeout")
+        if limits.write:
+            self._end(pump.blocked, now - limits.write, "write_timeout")
+        for connection, until in list(self.lingering.items()):
+            if now > until:
+                connection.close()
+        if limits.idle:
+            self._end_idle(now - limits.idle)
+        self._expire_calls(now)
+        if pump.stalled:
+            self._loop.wake()
+
+    def _end(self, since: dict[Connection, int], before: int, why: str) -> None:
+        for connection, started in list(since.items()):
+            if started < before:
+                self._loop.give_up(connection, why)
+
+    def _end_idle(self, before: int) -> None:
+        for connection in self._loop.idle_connections():
+            if connection.since < before:
+                self._loop.processor.slot.add(layout.COUNTER["idle_timeout"], 1)
+                self._loop.pump.hang_up(connection, b"")
+
+    def _expire_calls(self, now: int) -> None:
+        """Raise in every handler that waits past its deadline. We are in the hub, so each of them does wait."""
+        for seat in list(self._loop.fibers.seats):
+            call = seat.call
+            if call is not None and call.deadline and now > call.deadline and not seat.expired:
+                seat.expired = True
+                seat.fiber.throw(DeadlineExceeded(f"{call.service}.{call.method}: the deadline has passed"))

@@ -1,0 +1,76 @@
+"""Notices that the loop does not go round, and says which method keeps it: from a thread, which still runs then."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Mapping
+from time import monotonic_ns
+from types import CodeType, FrameType
+from typing import Any
+
+from gevent.monkey import get_original
+
+from thriftserver.log import Logger
+from thriftserver.rpc.method import Method
+from thriftserver.scoreboard import layout
+from thriftserver.scoreboard.slot import Slot
+
+#: Seconds without a heartbeat after which a loop counts as blocked, and how often to look.
+BLOCKED, PERIOD = 1.0, 0.25
+#: Frames of a stack that are told.
+DEPTH = 30
+
+
+class Watch:
+    """Logs ``loop_blocked`` once for each time the loop stands still: the method, for how long, and the stack."""
+
+    def __init__(self, slot: Slot, methods: list[Method], log: Logger, beat: float) -> None:
+        self._slot = slot
+        self._codes = dict(filter(None, map(_code, methods)))
+        self._log = log
+        self._limit = int((BLOCKED + beat) * 1e9)
+        self._thread = get_original("threading", "get_ident")()
+
+    def start(self) -> None:
+        get_original("_thread", "start_new_thread")(self._run, ())
+
+    def _run(self) -> None:
+        sleep = get_original("time", "sleep")
+        told = 0
+        while True:
+            sleep(PERIOD)
+            last = self._slot.view[layout.HEARTBEAT]
+            if last != told and monotonic_ns() - last > self._limit and self._slot.view[layout.STATE] == layout.SERVING:
+                told = last
+                self._tell((monotonic_ns() - last) / 1e9)
+
+    def _tell(self, seconds: float) -> None:
+        frame = sys._current_frames().get(self._thread)
+        self._slot.view[layout.COUNTER["loop_blocked"]] += 1  # the loop, which else writes here, stands still
+        self._log.warning(
+            "loop_blocked",
+            method=self._method(frame),
+            seconds=round(seconds, 3),
+            advice="mark the method @thriftserver.blocking, so that it runs on a thread",
+            stack="".join(traceback.format_stack(frame, DEPTH)) if frame else "",
+        )
+
+    def _method(self, frame: FrameType | None) -> str | None:
+        """The outermost function of a handler on the stack, as ``Service.method``."""
+        found = None
+        while frame is not None:
+            found = self._codes.get(frame.f_code, found)
+            frame = frame.f_back
+        return found
+
+
+def _code(method: Method) -> tuple[CodeType, str] | None:
+    function: Any = method.target
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    return (code, f"{method.service}.{method.name}") if isinstance(code, CodeType) else None
+
+
+def stacks(fibers: Mapping[str, FrameType | None]) -> dict[str, str]:
+    """The stack of each frame, innermost last."""
+    return {name: "".join(traceback.format_stack(frame, DEPTH)) for name, frame in fibers.items() if frame is not None}
