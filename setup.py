@@ -1,5 +1,6 @@
 """Builds the native twins of the hot rooms; everything else about the package is in setup.cfg and pyproject.toml."""
 
+import os
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -49,7 +50,8 @@ def extensions() -> list[Extension]:
         "annotation_typing": False,
         "binding": False,
     }
-    made = cythonize(made, compiler_directives=directives, build_dir="build")
+    # Forced, because Cython looks for what a module depends on under the source's name, and ours have two.
+    made = cythonize(made, compiler_directives=directives, build_dir="build", force=True, nthreads=os.cpu_count() or 1)
     for extension in made:
         extension.optional = True  # no compiler: a pure install. Set here, because cythonize forgets it
     return made

@@ -7,15 +7,16 @@ from pathlib import Path
 import pytest
 
 from tests.support import ROOT
+from thriftserver.compiled import TWINS
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    room = ROOT / "thriftserver" / "codec"
-    compiled = list(room.glob("*.so"))
-    sources = [path for pattern in ("*.pyx", "*.pxd", "*.h") for path in room.glob(pattern)]
-    sources += [room / name for name in ("node.py", "walk.py", "message.py")]
+    house = ROOT / "thriftserver"
+    compiled = list(house.glob("*/*.so"))
+    sources = [path for pattern in ("*/*.pyx", "*/*.pxd", "*/*.h") for path in house.glob(pattern)]
+    sources += [house / f"{name.replace('.', '/')}.py" for name in TWINS]
     if compiled and min(map(_changed, compiled)) < max(map(_changed, sources)):
-        pytest.exit("the codec has changed since it was compiled: python setup.py build_ext --inplace --force", 2)
+        pytest.exit("sources have changed since they were compiled: python setup.py build_ext --inplace --force", 2)
 
 
 def _changed(path: Path) -> float:

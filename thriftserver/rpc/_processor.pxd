@@ -83,10 +83,10 @@ cdef class Processor:
     cdef public dict entries
     cdef public str default
     cdef public list services
-    @cython.locals(reply=Sink, seat=Seat, size=cython.Py_ssize_t)
+    @cython.locals(reply=Sink, seat=Seat, size=cython.Py_ssize_t, now=cython.longlong)
     cpdef object process(self, bytes frame, Py_ssize_t start=*)
-    @cython.locals(header=Header, entry=Entry, call=Call, kind=cython.int, size=cython.Py_ssize_t, started=cython.longlong, args=list, reply=Sink)
-    cdef Sink serve(self, Source source, Seat seat, str peer, bytes label, long long received)
+    @cython.locals(header=Header, entry=Entry, call=Call, kind=cython.int, size=cython.Py_ssize_t, args=list, reply=Sink)
+    cdef Sink serve(self, Source source, Seat seat, str peer, bytes label, long long received, long long started)
     @cython.locals(call=Call, entry=Entry, now=cython.longlong)
     cdef object settle(self, Seat seat, Py_ssize_t size, bint gone)
     cdef object observe(self, Call call)

@@ -143,16 +143,19 @@ class Processor:
         Raises WireError when not even the header can be read: there is nobody to answer, and no telling what follows.
         """
         seat = Seat()
-        reply = self.serve(new_source(frame, start), seat, "", bytes(64), clock())
+        now = clock()
+        reply = self.serve(new_source(frame, start), seat, "", bytes(64), now, now)
         size = 0 if reply is None else seal(reply)
         self.settle(seat, size, False)
         return None if reply is None else finish(reply)
 
-    def serve(self, source: Source, seat: Seat, peer: str, label: bytes, received: int) -> Sink | None:
+    def serve(
+        self, source: Source, seat: Seat, peer: str, label: bytes, received: int, started: int
+    ) -> Sink | None:
         """Run the call in ``source``; its reply, not sealed yet. ``settle`` must follow, whatever became of the reply.
 
-        ``label`` is the peer's name in exactly 64 bytes, ``received`` when the frame had arrived. Raises WireError as
-        ``process`` does.
+        ``label`` is the peer's name in exactly 64 bytes, ``received`` when the frame had arrived, ``started`` now.
+        Raises WireError as ``process`` does.
         """
         size = source.end - source.pos + 4
         header = take_header(source)
@@ -160,7 +163,6 @@ class Processor:
         kind = header.kind
         if entry is None or (kind != _CALL and kind != _ONEWAY):
             return self.refuse(header)
-        started = clock()
         call = Call.__new__(Call)
         call.service = entry.service
         call.method = entry.name

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from enum import IntEnum
 from functools import partial
+from sys import intern
 from typing import Any
 
 import msgspec
@@ -134,7 +135,7 @@ def _struct(struct: model.Struct) -> type:
     fields: list[tuple[str, Any, Any]] = []
     for field in struct.fields:
         value, factory = default_of(field)
-        fields.append((field.name, Any, value if factory is None else msgspec.field(default_factory=factory)))
+        fields.append((intern(field.name), Any, value if factory is None else msgspec.field(default_factory=factory)))
     return msgspec.defstruct(struct.name, fields, bases=(ThriftStruct,), namespace=_namespace(struct))
 
 

@@ -76,7 +76,7 @@ cdef class Connection(Member):
     @cython.locals(pump=Pump, length=cython.longlong)
     cdef object serve_held(self, Seat seat)
     cdef bint may_serve(self)
-    @cython.locals(pump=Pump, ticket=Ticket, reply=Sink, size=cython.Py_ssize_t, waited=cython.bint)
+    @cython.locals(pump=Pump, ticket=Ticket, reply=Sink, size=cython.Py_ssize_t, waited=cython.bint, now=cython.longlong)
     cdef object serve(self, Source source, Seat seat)
     @cython.locals(sent=cython.Py_ssize_t)
     cdef object send(self, Sink reply, Py_ssize_t size)

@@ -45,15 +45,19 @@ cdef class Pump:
     cdef public bint stalled
     cdef public bint kicked
     cdef long long polled
-    cdef readonly object queue
+    cdef list queue
+    cdef Py_ssize_t head
     cdef readonly list members
     cdef readonly dict partial
     cdef readonly dict blocked
     @cython.locals(count=cython.int, index=cython.int, now=cython.longlong, member=Member, fd=cython.int)
     cpdef object collect(self)
-    @cython.locals(processor=Processor, member=Member)
+    @cython.locals(processor=Processor, member=Member, queue=list)
     cpdef object turn(self, Seat seat)
     @cython.locals(limit=cython.longlong)
     cdef bint overdue(self, Member member)
+    @cython.locals(queue=list)
+    cdef object step(self)
+    cpdef Py_ssize_t waiting(self)
     cpdef object again(self, Member member)
     cpdef object look(self, Member member)

@@ -205,11 +205,12 @@ class Connection(Member):
             if self.order is None:
                 self.order = deque()
             self.order.append(ticket)
-        waited = clock() - self.received > PATIENT
+        now = clock()
+        waited = now - self.received > PATIENT
         seat.left = waited and not self.ending and not self.more and has_left(self.fd)
         self.running += 1
         try:
-            reply = pump.processor.serve(source, seat, self.peer, self.label, self.received)
+            reply = pump.processor.serve(source, seat, self.peer, self.label, self.received, now)
         except WireError as error:
             self.running -= 1
             self.fail(error, b"")

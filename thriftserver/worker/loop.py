@@ -137,7 +137,7 @@ class Loop:
         pump.kicked = False
         pump.stalled = False
         fibers.wake()
-        while pump.queue and not pump.stalled:
+        while pump.waiting() and not pump.stalled:
             fibers.wake()
         self.sweep.arm()
 
@@ -147,7 +147,7 @@ class Loop:
 
     def _pulse(self) -> None:
         self.beat()
-        self.processor.slot.put(layout.QUEUED, len(self.pump.queue))
+        self.processor.slot.put(layout.QUEUED, self.pump.waiting())
         if not self.pump.draining:
             self._even_out()
 
