@@ -20,3 +20,6 @@ cdef class Call:
     cdef public str outcome
     cdef public object error
     cdef public str error_id
+    cdef object entry
+    cdef int ending
+    cdef int kind

@@ -59,13 +59,8 @@ cdef class Entry:
 cdef class Seat:
     cdef public object fiber
     cdef public Call call
-    cdef public Entry entry
     cdef public bint expired
     cdef public bint left
-    cdef int record
-    cdef int outcome
-    cdef int kind
-    cdef bint silent
 
 cdef class Processor:
     cdef public Slot slot
@@ -85,21 +80,21 @@ cdef class Processor:
     cdef public list services
     @cython.locals(reply=Sink, seat=Seat, size=cython.Py_ssize_t, now=cython.longlong)
     cpdef object process(self, bytes frame, Py_ssize_t start=*)
-    @cython.locals(header=Header, entry=Entry, call=Call, kind=cython.int, size=cython.Py_ssize_t, args=list, reply=Sink)
+    @cython.locals(header=Header, entry=Entry, call=Call, kind=cython.int, size=cython.Py_ssize_t, args=list, reply=Sink, record=cython.int)
     cdef Sink serve(self, Source source, Seat seat, str peer, bytes label, long long received, long long started)
-    @cython.locals(call=Call, entry=Entry, now=cython.longlong)
-    cdef object settle(self, Seat seat, Py_ssize_t size, bint gone)
+    @cython.locals(entry=Entry, now=cython.longlong)
+    cdef object settle(self, Call call, Py_ssize_t size, bint gone)
     cdef object observe(self, Call call)
     @cython.locals(call=Call, entry=Entry)
     cdef Sink returned(self, Header header, Seat seat, object result)
     @cython.locals(call=Call, entry=Entry, reply=Sink)
     cdef Sink raised(self, Header header, Seat seat, object error)
     @cython.locals(size=cython.Py_ssize_t)
-    cdef Sink checked(self, Header header, Seat seat, Sink reply)
-    @cython.locals(call=Call)
-    cdef Sink internal(self, Header header, Seat seat, object error, int outcome)
-    cdef Sink shed(self, Header header, Seat seat)
-    cdef Sink late(self, Header header, Seat seat)
+    cdef Sink checked(self, Header header, Call call, Sink reply)
+    cdef Sink internal(self, Header header, Call call, object error, int outcome)
+    cdef Sink shed(self, Header header, Call call)
+    @cython.locals(entry=Entry)
+    cdef Sink late(self, Header header, Call call)
     cdef Sink refuse(self, Header header)
 
 cdef object application(object error)

@@ -21,9 +21,12 @@ class Call:
         "_headers",
         "args",
         "deadline",
+        "ending",
+        "entry",
         "error",
         "error_id",
         "finished",
+        "kind",
         "method",
         "oneway",
         "outcome",
@@ -53,6 +56,10 @@ class Call:
         self.outcome = ""
         self.error: BaseException | None = None
         self.error_id = ""
+        #: The processor's own: the method's entry, the outcome's number, which declared exception.
+        self.entry: Any = None
+        self.ending = 0
+        self.kind = -1
 
     @property
     def headers(self) -> dict[str, str]:

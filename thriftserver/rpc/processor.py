@@ -75,23 +75,18 @@ class Entry:
 
 
 class Seat:
-    """Where one call sits while it is served: what is known of it between ``serve`` and ``settle``.
+    """Where a call sits while it runs.
 
-    ``fiber`` is what the call runs in, and belongs to whoever made the seat. ``expired``: the deadline was raised in
-    it. ``left``: the caller is gone already.
+    ``fiber`` is what it runs in, and belongs to whoever made the seat. ``expired``: the deadline was raised in it.
+    ``left``: the caller is gone already. ``call`` is None when the message named no method.
     """
 
-    __slots__ = ("call", "entry", "expired", "fiber", "kind", "left", "outcome", "record", "silent")
+    __slots__ = ("call", "expired", "fiber", "left")
 
     def __init__(self, fiber: Any = None) -> None:
         self.fiber = fiber
-        self.call: Any = None  # Call, while there is one
-        self.entry: Any = None  # Entry
-        self.record = -1
-        self.outcome = 0
-        self.kind = -1
+        self.call: Any = None  # Call
         self.expired = False
-        self.silent = False
         self.left = False
 
 
@@ -146,19 +141,22 @@ class Processor:
         now = clock()
         reply = self.serve(new_source(frame, start), seat, "", bytes(64), now, now)
         size = 0 if reply is None else seal(reply)
-        self.settle(seat, size, False)
+        if seat.call is not None:
+            self.settle(seat.call, size, False)
         return None if reply is None else finish(reply)
 
-    def serve(
-        self, source: Source, seat: Seat, peer: str, label: bytes, received: int, started: int
-    ) -> Sink | None:
-        """Run the call in ``source``; its reply, not sealed yet. ``settle`` must follow, whatever became of the reply.
+    def serve(self, source: Source, seat: Seat, peer: str, label: bytes, received: int, started: int) -> Sink | None:
+        """Run the call in ``source``; its reply, not sealed yet.
+
+        ``settle`` must follow for the call that the seat holds then, whatever became of the reply.
 
         ``label`` is the peer's name in exactly 64 bytes, ``received`` when the frame had arrived, ``started`` now.
         Raises WireError as ``process`` does.
         """
         size = source.end - source.pos + 4
         header = take_header(source)
+        self.now = started
+        seat.call = None
         entry = self.entries.get(header.name)
         kind = header.kind
         if entry is None or (kind != _CALL and kind != _ONEWAY):
@@ -179,28 +177,27 @@ class Processor:
         call.outcome = ""
         call.error = None
         call.error_id = ""
+        call.entry = entry
+        call.ending = _SUCCESS
+        call.kind = -1
         seat.call = call
-        seat.entry = entry
         seat.expired = False
-        seat.kind = -1
-        seat.outcome = _SUCCESS
-        seat.silent = call.oneway
         header.name = entry.name
         if seat.left:
-            seat.outcome = _GONE
+            call.ending = _GONE
             return None
         if self.queue_timeout and started - received > self.queue_timeout:
-            return self.shed(header, seat)
+            return self.shed(header, call)
         if call.deadline and started > call.deadline:
-            return self.late(header, seat)
+            return self.late(header, call)
         try:
             args = take_args(entry.codec, source)
         except WireError as error:
-            seat.outcome = _BAD_REQUEST
+            call.ending = _BAD_REQUEST
             call.error = error
-            return None if seat.silent else put_error(header, error.type, str(error))
+            return None if call.oneway else put_error(header, error.type, str(error))
         call.args = args
-        seat.record = self.slot.begin(entry.number, header.seqid, size, received, started, label)
+        record = self.slot.begin(entry.number, header.seqid, size, received, started, label)
         self.active += 1
         try:
             result = run_within(
@@ -212,24 +209,20 @@ class Processor:
             reply = self.returned(header, seat, result)
         finally:
             self.active -= 1
-            self.slot.end(seat.record)
-        return self.checked(header, seat, reply)
+            self.slot.end(record)
+        return self.checked(header, call, reply)
 
-    def settle(self, seat: Seat, size: int, gone: bool) -> None:
+    def settle(self, call: Call, size: int, gone: bool) -> None:
         """The reply of ``size`` bytes has been handed to the kernel, or its peer was ``gone``: close the accounts."""
-        call = seat.call
-        if call is None:  # the message named no method
-            return
-        seat.call = None
         now = clock()
         self.now = now
-        if gone and seat.outcome == _SUCCESS:
-            seat.outcome = _GONE
-        entry = seat.entry
+        if gone and call.ending == _SUCCESS:
+            call.ending = _GONE
+        entry = call.entry
         self.slot.finish(
             entry.number,
-            seat.outcome,
-            seat.kind,
+            call.ending,
+            call.kind,
             now - call.received,
             call.started - call.received,
             call.request_bytes,
@@ -241,7 +234,7 @@ class Processor:
         if self.observers:
             call.finished = now
             call.reply_bytes = size
-            call.outcome = layout.OUTCOMES[seat.outcome]
+            call.outcome = layout.OUTCOMES[call.ending]
             self.observe(call)
 
     def observe(self, call: Call) -> None:
@@ -254,44 +247,44 @@ class Processor:
 
     def returned(self, header: Header, seat: Seat, result: Any) -> Sink | None:
         call = seat.call
-        entry = seat.entry
+        entry = call.entry
         if seat.expired or (call.deadline and clock() > call.deadline):
-            return self.late(header, seat)
-        if seat.silent:
+            return self.late(header, call)
+        if call.oneway:
             return None
         if result is None and not entry.void:
-            seat.outcome = _BAD_RESULT
+            call.ending = _BAD_RESULT
             return put_error(header, Application.MISSING_RESULT, f"{entry.name} returned no result")
         try:
             return put_result(entry.codec, header, result)
         except Exception as error:  # noqa: BLE001 - EncodeError, or whatever a foreign object's attributes raise
-            return self.internal(header, seat, error, _BAD_RESULT)
+            return self.internal(header, call, error, _BAD_RESULT)
 
     def raised(self, header: Header, seat: Seat, error: BaseException) -> Sink | None:
-        entry = seat.entry
         call = seat.call
+        entry = call.entry
         if seat.expired or isinstance(error, DeadlineExceeded):
-            return self.late(header, seat)
-        if seat.silent:
-            return self.internal(header, seat, error, _UNDECLARED)
+            return self.late(header, call)
+        if call.oneway:
+            return self.internal(header, call, error, _UNDECLARED)
         index = entry.method.plan.declared(error)
         if index is not None:
             try:
                 reply = put_declared(entry.codec, header, index, error)
             except Exception as problem:  # noqa: BLE001 - as in returned
-                return self.internal(header, seat, problem, _BAD_RESULT)
-            seat.outcome = _DECLARED
-            seat.kind = index
+                return self.internal(header, call, problem, _BAD_RESULT)
+            call.ending = _DECLARED
+            call.kind = index
             call.error = error
             return reply
         refusal = application(error)
         if refusal is not None:
-            seat.outcome = _APPLICATION
+            call.ending = _APPLICATION
             call.error = error
             return put_error(header, refusal.type, refusal.message)
-        return self.internal(header, seat, error, _UNDECLARED)
+        return self.internal(header, call, error, _UNDECLARED)
 
-    def checked(self, header: Header, seat: Seat, reply: Sink | None) -> Sink | None:
+    def checked(self, header: Header, call: Call, reply: Sink | None) -> Sink | None:
         """No reply is larger than a frame may be."""
         if reply is None:
             return None
@@ -299,34 +292,33 @@ class Processor:
         if size <= self.max_frame:
             return reply
         problem = EncodeError(f"the reply has {size} bytes, more than max-frame ({self.max_frame})")
-        return self.internal(header, seat, problem, _BAD_RESULT)
+        return self.internal(header, call, problem, _BAD_RESULT)
 
-    def internal(self, header: Header, seat: Seat, error: BaseException, outcome: int) -> Sink | None:
-        call = seat.call
-        seat.outcome = outcome
+    def internal(self, header: Header, call: Call, error: BaseException, outcome: int) -> Sink | None:
+        call.ending = outcome
         call.error = error
         call.error_id = uuid.uuid4().hex[:12]
         call.outcome = layout.OUTCOMES[outcome]
         self.on_failure(call)
-        if seat.silent:
+        if call.oneway:
             return None
         text = f"internal error, id {call.error_id}"
         if self.debug:
             text += f": {type(error).__name__}: {error}"
         return put_error(header, Application.INTERNAL_ERROR, text)
 
-    def shed(self, header: Header, seat: Seat) -> Sink | None:
-        seat.outcome = _SHED
-        if seat.silent:
+    def shed(self, header: Header, call: Call) -> Sink | None:
+        call.ending = _SHED
+        if call.oneway:
             return None
         return put_error(header, Application.LOADSHEDDING, "the server is overloaded; try again later")
 
-    def late(self, header: Header, seat: Seat) -> Sink | None:
-        seat.outcome = _TIMEOUT
-        if seat.silent:
+    def late(self, header: Header, call: Call) -> Sink | None:
+        call.ending = _TIMEOUT
+        if call.oneway:
             return None
-        seconds = seat.entry.timeout / 1e9
-        return put_error(header, Application.TIMEOUT, f"{seat.entry.name} took longer than its {seconds:g} s")
+        entry = call.entry
+        return put_error(header, Application.TIMEOUT, f"{entry.name} took longer than its {entry.timeout / 1e9:g} s")
 
     def refuse(self, header: Header) -> Sink | None:
         """Answer a message that names no method of ours, or is no request at all."""

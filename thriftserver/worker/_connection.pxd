@@ -4,6 +4,7 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 
 from thriftserver.codec._message cimport Header, put_error, take_header
 from thriftserver.codec._seam cimport Sink, Source, load32, new_source, recycle, seal, view_source
+from thriftserver.rpc._call cimport Call
 from thriftserver.rpc._processor cimport Seat, clock
 from thriftserver.worker._pump cimport Member, Pump
 
@@ -63,6 +64,8 @@ cdef class Connection(Member):
     cdef long long received
     cdef readonly long long since
     cdef readonly Sink unsent
+    cdef Call call
+    cdef bint deferred
     cdef Py_ssize_t offset
     cdef Py_ssize_t size
     cdef object order
@@ -76,8 +79,10 @@ cdef class Connection(Member):
     @cython.locals(pump=Pump, length=cython.longlong)
     cdef object serve_held(self, Seat seat)
     cdef bint may_serve(self)
-    @cython.locals(pump=Pump, ticket=Ticket, reply=Sink, size=cython.Py_ssize_t, waited=cython.bint, now=cython.longlong)
+    @cython.locals(pump=Pump, ticket=Ticket, reply=Sink, size=cython.Py_ssize_t, waited=cython.bint, now=cython.longlong, call=Call)
     cdef object serve(self, Source source, Seat seat)
+    @cython.locals(reply=Sink, call=Call)
+    cpdef object send_deferred(self)
     @cython.locals(sent=cython.Py_ssize_t)
     cdef object send(self, Sink reply, Py_ssize_t size)
     @cython.locals(ticket=Ticket)

@@ -24,6 +24,9 @@ cdef unsigned int _WATCHED
 cdef unsigned int _WRITABLE
 cdef int BATCH
 cdef long long NOTICE
+cdef int BURST
+cdef long long HASTE
+cdef int CAUTION
 
 cdef class Member:
     cdef public int fd
@@ -47,6 +50,9 @@ cdef class Pump:
     cdef long long polled
     cdef list queue
     cdef Py_ssize_t head
+    cdef list outbox
+    cdef long long burst_since
+    cdef int caution
     cdef readonly list members
     cdef readonly dict partial
     cdef readonly dict blocked
@@ -55,6 +61,9 @@ cdef class Pump:
     @cython.locals(processor=Processor, member=Member, queue=list)
     cpdef object turn(self, Seat seat)
     @cython.locals(limit=cython.longlong)
+    cdef bint may_defer(self)
+    @cython.locals(outbox=list)
+    cpdef object send_outbox(self)
     cdef bint overdue(self, Member member)
     @cython.locals(queue=list)
     cdef object step(self)

@@ -67,6 +67,8 @@ class Connection(Member):
     """
 
     __slots__ = (
+        "call",
+        "deferred",
         "ended",
         "ending",
         "held",
@@ -104,6 +106,9 @@ class Connection(Member):
         self.received = clock()
         self.since = self.received
         self.unsent: Any = None  # Sink
+        #: The reply waits in the pump's outbox; its call.
+        self.deferred = False
+        self.call: Any = None
         self.offset = 0
         self.size = 0
         self.order: deque[Ticket] | None = None
@@ -115,7 +120,7 @@ class Connection(Member):
             self.more = True
             if mask & _ENDING:
                 self.ending = True
-        if self.unsent is not None:
+        if self.unsent is not None and not self.deferred:
             self.flush()
         if self.fd < 0 or self.unsent is not None or self.running >= self.pump.pipeline:
             return  # whoever finishes looks again
@@ -216,6 +221,8 @@ class Connection(Member):
             self.fail(error, b"")
             return
         self.running -= 1
+        call = seat.call
+        seat.call = None
         size = 0 if reply is None else seal(reply)
         if ticket is not None:
             ticket.reply = reply
@@ -223,8 +230,29 @@ class Connection(Member):
             ticket.done = True
             self.send_in_order()
         elif reply is not None and self.fd >= 0:
+            if pump.may_defer() and not self.whole:
+                self.unsent = reply
+                self.size = size
+                self.call = call
+                self.deferred = True
+                pump.outbox.append(self)
+                return
             self.send(reply, size)
-        pump.processor.settle(seat, size, self.fd < 0)
+        if call is not None:
+            pump.processor.settle(call, size, self.fd < 0)
+
+    def send_deferred(self) -> None:
+        """Send the reply that waited for others to go with."""
+        reply = self.unsent
+        call = self.call
+        self.unsent = None
+        self.call = None
+        self.deferred = False
+        if self.fd >= 0:
+            self.send(reply, self.size)
+        if call is not None:
+            self.pump.processor.settle(call, self.size, self.fd < 0)
+        self.rest()
 
     def send(self, reply: Sink, size: int) -> None:
         """Send at once what the kernel takes; keep the rest until the descriptor is writable."""
