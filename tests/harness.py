@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
@@ -108,6 +109,14 @@ class Server:
             self._news.wait_for(lambda: happened() or not self._reader.is_alive(), PATIENCE)
             if not happened():
                 raise AssertionError(f"no {what}; exit {self.process.poll()}; {self.other}; {self.events[-20:]}")
+
+    def eventually(self, happened: Callable[[], bool], what: str) -> None:
+        """Wait for something that no line of the log tells."""
+        end = time.monotonic() + PATIENCE
+        while not happened():
+            assert self.process.poll() is None, f"no {what}: the server has ended"
+            assert time.monotonic() < end, f"no {what}"
+            time.sleep(0.01)
 
     def workers(self) -> list[int]:
         """Pids of the children that live now."""

@@ -74,21 +74,21 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}{': ' + text if text else ''}{_blame(error)}"
 
 
-def import_module(name: str, spec: str) -> ModuleType:
-    """Import a handler's module; tells a missing module from one that fails while it is imported."""
+def import_module(name: str, what: str) -> ModuleType:
+    """Import the module of ``what``; tells a missing module from one that fails while it is imported."""
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
             where = os.getcwd()
             raise HandlerError(
-                f"handler {spec}: there is no module {error.name!r}; looked in {where} and the Python path"
+                f"{what}: there is no module {error.name!r}; looked in {where} and the Python path"
             ) from None
-        raise HandlerError(f"handler {spec}: importing {name} failed: {describe(error)}") from error
+        raise HandlerError(f"{what}: importing {name} failed: {describe(error)}") from error
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:  # a module may raise anything while it is imported, SystemExit too
-        raise HandlerError(f"handler {spec}: importing {name} failed: {describe(error)}") from error
+        raise HandlerError(f"{what}: importing {name} failed: {describe(error)}") from error
 
 
 def load(spec: str) -> Any:
@@ -102,7 +102,7 @@ def load(spec: str) -> Any:
     module_name, colon, path = spec.partition(":")
     if not module_name or (colon and not path) or not all(part.isidentifier() for part in module_name.split(".")):
         raise HandlerError(f"handler {spec!r}: write pkg.mod:Class, pkg.mod:instance, pkg.mod:factory or pkg.mod")
-    target = _find(spec, module_name, path)
+    target = _find(f"handler {spec}", module_name, path)
     if colon and (inspect.isclass(target) or inspect.isroutine(target)):
         return call_user(target, f"handler {spec}: {path}()")
     return target
@@ -115,7 +115,7 @@ def load_middleware(spec: str) -> Callable[..., Any]:
     module_name, _, path = spec.partition(":")
     if not module_name or not path:
         raise HandlerError(f"middleware {spec!r}: write pkg.mod:object")
-    target = _find(spec, module_name, path)
+    target = _find(f"middleware {spec}", module_name, path)
     if inspect.isclass(target):
         target = call_user(target, f"middleware {spec}: {path}()")
     if not callable(target):
@@ -123,9 +123,9 @@ def load_middleware(spec: str) -> Callable[..., Any]:
     return target  # type: ignore[no-any-return]
 
 
-def _find(spec: str, module_name: str, path: str) -> Any:
+def _find(what: str, module_name: str, path: str) -> Any:
     """What a dotted path leads to in a module; the module itself without one."""
-    target: Any = import_module(module_name, spec)
+    target: Any = import_module(module_name, what)
     if not path:
         return target
     owner = module_name
@@ -136,7 +136,7 @@ def _find(spec: str, module_name: str, path: str) -> Any:
             public = [known for known in dir(target) if not known.startswith("_")]
             close = get_close_matches(name, public, 1)
             hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise HandlerError(f"handler {spec}: {owner} has no {name!r}{hint}") from None
+            raise HandlerError(f"{what}: {owner} has no {name!r}{hint}") from None
         owner += f".{name}"
     return target
 

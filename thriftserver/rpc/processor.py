@@ -168,6 +168,7 @@ class Processor:
         call.peer = peer
         call.oneway = entry.oneway or kind == _ONEWAY
         call.args = NOTHING
+        call._headers = None
         call.received = received
         call.started = started
         call.finished = 0

@@ -271,8 +271,11 @@ class Connection(Member):
 
     def send_in_order(self) -> None:
         order = self.order
-        while order and order[0].done and self.unsent is None and self.fd >= 0:
-            ticket = order.popleft()
+        while order and self.unsent is None and self.fd >= 0:
+            ticket = order[0]
+            if not ticket.done:
+                return
+            order.popleft()
             if ticket.reply is not None:
                 self.send(ticket.reply, ticket.size)
 

@@ -1,0 +1,335 @@
+"""Limits, threads, pipelining, middleware: what keeps one caller from harming the others, compiled and pure."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import struct
+from pathlib import Path
+
+import pytest
+
+from tests.harness import PATIENCE, Server
+from tests.server.raw import REPLY, Answer, Peer, field, i32, message, text
+
+IDL = """
+service Demo {
+  i32 add(1: i32 a, 2: i32 b)
+  string wait(1: string name)
+  string stubborn(1: string name)
+  string brief(1: string name) (thriftserver.timeout = "150ms")
+  string block(1: string name) (thriftserver.blocking)
+  string decorated(1: string name)
+  string spin(1: double seconds)
+  string big(1: i32 size)
+  i32 pid()
+  string who()
+}
+"""
+
+HANDLER = """
+import json, os, pathlib, sys, threading, time
+import thriftserver
+from thriftserver.errors import DeadlineExceeded
+
+
+def tell(event, **facts):
+    print(json.dumps({"event": event, "level": "debug", **facts}), file=sys.stderr, flush=True)
+
+
+def until(name):
+    tell("waiting", name=name, thread=threading.current_thread() is threading.main_thread())
+    while not pathlib.Path(name).exists():
+        time.sleep(0.005)
+    return name
+
+
+class Impl:
+    def add(self, a, b): return a + b
+
+    def wait(self, name):
+        try:
+            return until(name)
+        except DeadlineExceeded:
+            tell("expired", name=name)
+            raise
+
+    def stubborn(self, name):
+        try:
+            return until(name)
+        except BaseException:
+            return "nevertheless"
+
+    def brief(self, name): return until(name)
+
+    def block(self, name):
+        os.stat(".")
+        call = thriftserver.current_call()
+        tell("blocking", ident=threading.get_native_id(), pid=os.getpid(), method=call.method, peer=call.peer)
+        return until(name)
+
+    @thriftserver.blocking
+    def decorated(self, name):
+        tell("blocking", ident=threading.get_native_id(), pid=os.getpid(), method="decorated")
+        raise ValueError("from a thread")
+
+    def spin(self, seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            sum(range(1000))
+        return "spun"
+
+    def big(self, size): return "x" * size
+    def pid(self): return os.getpid()
+    def who(self):
+        call = thriftserver.current_call()
+        return f"{call.service}.{call.method} {call.seqid} {call.peer} {call.headers}"
+
+
+def outer(call, proceed):
+    call.headers["trail"] = "outer"
+    return proceed()
+
+
+class Inner:
+    def __call__(self, call, proceed):
+        call.headers["trail"] += " inner"
+        if call.method == "add" and call.args == [0, 0]:
+            return -1
+        return proceed()
+"""
+
+ARGS = ("--idl", "limits.thrift", "--handler", "limits:Impl")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "limits.thrift").write_text(IDL)
+    (tmp_path / "limits.py").write_text(HANDLER)
+    return tmp_path
+
+
+@pytest.fixture(params=["native", "pure"])
+def env(request: pytest.FixtureRequest) -> dict[str, str]:
+    return {"THRIFTSERVER_PURE": "1" if request.param == "pure" else ""}
+
+
+def named(method: str, name: str, seqid: int = 7) -> bytes:
+    return message(method, field(11, 1, text(name)) + b"\0", seqid=seqid)
+
+
+def add(a: int, b: int, seqid: int = 7) -> bytes:
+    return message("add", field(8, 1, i32(a)) + field(8, 2, i32(b)) + b"\0", seqid=seqid)
+
+
+def said(answer: Answer | None) -> str:
+    """The string result of an answer."""
+    assert answer is not None
+    assert answer.kind == REPLY, answer
+    return answer.body[7:-1].decode()
+
+
+def test_a_call_past_its_deadline_is_answered_and_its_handler_told(folder: Path, env: dict[str, str]) -> None:
+    with Server(*ARGS, "--request-timeout", "300ms", cwd=folder, env=env) as server:
+        with Peer(server) as slow, Peer(server) as other:
+            slow.send(named("wait", "never"))
+            server.wait("waiting", name="never")
+            assert other.ask(add(1, 1)) is not None  # others go on
+            answer = slow.answer()
+            assert answer is not None
+            assert (answer.type, answer.message) == (12, "wait took longer than its 0.3 s")
+            server.wait("expired", name="never")
+            answer = slow.ask(named("stubborn", "never"))  # one that will not be told
+            assert answer is not None
+            assert answer.type == 12
+            answer = slow.ask(message("spin", field(4, 1, struct.pack(">d", 0.4)) + b"\0"))  # one that cannot be
+            assert answer is not None
+            assert answer.type == 12
+            assert slow.ask(add(1, 2)) is not None
+
+
+def test_a_method_s_own_limit_comes_from_the_idl_or_the_options(folder: Path) -> None:
+    options = ("--method-timeout", "wait=200ms", "--method-timeout", "Demo.add=1s")
+    with Server(*ARGS, *options, cwd=folder) as server, Peer(server) as peer:
+        for method, limit in (("brief", "0.15 s"), ("wait", "0.2 s")):
+            answer = peer.ask(named(method, "never"))
+            assert answer is not None
+            assert (answer.type, answer.message) == (12, f"{method} took longer than its {limit}")
+        (folder / "now").touch()
+        assert said(peer.ask(named("stubborn", "now"))) == "now"
+
+
+def test_calls_above_max_inflight_wait_and_are_refused_when_they_waited_too_long(
+    folder: Path, env: dict[str, str]
+) -> None:
+    options = ("--max-inflight", "2", "--queue-timeout", "300ms")
+    with Server(*ARGS, *options, cwd=folder, env=env) as server:
+        busy = [Peer(server) for _ in range(2)]
+        for number, each in enumerate(busy):
+            each.send(named("wait", f"go{number}"))
+            server.wait("waiting", name=f"go{number}")
+        with Peer(server) as late, Peer(server) as later:
+            answer = late.ask(add(1, 1))
+            assert answer is not None
+            assert (answer.type, answer.message) == (11, "the server is overloaded; try again later")
+            later.send(add(2, 2))
+            (folder / "go0").touch()
+            answer = later.answer()
+            assert answer is not None
+            assert answer.kind == REPLY
+        (folder / "go1").touch()
+        for each in busy:
+            assert said(each.answer()).startswith("go")
+            each.sock.close()
+
+
+def test_the_call_of_a_caller_who_has_left_is_not_run(folder: Path, env: dict[str, str]) -> None:
+    with Server(*ARGS, "--max-inflight", "1", cwd=folder, env=env) as server:
+        with Peer(server) as busy, Peer(server) as last:
+            busy.send(named("wait", "go"))
+            server.wait("waiting", name="go")
+            gone = Peer(server)
+            gone.send(named("wait", "go too"))
+            assert_queued(server, 1)
+            gone.sock.close()
+            last.send(add(1, 2))
+            assert_queued(server, 2)
+            (folder / "go").touch()
+            assert said(busy.answer()) == "go"
+            answer = last.answer()
+            assert answer is not None
+            assert answer.kind == REPLY
+        assert not server.found("waiting", name="go too")
+
+
+def assert_queued(server: Server, count: int) -> None:
+    """Wait until the worker has noticed so many calls that it cannot run yet."""
+    # What a worker has not read stays in the kernel; connections with bytes to read are what it has noticed.
+    port = f":{server.port:04X}"
+
+    def unread() -> int:
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        return sum(1 for row in rows if row[1].endswith(port) and row[3] in ("01", "08") and int(row[4][9:], 16) > 0)
+
+    server.eventually(lambda: unread() >= count, f"{count} calls that wait")
+
+
+def test_a_peer_that_does_not_read_is_dropped(folder: Path, env: dict[str, str]) -> None:
+    with Server(*ARGS, "--write-timeout", "300ms", cwd=folder, env=env) as server, Peer(server) as deaf:
+        request = message("big", field(8, 1, i32(8_000_000)) + b"\0")
+        deaf.send(request)
+        assert server.wait("connection_closed", peer=deaf.name)["reason"] == "write_timeout"
+        with Peer(server) as other:
+            assert other.ask(add(1, 1)) is not None
+
+
+def test_a_peer_that_reads_slowly_is_not_dropped(folder: Path) -> None:
+    with Server(*ARGS, "--write-timeout", "400ms", cwd=folder) as server, Peer(server) as slow:
+        slow.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        slow.send(message("big", field(8, 1, i32(12_000_000)) + b"\0"))
+        size = struct.unpack(">i", slow.exactly(4))[0]
+        while size > 0:  # far slower than the server sends, though never still
+            size -= len(slow.sock.recv(min(size, 200_000)))
+            server.until(lambda: True, "a moment")
+        assert not server.found("connection_closed")
+
+
+def test_an_idle_connection_is_closed(folder: Path, env: dict[str, str]) -> None:
+    with Server(*ARGS, "--idle-timeout", "300ms", cwd=folder, env=env) as server, Peer(server) as idle:
+        assert idle.ask(add(1, 1)) is not None
+        assert idle.rest() == b""
+
+
+def test_several_calls_of_one_connection_run_at_once_and_are_answered_in_order(
+    folder: Path, env: dict[str, str]
+) -> None:
+    with Server(*ARGS, "--pipeline", "3", cwd=folder, env=env) as server, Peer(server) as peer:
+        peer.send(named("wait", "first", 1) + named("wait", "second", 2) + add(3, 3, 3) + named("wait", "fourth", 4))
+        server.wait("waiting", name="first")
+        server.wait("waiting", name="second")
+        server.wait("waiting", name="fourth")  # the third is done, and waits for its turn to be told
+        (folder / "fourth").touch()
+        (folder / "second").touch()
+        peer.sock.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            peer.sock.recv(1)
+        peer.sock.settimeout(PATIENCE)
+        (folder / "first").touch()
+        answers = [peer.answer() for _ in range(4)]
+        assert [each.seqid for each in answers if each] == [1, 2, 3, 4]
+
+
+def test_blocking_methods_run_on_threads(folder: Path, env: dict[str, str]) -> None:
+    with Server(*ARGS, "--threads", "2", cwd=folder, env=env) as server, Peer(server) as first, Peer(server) as second:
+        first.send(named("block", "go"))
+        line = server.wait("blocking", method="block")
+        assert line["ident"] != line["pid"]
+        assert line["peer"] == first.name
+        assert second.ask(add(1, 1)) is not None
+        answer = second.ask(named("decorated", ""))
+        assert answer is not None
+        assert answer.type == 6
+        assert "from a thread" in server.wait("handler_failed", method="decorated")["traceback"]
+        assert server.found("blocking", method="decorated")[0]["ident"] != line["pid"]
+        (folder / "go").touch()
+        assert said(first.answer()) == "go"
+
+
+def test_a_blocked_loop_is_told_with_its_method_and_stack(folder: Path, env: dict[str, str]) -> None:
+    with Server(*ARGS, cwd=folder, env=env) as server, Peer(server) as peer:
+        assert peer.ask(add(1, 1)) is not None
+        peer.send(message("spin", field(4, 1, struct.pack(">d", 2.5)) + b"\0"))
+        line = server.wait("loop_blocked")
+        assert line["method"] == "Demo.spin"
+        assert "sum(range(1000))" in line["stack"] or "in spin" in line["stack"]
+        assert said(peer.answer()) == "spun"
+        assert len(server.found("loop_blocked")) == 1
+
+
+def test_without_monkey_patching_a_wait_blocks(folder: Path) -> None:
+    with Server(*ARGS, "--no-monkey-patch", cwd=folder) as server, Peer(server) as waits, Peer(server) as other:
+        waits.send(named("wait", "go"))
+        server.wait("waiting", name="go")
+        other.send(add(1, 1))
+        other.sock.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            other.answer()
+        other.sock.settimeout(PATIENCE)
+        (folder / "go").touch()
+        assert said(waits.answer()) == "go"
+        assert other.answer() is not None
+
+
+def test_middleware_from_the_command_line(folder: Path, env: dict[str, str]) -> None:
+    options = ("--middleware", "limits:outer", "--middleware", "limits:Inner")
+    with Server(*ARGS, *options, cwd=folder, env=env) as server, Peer(server) as peer:
+        assert said(peer.ask(message("who", seqid=-5))) == f"Demo.who -5 {peer.name} {{'trail': 'outer inner'}}"
+        answer = peer.ask(add(0, 0))
+        assert answer is not None
+        assert answer.body == field(8, 0, i32(-1)) + b"\0"
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("limits:absent", "limits has no 'absent'"),
+        ("limits", "write pkg.mod:object"),
+        ("limits:IDL", "middleware limits:IDL"),
+    ],
+)
+def test_middleware_that_cannot_be_loaded_is_one_message(folder: Path, spec: str, said: str) -> None:
+    with Server(*ARGS, "--middleware", spec, cwd=folder, ready=False) as server:
+        assert server.exit_code() == 4
+        assert said in " ".join(server.other)
+
+
+def test_stacks_of_what_runs_are_told_when_asked_for(folder: Path, env: dict[str, str]) -> None:
+    with Server(*ARGS, cwd=folder, env=env) as server, Peer(server) as peer:
+        peer.send(named("wait", "go", 12))
+        server.wait("waiting", name="go")
+        os.kill(server.workers()[0], signal.SIGWINCH)
+        line = server.wait("stack", method="wait", seqid=12)
+        assert "in until" in line["stack"]
+        (folder / "go").touch()
+        assert said(peer.answer()) == "go"
