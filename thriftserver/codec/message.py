@@ -23,7 +23,7 @@ except ImportError:  # needed to compile this file, not to run it
     from thriftserver import uncompiled as cython
 
 if not cython.compiled:
-    from thriftserver.codec.node import Node, skip, take_length
+    from thriftserver.codec.node import Node, skip
     from thriftserver.codec.seam import (
         Sink,
         Source,
@@ -39,6 +39,7 @@ if not cython.compiled:
         take_bytes,
         take_i16,
         take_i32,
+        take_length,
         take_name,
         take_u8,
     )
