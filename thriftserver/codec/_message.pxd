@@ -31,6 +31,11 @@ cdef class Header:
     cdef public Py_ssize_t body
 
 @cython.final
+cdef class Tally:
+    cdef public Py_ssize_t skipped, repeated, misordered, trailing
+    cdef int add(self, Source source) except -1
+
+@cython.final
 cdef class Method:
     cdef Fields args
     cdef list members
@@ -61,8 +66,8 @@ cdef int _open(Sink sink, bint strict, int kind, str name, int seqid) except -1
 cdef int _put_member(Sink sink, Member member, object value) except -1
 cdef object _read_member(Source source, Member member)
 
-@cython.locals(method=Method)
-cpdef object decode_args(object plan, object frame, Py_ssize_t body)
+@cython.locals(source=Source)
+cpdef object decode_args(object plan, object frame, Py_ssize_t body, Tally tally=*)
 cpdef object encode_result(object plan, Header header, object value)
 cpdef object encode_declared(object plan, Header header, Py_ssize_t index, object exc)
 @cython.locals(sink=Sink)

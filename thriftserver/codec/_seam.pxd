@@ -18,7 +18,7 @@ cdef extern from "seam.h":
     bint is_ascii(object text)
     const char *text_utf8(object text, Py_ssize_t *size) except NULL
     const char *ascii_utf8(object text, Py_ssize_t *size)
-    bint exact_int(object value)
+    bint plain_int(object value)
     bint exact_float(object value)
     double float_of(object value)
     long long int_of(object value, int *overflow) except? -1
@@ -201,7 +201,7 @@ cdef inline int put_sized(Sink sink, const char *data, Py_ssize_t size) except -
 cdef inline bint put_i8(Sink sink, object value) except -1:
     cdef int overflow = 0
     cdef long long n
-    if not exact_int(value):
+    if not plain_int(value):
         value = integer(value)
         if value is None:
             return False
@@ -214,7 +214,7 @@ cdef inline bint put_i8(Sink sink, object value) except -1:
 cdef inline bint put_i16(Sink sink, object value) except -1:
     cdef int overflow = 0
     cdef long long n
-    if not exact_int(value):
+    if not plain_int(value):
         value = integer(value)
         if value is None:
             return False
@@ -229,7 +229,7 @@ cdef inline bint put_i16(Sink sink, object value) except -1:
 cdef inline bint put_i32(Sink sink, object value) except -1:
     cdef int overflow = 0
     cdef long long n
-    if not exact_int(value):
+    if not plain_int(value):
         value = integer(value)
         if value is None:
             return False
@@ -242,7 +242,7 @@ cdef inline bint put_i32(Sink sink, object value) except -1:
 cdef inline bint put_i64(Sink sink, object value) except -1:
     cdef int overflow = 0
     cdef long long n
-    if not exact_int(value):
+    if not plain_int(value):
         value = integer(value)
         if value is None:
             return False

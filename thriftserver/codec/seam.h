@@ -72,6 +72,30 @@ static inline void store_double(char *at, double d) {
 
 /* ---- texts and numbers ---- */
 
+#define SHORT 64
+/* A str of Latin letters from UTF-8, or NULL (and no exception) when there is anything else in it: CPython's decoder is
+   general, and slow to start for the few bytes of a name. */
+static inline PyObject *new_latin(const char *at, Py_ssize_t size) {
+    Py_ssize_t wide = 0;
+    for (Py_ssize_t i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)at[i];
+        if (c < 0x80) continue;
+        if ((c != 0xC2 && c != 0xC3) || ++i == size || ((unsigned char)at[i] & 0xC0) != 0x80) return NULL;
+        wide++;
+    }
+    if (wide == 0 || size - wide < 2) return NULL; /* texts of one letter are shared, CPython knows where */
+    PyObject *text = PyUnicode_New(size - wide, 255);
+    if (text == NULL) {
+        PyErr_Clear();
+        return NULL;
+    }
+    Py_UCS1 *to = PyUnicode_1BYTE_DATA(text);
+    for (Py_ssize_t i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)at[i];
+        *to++ = c < 0x80 ? c : (Py_UCS1)(c << 6 | ((unsigned char)at[++i] & 0x3F));
+    }
+    return text;
+}
 /* A str from UTF-8; None (and no exception) when it is not UTF-8. ASCII, the common case, is copied as it is. */
 static inline PyObject *new_text(const char *at, Py_ssize_t size) {
     Py_ssize_t i = 0;
@@ -86,7 +110,9 @@ static inline PyObject *new_text(const char *at, Py_ssize_t size) {
         if (text != NULL) memcpy(PyUnicode_DATA(text), at, (size_t)size);
         return text;
     }
-    PyObject *text = PyUnicode_DecodeUTF8(at, size, NULL);
+    PyObject *text = size <= SHORT ? new_latin(at, size) : NULL;
+    if (text != NULL) return text;
+    text = PyUnicode_DecodeUTF8(at, size, NULL);
     if (text == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
         PyErr_Clear();
         Py_RETURN_NONE;
@@ -113,7 +139,10 @@ static inline const char *ascii_utf8(PyObject *text, Py_ssize_t *size) {
     return (const char *)PyUnicode_DATA(text);
 }
 static inline const char *text_utf8(PyObject *text, Py_ssize_t *size) { return PyUnicode_AsUTF8AndSize(text, size); }
-static inline int exact_int(PyObject *value) { return PyLong_CheckExact(value); }
+/* An int or of a subclass, as members of enums are; what a subclass says of itself does not matter, as in operator.index. */
+static inline int plain_int(PyObject *value) {
+    return PyLong_CheckExact(value) || (PyLong_Check(value) && !PyBool_Check(value));
+}
 static inline int exact_float(PyObject *value) { return PyFloat_CheckExact(value); }
 static inline double float_of(PyObject *value) { return PyFloat_AS_DOUBLE(value); }
 static inline long long int_of(PyObject *value, int *overflow) { return PyLong_AsLongLongAndOverflow(value, overflow); }
