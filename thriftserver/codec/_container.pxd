@@ -23,7 +23,7 @@ cdef class Map(Node):
     cdef bint frozen
     @cython.locals(key=Node, element=Node, key_code=cython.int, code=cython.int, size=cython.int, index=cython.int, known=cython.bint, items=dict)
     cdef object read(self, Source source)
-    @cython.locals(key=Node, element=Node, index=cython.Py_ssize_t, known=cython.bint)
+    @cython.locals(key=Node, element=Node, index=cython.Py_ssize_t, size=cython.Py_ssize_t, known=cython.bint)
     cdef int write_items(self, Sink sink, dict items) except -1
 
 cdef object map_step(Py_ssize_t index, bint known, object name)

@@ -150,13 +150,17 @@ class Map(Node):
         element = self.element
         put_u8(sink, key.wire)
         put_u8(sink, element.wire)
-        put_size(sink, len(items))
+        size = len(items)
+        put_size(sink, size)
         nest(sink)
         index = 0
         name = None
         known = False
         try:
             for name, item in items.items():
+                if index == size:
+                    index = -1
+                    break
                 known = False
                 key.write(sink, name)
                 known = True
@@ -165,6 +169,12 @@ class Map(Node):
         except Fault as fault:
             fault.steps.append(map_step(index, known, name))
             raise
+        except RuntimeError:  # of the iteration, unless some attribute raised it
+            if index < size == len(items):
+                raise
+            index = -1
+        if index != size:
+            raise Fault("changed its size while it was written")
         sink.depth -= 1
 
 
