@@ -13,16 +13,21 @@ import pytest
 
 from tests.support import ROOT, need
 
+#: setup.py as it stands, but for the codec alone and with sanitizers.
 _BUILD = """
-import setuptools
-from setuptools._distutils.core import run_setup
-build = run_setup("setup.py", ["-q", "build_ext", "--inplace", "--force", "-j2"], "commandline")
-build.ext_modules = [each for each in build.ext_modules if each.name.startswith("thriftserver.codec.")]
-for each in build.ext_modules:
-    each.optional = False
-    each.extra_compile_args += ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined"]
-    each.extra_link_args += ["-fsanitize=address,undefined"]
-build.run_commands()
+import runpy, sys, setuptools
+
+def setup(ext_modules, plain=setuptools.setup, **more):
+    codec = [each for each in ext_modules if each.name.startswith("thriftserver.codec.")]
+    for each in codec:
+        each.optional = False
+        each.extra_compile_args += ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined"]
+        each.extra_link_args += ["-fsanitize=address,undefined"]
+    plain(ext_modules=codec, **more)
+
+setuptools.setup = setup
+sys.argv[1:] = ["-q", "build_ext", "--inplace", "--force", "-j2"]
+runpy.run_path("setup.py", run_name="__main__")
 """
 
 
