@@ -14,15 +14,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.codec import strategies
-from tests.codec.schemas import enum, field, struct
+from tests.codec.schemas import ALL, NOT_FOUND, POINT, enum, field, function, struct
 from tests.support import need
 from thriftserver import wire
+from thriftserver.codec.plan import method_plan
 from thriftserver.schema import model
 from thriftserver.schema.classes import class_of
 
 try:
     from thrift.protocol import fastbinary
+    from thrift.protocol.TBase import TBase
     from thrift.protocol.TBinaryProtocol import TBinaryProtocolAccelerated
+    from thrift.Thrift import TException
     from thrift.transport.TTransport import TMemoryBuffer
 except ImportError:
     fastbinary = None
@@ -92,6 +95,27 @@ def test_random_schemas_are_the_same_to_apache(both: tuple[ModuleType, ModuleTyp
     value = data.draw(strategies.values(schema))
     for codec in both:
         agree(codec, schema, value)
+
+
+def test_values_of_generated_classes_encode_unchanged(codec: ModuleType) -> None:
+    need(fastbinary, "Apache's library with its C extension (pip install thrift)")
+
+    class Point(TBase):  # type: ignore[misc, unused-ignore]
+        thrift_spec = spec_of(POINT)[1][1]
+
+        def __init__(self, x: Any = None, y: Any = None) -> None:
+            self.x, self.y = x, y
+
+    class NotFound(TException):  # type: ignore[misc, unused-ignore]
+        message, code, hints = "gone", 5, None
+
+    ours = class_of(ALL)(point=class_of(POINT)(1, 2))
+    assert codec.encode_struct(class_of(ALL)(point=Point(1, 2))) == codec.encode_struct(ours)
+    plan = method_plan(function("get", None, (), [field(1, "missing", NOT_FOUND)]))
+    assert plan.declared(NotFound()) == 0
+    frame = codec.encode_declared(plan, codec.Header("get", wire.CALL, 1), 0, NotFound())
+    with pytest.raises(class_of(NOT_FOUND), match="gone"):
+        codec.decode_reply(plan, frame, codec.read_header(frame, 4))
 
 
 @pytest.mark.parametrize("value", [-0.0, float("inf"), 5e-324])
