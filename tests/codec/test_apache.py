@@ -107,13 +107,13 @@ def test_values_of_generated_classes_encode_unchanged(codec: ModuleType) -> None
             self.x, self.y = x, y
 
     class NotFound(TException):  # type: ignore[misc, unused-ignore]
-        message, code, hints = "gone", 5, None
+        code, hints = 5, None
 
     ours = class_of(ALL)(point=class_of(POINT)(1, 2))
     assert codec.encode_struct(class_of(ALL)(point=Point(1, 2))) == codec.encode_struct(ours)
     plan = method_plan(function("get", None, (), [field(1, "missing", NOT_FOUND)]))
-    assert plan.declared(NotFound()) == 0
-    frame = codec.encode_declared(plan, codec.Header("get", wire.CALL, 1), 0, NotFound())
+    assert plan.declared(NotFound("gone")) == 0
+    frame = codec.encode_declared(plan, codec.Header("get", wire.CALL, 1), 0, NotFound("gone"))
     with pytest.raises(class_of(NOT_FOUND), match="gone"):
         codec.decode_reply(plan, frame, codec.read_header(frame, 4))
 
