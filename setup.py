@@ -16,6 +16,7 @@ except ImportError:  # a pure install: slower, otherwise the same
 SOURCES = {
     "codec._seam": "_seam.pyx",
     "codec._node": "node.py",
+    "codec._container": "container.py",
     "codec._walk": "walk.py",
     "codec._message": "message.py",
     "scoreboard._slot": "slot.py",

@@ -130,8 +130,7 @@ def test_no_import_cycles() -> None:
 
 def test_rooms_are_of_a_size_to_read() -> None:
     for path in FILES:
-        limit = 800 if path == PACKAGE / "codec" / "walk.py" else 420  # one fat room, where the machine lives
-        assert len(path.read_text().splitlines()) <= limit, path
+        assert len(path.read_text().splitlines()) <= 420, path
 
 
 def test_every_room_says_what_it_is_for() -> None:

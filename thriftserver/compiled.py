@@ -14,6 +14,7 @@ from typing import Any, Final
 #: What is compiled; ``codec.message`` has its twin in ``codec._message``.
 TWINS: Final = (
     "codec.node",
+    "codec.container",
     "codec.walk",
     "codec.message",
     "scoreboard.slot",

@@ -25,9 +25,9 @@ def enums(draw: Any) -> model.Enum:
 
 
 @st.composite
-def structs(draw: Any, types: Any, kind: str | None = None) -> model.Struct:
+def structs(draw: Any, types: Any, kind: str | None = None, least: int = -32768, most: int = 32767) -> model.Struct:
     kind = kind or draw(st.sampled_from(("struct", "struct", "struct", "union", "exception")))
-    ids = draw(st.lists(st.integers(-32768, 32767), min_size=1 if kind == "union" else 0, max_size=6, unique=True))
+    ids = draw(st.lists(st.integers(least, most), min_size=1 if kind == "union" else 0, max_size=6, unique=True))
     fields = []
     for index, id in enumerate(ids):
         required = (

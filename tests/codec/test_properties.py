@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from types import ModuleType
 from typing import Any
 
@@ -10,7 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.codec import strategies
-from tests.codec.schemas import ALL, TREE, all_values
+from tests.codec.schemas import ALL, all_values
+from tests.codec.soak import mutants, survive
+from tests.support import ROOT
 from thriftserver.errors import EncodeError, WireError
 from thriftserver.schema.classes import class_of
 
@@ -94,61 +98,26 @@ _anything = st.recursive(
 )
 
 
-def mutants(seed: int, count: int) -> Any:
-    """Damaged forms of two rich structs, always the same for one seed."""
-    import random
-
-    from thriftserver.codec.message import encode_struct
-
-    tree = class_of(TREE)
-    deep = tree(1)
-    for level in range(20):
-        deep = tree(level, deep if level % 2 else None, [deep] if level % 3 else None, {"x": tree(2)})
-    dice = random.Random(seed)
-    samples = [(class_of(ALL), encode_struct(all_values())), (tree, encode_struct(deep))]
-    for _ in range(count):
-        cls, raw = dice.choice(samples)
-        damaged = bytearray(raw)
-        for _ in range(dice.randint(1, 4)):
-            start = dice.randrange(len(damaged))
-            kind = dice.randrange(4)
-            if kind == 0:
-                damaged[start] = dice.choice(
-                    (0, 1, 2, 8, 11, 12, 13, 14, 15, 16, 17, 127, 128, 255, dice.randrange(256))
-                )
-            elif kind == 1:
-                del damaged[start : start + dice.randint(1, 8)]
-            elif kind == 2:
-                damaged[start:start] = dice.randbytes(dice.randint(1, 8))
-            else:
-                damaged[start : start + 4] = dice.choice((b"\x7f\xff\xff\xff", b"\xff\xff\xff\xff", b"\0\0\0\x05"))
-            damaged = damaged or bytearray(1)
-        yield cls, bytes(damaged)
-
-
-def _survive(codec: ModuleType, seed: int, count: int) -> int:
-    decoded = 0
-    for cls, damaged in mutants(seed, count):
-        try:
-            codec.decode_struct(cls, damaged)
-            decoded += 1
-        except WireError:
-            pass
-    return decoded
-
-
 def test_damaged_bytes_give_values_or_wire_errors(codec: ModuleType) -> None:
-    assert 0 < _survive(codec, 1, 5_000) < 5_000
+    assert 0 < survive(codec, 1, 5_000) < 5_000
 
 
 @pytest.mark.slow
-def test_a_million_damaged_messages(codec: ModuleType) -> None:
-    # A tenth of it for the readable source, which takes ten times as long.
-    assert _survive(codec, 2, 1_000_000 if codec.__name__.endswith("._message") else 100_000) > 0
+def test_many_damaged_messages_with_the_readable_source(both: tuple[ModuleType, ModuleType]) -> None:
+    assert survive(both[0], 2, 100_000) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_million_damaged_messages_and_round_trips_in_flat_memory(both: tuple[ModuleType, ModuleType]) -> None:
+    # In a process of its own: its memory is measured.
+    command = [sys.executable, "-m", "tests.codec.soak", "1000000"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
 
 
 def test_both_codecs_agree_on_damaged_bytes(both: tuple[ModuleType, ModuleType]) -> None:
-    for cls, damaged in mutants(3, 5_000):
+    for cls, damaged in mutants(both[0], 3, 5_000):
         pure, native = (outcome(codec.decode_struct, cls, damaged) for codec in both)
         assert same(pure, native), damaged.hex()
 

@@ -3,9 +3,9 @@ cimport cython
 
 from thriftserver.codec._seam cimport (
     Sink, Source, finish, finish_frame, new_sink, new_source, put_field, put_raw, put_size, put_text, put_u8, take_bytes,
-    take_i16, take_i32, take_name, take_u8,
+    take_i16, take_i32, take_length, take_name, take_u8,
 )
-from thriftserver.codec._node cimport Node, skip, take_length
+from thriftserver.codec._node cimport Node, skip
 from thriftserver.codec._walk cimport Fields, Member, node_of
 
 cdef long long _VERSION_1
@@ -29,6 +29,11 @@ cdef class Header:
     cdef public int seqid
     cdef public bint strict
     cdef public Py_ssize_t body
+
+@cython.final
+cdef class Tally:
+    cdef public Py_ssize_t skipped, repeated, misordered, trailing
+    cdef int add(self, Source source) except -1
 
 @cython.final
 cdef class Method:
@@ -61,8 +66,8 @@ cdef int _open(Sink sink, bint strict, int kind, str name, int seqid) except -1
 cdef int _put_member(Sink sink, Member member, object value) except -1
 cdef object _read_member(Source source, Member member)
 
-@cython.locals(method=Method)
-cpdef object decode_args(object plan, object frame, Py_ssize_t body)
+@cython.locals(source=Source)
+cpdef object decode_args(object plan, object frame, Py_ssize_t body, Tally tally=*)
 cpdef object encode_result(object plan, Header header, object value)
 cpdef object encode_declared(object plan, Header header, Py_ssize_t index, object exc)
 @cython.locals(sink=Sink)

@@ -2,9 +2,9 @@
 cimport cython
 
 from thriftserver.codec._seam cimport (
-    Sink, Source, pass_over, put_bytes, put_double, put_double_run, put_i16, put_i32, put_i32_run, put_i64,
+    Sink, Source, check_size, pass_over, put_bytes, put_double, put_double_run, put_i16, put_i32, put_i32_run, put_i64,
     put_i64_run, put_i8, put_raw, put_text, put_u8, take_bytes, take_double, take_double_run, take_i16, take_i32,
-    take_i32_run, take_i64, take_i64_run, take_i8, take_name, take_text, take_u8,
+    take_i32_run, take_i64, take_i64_run, take_i8, take_length, take_name, take_text, take_u8,
 )
 
 cdef int _limit
@@ -19,7 +19,7 @@ cdef class Node:
     cdef str text
     cdef Py_ssize_t width
     cdef int wire
-    cpdef link(self, row)
+    cpdef link(self, row, node_of)
     cdef object read(self, Source source)
     cdef int write(self, Sink sink, object value) except -1
     cdef object misfit(self, object value)
@@ -69,8 +69,6 @@ cdef class Uuid(Node):
 
 cdef int enter(Source source) except -1
 cdef int nest(Sink sink) except -1
-cdef int take_length(Source source) except -1
-cdef int check_size(Source source, Py_ssize_t size, Py_ssize_t width) except -1
 @cython.locals(width=cython.int, inner=cython.int, key=cython.int)
 cdef int skip(Source source, int code) except -1
 @cython.locals(least=cython.Py_ssize_t)

@@ -18,7 +18,7 @@ cdef extern from "seam.h":
     bint is_ascii(object text)
     const char *text_utf8(object text, Py_ssize_t *size) except NULL
     const char *ascii_utf8(object text, Py_ssize_t *size)
-    bint exact_int(object value)
+    bint plain_int(object value)
     bint exact_float(object value)
     double float_of(object value)
     long long int_of(object value, int *overflow) except? -1
@@ -38,6 +38,7 @@ cdef extern from "seam.h":
 @cython.final
 cdef class Source:
     cdef int depth
+    cdef Py_ssize_t skipped, repeated, misordered  # zero in a new one
     cdef object data  # what owns the memory at base
     cdef const char *base
     cdef Py_ssize_t pos, end
@@ -59,6 +60,8 @@ cdef Py_ssize_t seal(Sink sink) except -1
 cdef int recycle(Sink sink) except -1
 cdef int grow(Sink sink, Py_ssize_t size) except -1
 cdef int fail_short(Source source, Py_ssize_t size) except -1
+cdef int fail_negative(int size) except -1
+cdef int fail_size(Source source, Py_ssize_t size) except -1
 cdef object fail_text(Source source, Py_ssize_t size)
 cdef object integer(object value)
 cdef bint put_odd_double(Sink sink, object value) except -1
@@ -104,6 +107,17 @@ cdef inline double take_double(Source source) except? -1:
         fail_short(source, 8)
     source.pos = pos + 8
     return load_double(source.base + pos)
+
+cdef inline int take_length(Source source) except -1:
+    cdef int size = take_i32(source)
+    if size < 0:
+        fail_negative(size)
+    return size
+
+cdef inline int check_size(Source source, Py_ssize_t size, Py_ssize_t width) except -1:
+    if size > (source.end - source.pos) // width:
+        fail_size(source, size)
+    return 0
 
 cdef inline object take_bytes(Source source, Py_ssize_t size):
     cdef Py_ssize_t pos = source.pos
@@ -187,7 +201,7 @@ cdef inline int put_sized(Sink sink, const char *data, Py_ssize_t size) except -
 cdef inline bint put_i8(Sink sink, object value) except -1:
     cdef int overflow = 0
     cdef long long n
-    if not exact_int(value):
+    if not plain_int(value):
         value = integer(value)
         if value is None:
             return False
@@ -200,7 +214,7 @@ cdef inline bint put_i8(Sink sink, object value) except -1:
 cdef inline bint put_i16(Sink sink, object value) except -1:
     cdef int overflow = 0
     cdef long long n
-    if not exact_int(value):
+    if not plain_int(value):
         value = integer(value)
         if value is None:
             return False
@@ -215,7 +229,7 @@ cdef inline bint put_i16(Sink sink, object value) except -1:
 cdef inline bint put_i32(Sink sink, object value) except -1:
     cdef int overflow = 0
     cdef long long n
-    if not exact_int(value):
+    if not plain_int(value):
         value = integer(value)
         if value is None:
             return False
@@ -228,7 +242,7 @@ cdef inline bint put_i32(Sink sink, object value) except -1:
 cdef inline bint put_i64(Sink sink, object value) except -1:
     cdef int overflow = 0
     cdef long long n
-    if not exact_int(value):
+    if not plain_int(value):
         value = integer(value)
         if value is None:
             return False

@@ -152,6 +152,14 @@ cdef int fail_short(Source source, Py_ssize_t size) except -1:
     raise Fault(f"truncated: {size} more bytes expected, {max(source.end - source.pos, 0)} left")
 
 
+cdef int fail_negative(int size) except -1:
+    raise Fault(f"negative size {size}")
+
+
+cdef int fail_size(Source source, Py_ssize_t size) except -1:
+    raise Fault(f"size {size} is more than the {source.end - source.pos} bytes left can hold")
+
+
 cdef object fail_text(Source source, Py_ssize_t size):
     try:
         return PyBytes_FromStringAndSize(source.base + source.pos, size).decode()

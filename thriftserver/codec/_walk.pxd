@@ -4,37 +4,17 @@ from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.list cimport PyList_GET_ITEM
 from cpython.object cimport PyObject
 
+from thriftserver.codec._container cimport List, Map, Set
 from thriftserver.codec._node cimport (
-    Binary, Bool, Deep, Double, Enum, I16, I32, I64, I8, Node, Text, Uuid, check_size, enter, nest, skip, take_length,
+    Binary, Bool, Deep, Double, Enum, I16, I32, I64, I8, Node, Text, Uuid, enter, nest, skip,
 )
 from thriftserver.codec._seam cimport (
-    Sink, Source, list_put, put_field, put_size, put_u8, slot_at, slot_offsets, slot_put, slot_table, slots_done,
+    Sink, Source, list_put, put_field, put_u8, slot_at, slot_offsets, slot_put, slot_table, slots_done,
     slots_new, take_i16, take_u8,
 )
 
 cdef object _ABSENT
 cdef list _unlinked
-cdef Node _NOBODY
-
-cdef class List(Node):
-    cdef Node element
-    cdef bint frozen
-    @cython.locals(element=Node, code=cython.int, size=cython.int, items=list)
-    cdef list read_items(self, Source source)
-    @cython.locals(element=Node, size=cython.Py_ssize_t)
-    cdef int write_items(self, Sink sink, object items) except -1
-
-cdef class Set(List):
-    pass
-
-cdef class Map(Node):
-    cdef Node key
-    cdef Node element
-    cdef bint frozen
-    @cython.locals(key=Node, element=Node, key_code=cython.int, code=cython.int, size=cython.int, index=cython.int, known=cython.bint, items=dict)
-    cdef object read(self, Source source)
-    @cython.locals(key=Node, element=Node, index=cython.Py_ssize_t, known=cython.bint)
-    cdef int write_items(self, Sink sink, dict items) except -1
 
 @cython.final
 cdef class Member:
@@ -62,8 +42,9 @@ cdef class Fields:
     cdef list late
     cdef readonly list members
     cdef bytes table
-    @cython.locals(expected=Member, member=Member, id=cython.int, code=cython.int, step=str)
+    @cython.locals(expected=Member, member=Member, id=cython.int, code=cython.int, inside=cython.bint)
     cdef object read(self, Source source)
+    cdef int count_late(self, Source source, object values, Member member) except -1
 
 cdef class Struct(Node):
     cdef object cls
@@ -73,7 +54,7 @@ cdef class Struct(Node):
     cdef object stranger(self, object value, str name)
 
 cdef class Union(Struct):
-    @cython.locals(member=Member, id=cython.int, code=cython.int, step=str)
+    @cython.locals(member=Member, id=cython.int, code=cython.int, inside=cython.bint, chosen=cython.bint)
     cdef object read(self, Source source)
     @cython.locals(member=Member, chosen=Member)
     cdef int write(self, Sink sink, object value) except -1
@@ -82,9 +63,8 @@ cdef object _choose_which
 cdef object _choose_value
 
 cdef int choose(object union, str name, object value) except -1
-cdef Node node_of(object row)
-cdef object map_step(Py_ssize_t index, bint known, object name)
-cdef object listed(Node node, object value)
+cpdef Node node_of(object row)
+
 cdef inline object slot(object value, Member member):
     cdef PyObject *item = slot_at(value, member.offset)
     if item == NULL:  # deleted by its owner: let Python say so

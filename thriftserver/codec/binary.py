@@ -16,6 +16,7 @@ else:
     _engine, _node = choose("codec.message"), choose("codec.node")
 
 Header = _engine.Header
+Tally = _engine.Tally
 read_header = _engine.read_header
 decode_args = _engine.decode_args
 encode_result = _engine.encode_result

@@ -23,7 +23,7 @@ except ImportError:  # needed to compile this file, not to run it
     from thriftserver import uncompiled as cython
 
 if not cython.compiled:
-    from thriftserver.codec.node import Node, skip, take_length
+    from thriftserver.codec.node import Node, skip
     from thriftserver.codec.seam import (
         Sink,
         Source,
@@ -39,6 +39,7 @@ if not cython.compiled:
         take_bytes,
         take_i16,
         take_i32,
+        take_length,
         take_name,
         take_u8,
     )
@@ -80,6 +81,22 @@ class Header:
         return (
             f"Header(name={self.name!r}, kind={self.kind}, seqid={self.seqid}, strict={self.strict}, body={self.body})"
         )
+
+
+class Tally:
+    """What versioning forgave in the arguments of calls: fields (see ``seam.Source``), and bytes that nobody read."""
+
+    __slots__ = ("misordered", "repeated", "skipped", "trailing")
+
+    def __init__(self) -> None:
+        self.skipped = self.repeated = self.misordered = self.trailing = 0
+
+    def add(self, source: Source) -> None:
+        """Count what was met on the way to the end of a struct."""
+        self.skipped += source.skipped
+        self.repeated += source.repeated
+        self.misordered += source.misordered
+        self.trailing += source.end - source.pos
 
 
 class Method:
@@ -163,9 +180,13 @@ def _header(source: Source) -> Header:
     return header
 
 
-def decode_args(plan: MethodPlan, frame: Buffer, body: int) -> list[Any]:
-    """The arguments of a call, in the order of the IDL."""
-    return take_args(method_of(plan), new_source(_bytes(frame), body))
+def decode_args(plan: MethodPlan, frame: Buffer, body: int, tally: Tally | None = None) -> list[Any]:
+    """The arguments of a call, in the order of the IDL; ``tally`` counts what was forgiven in them."""
+    source = new_source(_bytes(frame), body)
+    args = take_args(method_of(plan), source)
+    if tally is not None:
+        tally.add(source)
+    return args
 
 
 def take_args(method: Method, source: Source) -> list[Any]:

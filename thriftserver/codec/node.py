@@ -6,6 +6,7 @@ source runs on plain CPython, and Cython compiles it, with ``_node.pxd``, into t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,7 @@ if not cython.compiled:
     from thriftserver.codec.seam import (
         Sink,
         Source,
+        check_size,
         pass_over,
         put_bytes,
         put_double,
@@ -45,6 +47,7 @@ if not cython.compiled:
         take_i32_run,
         take_i64,
         take_i64_run,
+        take_length,
         take_name,
         take_text,
         take_u8,
@@ -73,7 +76,7 @@ class Node:
         self.width = row.width
         self.text = row.text
 
-    def link(self, row: Row) -> None:
+    def link(self, row: Row, node_of: Callable[[Row], Node]) -> None:
         """Find the nodes of inner types; apart from ``__init__`` because types may be recursive."""
 
     def read(self, source: Source) -> Any:
@@ -302,20 +305,6 @@ def nest(sink: Sink) -> None:
     sink.depth += 1
     if sink.depth > _limit:
         raise Fault(f"nested deeper than {_limit} levels")
-
-
-def take_length(source: Source) -> int:
-    """A size that cannot be negative."""
-    size = take_i32(source)
-    if size < 0:
-        raise Fault(f"negative size {size}")
-    return size
-
-
-def check_size(source: Source, size: int, width: int) -> None:
-    """Refuse a container that claims more elements than the rest of the data could hold."""
-    if size > (source.end - source.pos) // width:
-        raise Fault(f"size {size} is more than the {source.end - source.pos} bytes left can hold")
 
 
 def skip(source: Source, code: int) -> None:

@@ -8,9 +8,11 @@
 
 #if PY_VERSION_HEX >= 0x030C0000
 #define SLOT_KIND Py_T_OBJECT_EX
+#define DIGITS long_value.ob_digit
 #else
 #include <structmember.h>
 #define SLOT_KIND T_OBJECT_EX
+#define DIGITS ob_digit
 #endif
 
 static inline uint16_t swap16(uint16_t v) { return (uint16_t)(v << 8 | v >> 8); }
@@ -70,6 +72,30 @@ static inline void store_double(char *at, double d) {
 
 /* ---- texts and numbers ---- */
 
+#define SHORT 64
+/* A str of Latin letters from UTF-8, or NULL (and no exception) when there is anything else in it: CPython's decoder is
+   general, and slow to start for the few bytes of a name. */
+static inline PyObject *new_latin(const char *at, Py_ssize_t size) {
+    Py_ssize_t wide = 0;
+    for (Py_ssize_t i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)at[i];
+        if (c < 0x80) continue;
+        if ((c != 0xC2 && c != 0xC3) || ++i == size || ((unsigned char)at[i] & 0xC0) != 0x80) return NULL;
+        wide++;
+    }
+    if (wide == 0 || size - wide < 2) return NULL; /* texts of one letter are shared, CPython knows where */
+    PyObject *text = PyUnicode_New(size - wide, 255);
+    if (text == NULL) {
+        PyErr_Clear();
+        return NULL;
+    }
+    Py_UCS1 *to = PyUnicode_1BYTE_DATA(text);
+    for (Py_ssize_t i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)at[i];
+        *to++ = c < 0x80 ? c : (Py_UCS1)(c << 6 | ((unsigned char)at[++i] & 0x3F));
+    }
+    return text;
+}
 /* A str from UTF-8; None (and no exception) when it is not UTF-8. ASCII, the common case, is copied as it is. */
 static inline PyObject *new_text(const char *at, Py_ssize_t size) {
     Py_ssize_t i = 0;
@@ -84,7 +110,9 @@ static inline PyObject *new_text(const char *at, Py_ssize_t size) {
         if (text != NULL) memcpy(PyUnicode_DATA(text), at, (size_t)size);
         return text;
     }
-    PyObject *text = PyUnicode_DecodeUTF8(at, size, NULL);
+    PyObject *text = size <= SHORT ? new_latin(at, size) : NULL;
+    if (text != NULL) return text;
+    text = PyUnicode_DecodeUTF8(at, size, NULL);
     if (text == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
         PyErr_Clear();
         Py_RETURN_NONE;
@@ -111,7 +139,10 @@ static inline const char *ascii_utf8(PyObject *text, Py_ssize_t *size) {
     return (const char *)PyUnicode_DATA(text);
 }
 static inline const char *text_utf8(PyObject *text, Py_ssize_t *size) { return PyUnicode_AsUTF8AndSize(text, size); }
-static inline int exact_int(PyObject *value) { return PyLong_CheckExact(value); }
+/* An int or of a subclass, as members of enums are; what a subclass says of itself does not matter, as in operator.index. */
+static inline int plain_int(PyObject *value) {
+    return PyLong_CheckExact(value) || (PyLong_Check(value) && !PyBool_Check(value));
+}
 static inline int exact_float(PyObject *value) { return PyFloat_CheckExact(value); }
 static inline double float_of(PyObject *value) { return PyFloat_AS_DOUBLE(value); }
 static inline long long int_of(PyObject *value, int *overflow) { return PyLong_AsLongLongAndOverflow(value, overflow); }
@@ -141,22 +172,35 @@ static inline void slot_put(PyObject *value, Py_ssize_t offset, PyObject *item) 
     SLOT(value, offset) = Py_NewRef(item);
     Py_XDECREF(old);
 }
+/* Classes whose instances have a dict or weak references in front of them: no class of ours. */
+#if PY_VERSION_HEX >= 0x030C0000
+#define MANAGED (Py_TPFLAGS_MANAGED_DICT | Py_TPFLAGS_MANAGED_WEAKREF)
+#else
+#define MANAGED Py_TPFLAGS_MANAGED_DICT
+#endif
 /* A new instance with every slot filled. The collector does not see it before slots_done. */
 static inline PyObject *slots_new(PyObject *cls, PyObject *blank, const Py_ssize_t *offsets) {
     PyTypeObject *type = (PyTypeObject *)cls;
-    PyObject *made = type->tp_alloc(type, 0);
-    if (made == NULL) return NULL;
-    if (PyType_IS_GC(type)) PyObject_GC_UnTrack(made);
+    PyObject *made;
+    if (PyType_IS_GC(type) && !(type->tp_flags & MANAGED)) { /* as PyType_GenericAlloc does, but not tracked yet */
+        made = PyObject_GC_New(PyObject, type);
+        if (made == NULL) return NULL;
+        memset(made + 1, 0, (size_t)type->tp_basicsize - sizeof(PyObject));
+    } else {
+        made = type->tp_alloc(type, 0);
+        if (made == NULL) return NULL;
+        if (PyType_IS_GC(type)) PyObject_GC_UnTrack(made);
+    }
     for (Py_ssize_t i = 0, n = PyList_GET_SIZE(blank); i < n; i++)
         SLOT(made, offsets[i]) = Py_NewRef(PyList_GET_ITEM(blank, i));
     return made;
 }
 /* As msgspec does: only an instance that could be part of a cycle is shown to the collector. */
 static inline void slots_done(PyObject *made, const Py_ssize_t *offsets, Py_ssize_t count) {
-    if (!PyObject_IS_GC(made)) return;
+    if (!PyType_IS_GC(Py_TYPE(made))) return;
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *item = SLOT(made, offsets[i]);
-        if (PyObject_IS_GC(item) && (!PyTuple_CheckExact(item) || PyObject_GC_IsTracked(item))) {
+        if (PyType_IS_GC(Py_TYPE(item)) && (!PyTuple_CheckExact(item) || PyObject_GC_IsTracked(item))) {
             PyObject_GC_Track(made);
             return;
         }
@@ -170,6 +214,29 @@ static inline void list_put(PyObject *values, Py_ssize_t place, PyObject *item) 
 
 /* ---- many numbers at once; ``items`` is a list or tuple, and nothing here runs foreign code that could change it ---- */
 
+/* A Python int. One of more than one digit (30 bits) is made in place, where the layout is known: CPython's own call spends
+   as long on counting digits as on the allocation. */
+static inline PyObject *new_long(long long n) {
+#if PYLONG_BITS_IN_DIGIT == 30 && PY_VERSION_HEX < 0x030E0000 && !defined(Py_GIL_DISABLED)
+    uint64_t size = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
+    if (size >> 30) {
+        Py_ssize_t count = size >> 60 ? 3 : 2;
+        PyLongObject *made = (PyLongObject *)PyObject_Malloc(offsetof(PyLongObject, DIGITS) + count * sizeof(digit));
+        if (made == NULL) return PyErr_NoMemory();
+#if PY_VERSION_HEX >= 0x030C0000
+        PyObject_Init((PyObject *)made, &PyLong_Type);
+        made->long_value.lv_tag = (uintptr_t)count << 3 | (n < 0 ? 2 : 0);
+#else
+        PyObject_InitVar((PyVarObject *)made, &PyLong_Type, n < 0 ? -count : count);
+#endif
+        made->DIGITS[0] = (digit)(size & PyLong_MASK);
+        made->DIGITS[1] = (digit)(size >> 30 & PyLong_MASK);
+        if (count == 3) made->DIGITS[2] = (digit)(size >> 60);
+        return (PyObject *)made;
+    }
+#endif
+    return PyLong_FromLongLong(n);
+}
 static inline PyObject *i32_list(const char *at, Py_ssize_t size) {
     PyObject *made = PyList_New(size);
     if (made == NULL) return NULL;
@@ -187,7 +254,7 @@ static inline PyObject *i64_list(const char *at, Py_ssize_t size) {
     PyObject *made = PyList_New(size);
     if (made == NULL) return NULL;
     for (Py_ssize_t i = 0; i < size; i++, at += 8) {
-        PyObject *item = PyLong_FromLongLong(load64(at));
+        PyObject *item = new_long(load64(at));
         if (item == NULL) {
             Py_DECREF(made);
             return NULL;

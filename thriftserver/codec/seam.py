@@ -26,15 +26,19 @@ _BYTES = [bytes((value,)) for value in range(256)]
 
 
 class Source:
-    """Bytes being read: ``pos`` moves on to ``end``; ``depth`` counts the containers around the current value."""
+    """Bytes being read: ``pos`` moves on to ``end``; ``depth`` counts the containers around the current value.
 
-    __slots__ = ("data", "depth", "end", "pos")
+    The other counters are of fields that versioning forgives: ``skipped`` are unknown ones and those of another wire
+    type, ``repeated`` the ones that replace an earlier value, ``misordered`` all others after one of a higher id.
+    """
+
+    __slots__ = ("data", "depth", "end", "misordered", "pos", "repeated", "skipped")
 
     def __init__(self, data: bytes, pos: int) -> None:
         self.data = data
         self.pos = pos
         self.end = len(data)
-        self.depth = 0
+        self.depth = self.skipped = self.repeated = self.misordered = 0
 
 
 class Sink(BytesIO):
@@ -177,6 +181,20 @@ def take_double(source: Source) -> float:
         raise short(source, 8) from None
     source.pos = pos + 8
     return value  # type: ignore[no-any-return]
+
+
+def take_length(source: Source) -> int:
+    """A size that cannot be negative."""
+    size = take_i32(source)
+    if size < 0:
+        raise Fault(f"negative size {size}")
+    return size
+
+
+def check_size(source: Source, size: int, width: int) -> None:
+    """Refuse a container that claims more elements than the rest of the data could hold."""
+    if size > (source.end - source.pos) // width:
+        raise Fault(f"size {size} is more than the {source.end - source.pos} bytes left can hold")
 
 
 def take_bytes(source: Source, size: int) -> bytes:

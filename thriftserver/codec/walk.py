@@ -1,21 +1,18 @@
-"""Containers, structs and unions: bytes to values and back, by walking plan rows.
+"""Structs and unions: bytes to values and back, by walking plan rows; and which node serves which row.
 
-Nothing here decides about the schema (``codec.plan`` did) or knows base types (``codec.node`` does). This one source
-runs on plain CPython, and Cython compiles it, with ``_walk.pxd``, into the module ``_walk``.
+Nothing here decides about the schema (``codec.plan`` did) or knows other types (``codec.node`` and ``codec.container``
+do). This one source runs on plain CPython, and Cython compiles it, with ``_walk.pxd``, into the module ``_walk``.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from thriftserver.codec.fault import Fault
 from thriftserver.codec.plan import FieldRow, Row, lock
-from thriftserver.schema.frozen import FrozenMap
 from thriftserver.schema.special import ThriftUnion
-from thriftserver.schema.text import describe
 
 try:
     import cython  # type: ignore[import-untyped, import-not-found, unused-ignore]
@@ -23,6 +20,7 @@ except ImportError:  # needed to compile this file, not to run it
     from thriftserver import uncompiled as cython
 
 if not cython.compiled:
+    from thriftserver.codec.container import List, Map, Set
     from thriftserver.codec.node import (
         I8,
         I16,
@@ -36,11 +34,9 @@ if not cython.compiled:
         Node,
         Text,
         Uuid,
-        check_size,
         enter,
         nest,
         skip,
-        take_length,
     )
     from thriftserver.codec.seam import (
         Sink,
@@ -50,7 +46,6 @@ if not cython.compiled:
         keep,
         kept,
         put_field,
-        put_size,
         put_u8,
         slot,
         slot_offsets,
@@ -62,145 +57,6 @@ if not cython.compiled:
 _ABSENT = object()
 #: Nodes of structs that do not know their fields yet.
 _unlinked: list[tuple[Node, Row]] = []
-#: Stands for inner nodes until they are linked.
-_NOBODY = Node(Row("nobody", 0, 1, "nothing"))
-
-
-class List(Node):
-    __slots__ = ("element", "frozen")
-
-    def __init__(self, row: Row) -> None:
-        Node.__init__(self, row)
-        self.frozen = row.frozen
-        self.element = _NOBODY
-
-    def link(self, row: Row) -> None:
-        self.element = node_of(row.element)
-
-    def read(self, source: Source) -> Any:
-        items = self.read_items(source)
-        return tuple(items) if self.frozen else items
-
-    def read_items(self, source: Source) -> list[Any]:
-        element = self.element
-        code = take_u8(source)
-        size = take_length(source)
-        if size == 0:
-            return []
-        if code != element.wire:
-            raise Fault(f"bad element type {code}, expected {element.wire} of {self.text}")
-        check_size(source, size, element.width)
-        enter(source)
-        items = element.read_run(source, size)
-        source.depth -= 1
-        return items
-
-    def write(self, sink: Sink, value: Any) -> None:
-        if isinstance(value, (list, tuple)):
-            self.write_items(sink, value)
-        elif isinstance(value, AbstractSet | Mapping | str | bytes | bytearray | memoryview):
-            raise self.misfit(value)
-        else:
-            self.write_items(sink, listed(self, value))
-
-    def write_items(self, sink: Sink, items: Any) -> None:
-        element = self.element
-        put_u8(sink, element.wire)
-        size = len(items)
-        put_size(sink, size)
-        nest(sink)
-        if element.write_run(sink, items) != size:
-            raise Fault("changed its size while it was written")
-        sink.depth -= 1
-
-
-class Set(List):
-    __slots__ = ()
-
-    def read(self, source: Source) -> Any:
-        items = self.read_items(source)
-        return frozenset(items) if self.frozen else set(items)
-
-    def write(self, sink: Sink, value: Any) -> None:
-        if isinstance(value, (set, frozenset, list, tuple)):
-            self.write_items(sink, list(value))
-        elif isinstance(value, Mapping | str | bytes | bytearray | memoryview):
-            raise self.misfit(value)
-        else:
-            self.write_items(sink, listed(self, value))
-
-
-class Map(Node):
-    __slots__ = ("element", "frozen", "key")
-
-    def __init__(self, row: Row) -> None:
-        Node.__init__(self, row)
-        self.frozen = row.frozen
-        self.key = _NOBODY
-        self.element = _NOBODY
-
-    def link(self, row: Row) -> None:
-        self.key = node_of(row.key)
-        self.element = node_of(row.element)
-
-    def read(self, source: Source) -> Any:
-        key = self.key
-        element = self.element
-        key_code = take_u8(source)
-        code = take_u8(source)
-        size = take_length(source)
-        items = {}
-        if size != 0:
-            if key_code != key.wire or code != element.wire:
-                expected = f"{key.wire}:{element.wire} of {self.text}"
-                raise Fault(f"bad element types {key_code}:{code}, expected {expected}")
-            check_size(source, size, key.width + element.width)
-            enter(source)
-            index = 0
-            name = None
-            known = False
-            try:
-                while index < size:
-                    known = False
-                    name = key.read_key(source)
-                    known = True
-                    items[name] = element.read(source)
-                    index += 1
-            except Fault as fault:
-                fault.steps.append(map_step(index, known, name))
-                raise
-            source.depth -= 1
-        return FrozenMap(items) if self.frozen else items
-
-    def write(self, sink: Sink, value: Any) -> None:
-        if isinstance(value, dict):
-            self.write_items(sink, value)
-        elif isinstance(value, Mapping):
-            self.write_items(sink, dict(value))
-        else:
-            raise self.misfit(value)
-
-    def write_items(self, sink: Sink, items: Any) -> None:
-        key = self.key
-        element = self.element
-        put_u8(sink, key.wire)
-        put_u8(sink, element.wire)
-        put_size(sink, len(items))
-        nest(sink)
-        index = 0
-        name = None
-        known = False
-        try:
-            for name, item in items.items():
-                known = False
-                key.write(sink, name)
-                known = True
-                element.write(sink, item)
-                index += 1
-        except Fault as fault:
-            fault.steps.append(map_step(index, known, name))
-            raise
-        sink.depth -= 1
 
 
 class Member:
@@ -227,7 +83,7 @@ class Member:
             fault = Fault("required field is missing")
             fault.steps.append(self.step)
             raise fault
-        return self.factory()  # type: ignore[misc]  # a field that is neither required nor has a factory is not asked
+        return self.default if self.factory is None else self.factory()
 
 
 class Fields:
@@ -246,46 +102,58 @@ class Fields:
         for member, following in itertools.pairwise(self.members):
             member.next = following
         self.by_id = {member.id: member for member in self.members}
-        # Values before anything is read; what needs a look when it is still absent at the end holds _ABSENT.
-        self.late = [member for member in self.members if member.required or member.factory is not None]
+        # Values before anything is read: no value that is read can be one of these. What needs a look when it is
+        # still absent at the end holds _ABSENT.
+        self.late = [each for each in self.members if each.required or (each.default, each.factory) != (None, None)]
         self.blank: list[Any] = [None] * self.count
-        for member in self.members:
-            self.blank[member.place] = _ABSENT if member in self.late else member.default
+        for member in self.late:
+            self.blank[member.place] = _ABSENT
 
     def read(self, source: Source) -> Any:
         """An instance of ``cls``, or for None a list of the values in the order of declaration."""
         values = begin(self)
-        expected = self.first
+        expected = self.first  # the one after the highest id so far
         member = None
-        step = ""
+        id = 0
+        inside = False
         try:
             while True:
-                step = ""
+                inside = False
                 code = take_u8(source)
                 if code == 0:
                     break
                 id = take_i16(source)
+                inside = True
                 member = expected
                 if member is None or member.id != id:
                     member = self.by_id.get(id)
-                if member is None:
-                    step = f".{id}"
-                    skip(source, code)
+                    if member is not None and (expected is None or id < expected.id):
+                        if member.wire == code:
+                            self.count_late(source, values, member)
+                    elif member is not None:
+                        expected = member.next
                 else:
                     expected = member.next
-                    step = member.step
-                    if member.wire == code:
-                        keep(values, member, member.node.read(source))
-                    else:
-                        skip(source, code)
+                if member is not None and member.wire == code:
+                    keep(values, member, member.node.read(source))
+                else:
+                    source.skipped += 1
+                    skip(source, code)
         except Fault as fault:
-            if step:
-                fault.steps.append(step)
+            if inside:
+                fault.steps.append(f".{id}" if member is None else member.step)
             raise
         for member in self.late:
             if kept(values, member) is _ABSENT:
                 keep(values, member, member.fallback())
         return complete(self, values)
+
+    def count_late(self, source: Source, values: Any, member: Member) -> None:
+        """A field after one of a higher or the same id: it comes again, or out of order."""
+        if kept(values, member) is self.blank[member.place]:
+            source.misordered += 1
+        else:
+            source.repeated += 1
 
 
 class Struct(Node):
@@ -295,7 +163,7 @@ class Struct(Node):
         Node.__init__(self, row)
         self.fields = Fields(())
 
-    def link(self, row: Row) -> None:
+    def link(self, row: Row, node_of: Callable[[Row], Node]) -> None:
         self.cls: Any = row.plan.cls
         self.fields = Fields(row.plan.fields, row.plan.cls)
 
@@ -341,23 +209,29 @@ class Union(Struct):
         enter(source)
         made = self.cls.__new__(self.cls)
         member = None
-        step = ""
+        id = 0
+        inside = False
+        chosen = False
         try:
             while True:
-                step = ""
+                inside = False
                 code = take_u8(source)
                 if code == 0:
                     break
                 id = take_i16(source)
+                inside = True
                 member = self.fields.by_id.get(id)
-                step = f".{id}" if member is None else member.step
                 if member is None or member.wire != code:
+                    source.skipped += 1
                     skip(source, code)
                 else:
+                    if chosen:
+                        source.repeated += 1
                     choose(made, member.name, member.node.read(source))
+                    chosen = True
         except Fault as fault:
-            if step:
-                fault.steps.append(step)
+            if inside:
+                fault.steps.append(f".{id}" if member is None else member.step)
             raise
         source.depth -= 1
         return made
@@ -429,7 +303,7 @@ def node_of(row: Row) -> Node:
     """The node of a row; of one struct there is one node, kept in its plan."""
     if row.plan is None:
         node = _NODES[row.op](row)
-        node.link(row)
+        node.link(row, node_of)
         return node
     with lock:
         node = row.plan.nodes.get(__name__)
@@ -440,24 +314,10 @@ def node_of(row: Row) -> Node:
             if len(_unlinked) == 1:  # else a call further out will come to it: structs may lead on for thousands
                 try:
                     while _unlinked:
-                        _unlinked[0][0].link(_unlinked[0][1])
+                        _unlinked[0][0].link(_unlinked[0][1], node_of)
                         _unlinked.pop(0)
                 finally:
                     for _, each in _unlinked:
                         each.plan.nodes.pop(__name__)
                     _unlinked.clear()
         return node
-
-
-def map_step(index: int, known: bool, name: Any) -> str:
-    """The step of a map's value (by its key), or of the key itself (by its position)."""
-    return f"[{describe(name)[:60]}]" if known else f"[key #{index}]"
-
-
-def listed(node: Node, value: Any) -> list[Any]:
-    """Any other collection as a list."""
-    try:
-        len(value)
-        return list(value)
-    except TypeError:
-        raise node.misfit(value) from None

@@ -1,0 +1,67 @@
+"""The compiled codec under AddressSanitizer and UBSan: not one report over its soak and over its own tests."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support import ROOT, need
+
+#: setup.py as it stands, but for the codec alone and with sanitizers.
+_BUILD = """
+import runpy, sys, setuptools
+
+def setup(ext_modules, plain=setuptools.setup, **more):
+    codec = [each for each in ext_modules if each.name.startswith("thriftserver.codec.")]
+    for each in codec:
+        each.optional = False
+        each.extra_compile_args += ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined"]
+        each.extra_link_args += ["-fsanitize=address,undefined"]
+    plain(ext_modules=codec, **more)
+
+setuptools.setup = setup
+sys.argv[1:] = ["-q", "build_ext", "--inplace", "--force", "-j2"]
+runpy.run_path("setup.py", run_name="__main__")
+"""
+
+
+def _library(name: str) -> str:
+    return subprocess.run(
+        ["gcc", f"-print-file-name={name}"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_no_sanitizer_complains(tmp_path: Path) -> None:
+    need(importlib.util.find_spec("Cython"), "Cython (pip install Cython setuptools)")
+    need(shutil.which("gcc"), "gcc")
+    skipped = shutil.ignore_patterns("*.so", "node_modules", "__pycache__")
+    for name in ("thriftserver", "tests"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=skipped)
+    for name in ("setup.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    subprocess.run([sys.executable, "-c", _BUILD], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+    assert list(tmp_path.glob("thriftserver/codec/_walk.*.so"))
+    environment = os.environ | {
+        "LD_PRELOAD": f"{_library('libasan.so')} {_library('libubsan.so')}",
+        "ASAN_OPTIONS": "detect_leaks=0",  # the interpreter itself never frees all
+        "UBSAN_OPTIONS": "halt_on_error=1",
+        "PYTHONMALLOC": "malloc",
+        "PYTHONPATH": str(tmp_path),
+    }
+    tests = ["tests/codec/test_messages.py", "tests/codec/test_hostile.py", "tests/codec/test_tally.py"]
+    for command in (
+        ["-m", "tests.codec.soak", "20000"],
+        ["-m", "pytest", "-n", "0", "-p", "no:cacheprovider", "-k", "native or both or any_order", *tests],
+    ):
+        run = subprocess.run(
+            [sys.executable, *command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-5000:]
