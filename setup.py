@@ -26,6 +26,9 @@ SOURCES = {
     "worker._connection": "connection.py",
 }
 
+#: Aligned, because where a walker's loop happens to lie in memory makes up to a fifth of what a call of it costs.
+FLAGS = ["-O3", "-falign-functions=64", "-falign-loops=32"]
+
 
 def extensions() -> list[Extension]:
     if cythonize is None:
@@ -40,7 +43,7 @@ def extensions() -> list[Extension]:
                 [f"{room}/{source}"],
                 depends=shared,
                 include_dirs=["thriftserver/codec"],
-                extra_compile_args=["-O3"],
+                extra_compile_args=FLAGS,
             )
         )
     directives = {
