@@ -240,6 +240,15 @@ def test_every_end_of_a_call_is_counted_by_its_name(case: Case) -> None:
     assert sum(box.histogram) == box.calls == 5
 
 
+def test_what_versioning_forgives_is_counted(case: Case) -> None:
+    a, b, unknown = struct.pack(">bhi", 8, 1, 1), struct.pack(">bhi", 8, 2, 2), struct.pack(">bhb", 2, 9, 1)
+    for body in (unknown + a + b, b + a, a + b + b, a + struct.pack(">bhb", 2, 2, 1), a + b + b"\0" + b"end"):
+        assert case.processor.process(message(1, "add", body + b"\0")) is not None
+    (view,), _ = case.board.snapshot()
+    counted = {name: count for name, count in view.counters.items() if "fields" in name or "trailing" in name}
+    assert counted == {"fields_skipped": 2, "fields_repeated": 1, "fields_misordered": 1, "bytes_trailing": 4}
+
+
 def test_middleware_is_around_every_call_in_order(api: Api, kind: str) -> None:
     trail: list[str] = []
 

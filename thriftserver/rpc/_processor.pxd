@@ -41,6 +41,10 @@ cdef int _SHED
 cdef int _GONE
 cdef int _UNKNOWN_METHOD
 cdef int _BAD_MESSAGE
+cdef int _FIELDS_SKIPPED
+cdef int _FIELDS_REPEATED
+cdef int _FIELDS_MISORDERED
+cdef int _BYTES_TRAILING
 
 @cython.final
 cdef class Entry:
@@ -82,6 +86,7 @@ cdef class Processor:
     cpdef object process(self, bytes frame, Py_ssize_t start=*)
     @cython.locals(header=Header, entry=Entry, call=Call, kind=cython.int, size=cython.Py_ssize_t, args=list, reply=Sink, record=cython.int)
     cdef Sink serve(self, Source source, Seat seat, str peer, bytes label, long long received, long long started)
+    cdef object forgive(self, Source source)
     @cython.locals(entry=Entry, now=cython.longlong)
     cdef object settle(self, Call call, Py_ssize_t size, bint gone)
     cdef object observe(self, Call call)

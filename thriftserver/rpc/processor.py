@@ -54,6 +54,10 @@ _SHED = layout.SHED
 _GONE = layout.CLIENT_GONE
 _UNKNOWN_METHOD = layout.COUNTER["unknown_method"]
 _BAD_MESSAGE = layout.COUNTER["bad_message"]
+_FIELDS_SKIPPED = layout.COUNTER["fields_skipped"]
+_FIELDS_REPEATED = layout.COUNTER["fields_repeated"]
+_FIELDS_MISORDERED = layout.COUNTER["fields_misordered"]
+_BYTES_TRAILING = layout.COUNTER["bytes_trailing"]
 
 
 class Entry:
@@ -197,6 +201,8 @@ class Processor:
             call.ending = _BAD_REQUEST
             call.error = error
             return None if call.oneway else put_error(header, error.type, str(error))
+        if source.pos != source.end or source.skipped or source.repeated or source.misordered:
+            self.forgive(source)
         call.args = args
         record = self.slot.begin(entry.number, header.seqid, size, received, started, label)
         self.active += 1
@@ -212,6 +218,13 @@ class Processor:
             self.active -= 1
             self.slot.end(record)
         return self.checked(header, call, reply)
+
+    def forgive(self, source: Source) -> None:
+        """Count what versioning lets pass in the arguments."""
+        self.slot.add(_FIELDS_SKIPPED, source.skipped)
+        self.slot.add(_FIELDS_REPEATED, source.repeated)
+        self.slot.add(_FIELDS_MISORDERED, source.misordered)
+        self.slot.add(_BYTES_TRAILING, source.end - source.pos)
 
     def settle(self, call: Call, size: int, gone: bool) -> None:
         """The reply of ``size`` bytes has been handed to the kernel, or its peer was ``gone``: close the accounts."""

@@ -34,6 +34,7 @@ cdef class Member:
     cdef bint queued
     cdef long long ready_at
     cpdef object on_ready(self, Seat seat)
+    cpdef object send_deferred(self)
 
 cdef class Pump:
     cdef readonly object epoll
@@ -61,8 +62,9 @@ cdef class Pump:
     @cython.locals(processor=Processor, member=Member, queue=list)
     cpdef object turn(self, Seat seat)
     @cython.locals(limit=cython.longlong)
+    @cython.locals(now=cython.longlong)
     cdef bint may_defer(self)
-    @cython.locals(outbox=list)
+    @cython.locals(outbox=list, member=Member)
     cpdef object send_outbox(self)
     cdef bint overdue(self, Member member)
     @cython.locals(queue=list)
