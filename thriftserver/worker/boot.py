@@ -19,7 +19,7 @@ from thriftserver.assignment import FAILED, READY, SPENT, Assignment, Report
 from thriftserver.compiled import choose
 from thriftserver.config import Settings
 from thriftserver.errors import BootError, ThriftServerError
-from thriftserver.log import Logger
+from thriftserver.log import Logger, enter_worker, flush
 from thriftserver.rpc.binding import LIFECYCLE, Bound, bind, call_user, describe, load_middleware, require_fit
 from thriftserver.rpc.method import make_methods
 from thriftserver.scoreboard import layout
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 def run(assignment: Assignment) -> int:
     """Serve until told to stop; the exit code. Never raises, and reports to the master before it serves or fails."""
     try:
+        enter_worker(assignment.number)
         if assignment.stacks >= 0:
             faulthandler.enable(assignment.stacks, all_threads=True)
         if assignment.program.settings.monkey_patch:
@@ -45,6 +46,8 @@ def run(assignment: Assignment) -> int:
         Logger().exception("worker_failed", error)
         Report(FAILED, BootError.exit_code, f"a worker failed: {describe(error)}").send(assignment.report)
         return BootError.exit_code
+    finally:
+        flush()
 
 
 def _patch() -> None:
