@@ -90,7 +90,7 @@ def configure(level: str = "info", path: str = "", format: str = "auto") -> None
         _sink.to_file(path)
     else:
         _sink.to_stderr()
-    terminal = not path and sys.stderr is not None and sys.stderr.isatty()
+    terminal = not path and os.isatty(2)
     prefixed = with_priority if not path and _journald() else lambda render: render
     if format == "console" or (format == "auto" and terminal):
         colors = terminal and not os.environ.get("NO_COLOR")
@@ -193,8 +193,5 @@ class _Output:
 
 def _journald() -> bool:
     """Is stderr journald's? It says which stream it gave, so that a redirected one is not mistaken for it."""
-    try:
-        told = os.fstat(2)
-    except OSError:
-        return False
+    told = os.fstat(2)
     return os.environ.get("JOURNAL_STREAM") == f"{told.st_dev}:{told.st_ino}"

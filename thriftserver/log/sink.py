@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import select
 import stat
-import sys
 from _queue import Empty, SimpleQueue
 from _thread import LockType, allocate_lock, start_new_thread
 from collections.abc import Callable
@@ -53,7 +52,7 @@ class Sink:
 
     def to_stderr(self) -> None:
         """Write to the stderr that this process was started with, from now on."""
-        self._use(_own(2) if sys.stderr is not None else os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), "")
+        self._use(_own(2), "")
 
     def to_file(self, path: str) -> None:
         """Append to a file, from now on. Raises ConfigError when it cannot be opened."""
