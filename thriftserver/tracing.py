@@ -16,7 +16,7 @@ from typing import Any
 from opentelemetry import propagate, trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
-from thriftserver.errors import ApplicationError, ConfigError
+from thriftserver.errors import ApplicationError, ConfigError, DeadlineExceeded
 from thriftserver.rpc.call import Call
 from thriftserver.wire import Application
 
@@ -56,7 +56,11 @@ def _failed(span: Span, error: BaseException) -> None:
     if hasattr(type(error), "__thrift__"):
         span.set_attribute(STATUS_CODE, type(error).__name__)
         return
-    kind = error.type if isinstance(error, ApplicationError) else Application.INTERNAL_ERROR
+    kind: int = Application.INTERNAL_ERROR
+    if isinstance(error, ApplicationError):
+        kind = error.type
+    elif isinstance(error, DeadlineExceeded):
+        kind = Application.TIMEOUT
     known = kind in Application._value2member_map_
     span.set_attribute(STATUS_CODE, Application(kind).name if known else str(kind))
     span.set_attribute(ERROR_TYPE, type(error).__qualname__)

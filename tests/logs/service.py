@@ -24,11 +24,12 @@ service Speaker {
   void fail(1: string text) throws (1: Refused refused)
   string refuse(1: string why) throws (1: Refused refused)
   i32 pid()
+  void wait(1: i32 ms)
 }
 """
 
 HANDLER = """
-import logging, os, pathlib, warnings
+import logging, os, pathlib, time, warnings
 import structlog
 import thriftserver
 
@@ -52,6 +53,9 @@ class Impl:
 
     def pid(self):
         return os.getpid()
+
+    def wait(self, ms):
+        time.sleep(ms / 1000)
 """
 
 ARGS = ("--idl", "speaker.thrift", "--handler", "speaker:Impl")
@@ -70,6 +74,7 @@ class Speaker:
         self,
         folder: Path,
         *args: str,
+        stdout: Any = None,
         stderr: Any = subprocess.PIPE,
         closed: bool = False,
         env: dict[str, str] | None = None,
@@ -85,6 +90,7 @@ class Speaker:
                 cwd=folder,
                 env=os.environ | {"PYTHONPATH": str(ROOT)} | (env or {}),
                 stdin=subprocess.DEVNULL,
+                stdout=stdout,
                 stderr=stderr,
                 pass_fds=[listener.fileno()],
             )
@@ -109,8 +115,9 @@ def speaking(folder: Path, *args: str, **how: Any) -> Iterator[Speaker]:
         if speaker.process.poll() is None:
             speaker.process.kill()
             speaker.process.wait()
-        if speaker.process.stderr is not None:
-            speaker.process.stderr.close()
+        for stream in (speaker.process.stdout, speaker.process.stderr):
+            if stream is not None:
+                stream.close()
 
 
 def events(lines: bytes) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import struct
+import subprocess
 import threading
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 import thriftserver
 from tests.harness import PATIENCE, Server
-from tests.logs.service import ARGS, events, speaking
+from tests.logs.service import ARGS, Speaker, events, speaking
 
 HOSTILE = 'x\n{"event":"ready"}\r\x1b[2J\x9b2J\x85\u2028\u202e"}\\\0'
 
@@ -93,6 +94,71 @@ def test_an_error_id_leads_from_the_client_to_the_traceback(folder: Path) -> Non
     assert (line["pid"], line["worker"], line["service"], line["method"]) == (worker, 1, "Speaker", "fail")
     assert line["traceback"].endswith("ValueError: a secret of the server")
     assert 'File "' in line["traceback"]
+
+
+def test_what_a_handler_logs_says_in_which_call(folder: Path) -> None:
+    with Server(*ARGS, cwd=folder, env={"PYTHONWARNINGS": "always::UserWarning"}) as server:
+        with thriftserver.load(folder / "speaker.thrift").Speaker.Client(server.host, server.port) as speaker:
+            speaker.say("by logging", 1)
+            speaker.say("by structlog and warnings", 0)
+        server.stop()
+    lines = [server.wait("log", logger="speaker"), server.wait("said"), server.wait("log", logger="py.warnings")]
+    for line, seqid in zip(lines, (1, 2, 2), strict=True):
+        assert (line["service"], line["method"], line["seqid"]) == ("Speaker", "say", seqid)
+        assert line["peer"].startswith("127.0.0.1:")
+        assert line["worker"] == 1
+
+
+def talk(server: Server | Speaker, folder: Path) -> None:
+    """Calls that end in every way: three good ones, one of them slow, a declared exception, a failure."""
+    with thriftserver.load(folder / "speaker.thrift").Speaker.Client(server.host, server.port) as speaker:
+        speaker.pid()
+        speaker.wait(200)
+        with pytest.raises(thriftserver.load(folder / "speaker.thrift").Refused):
+            speaker.refuse("no")
+        with pytest.raises(thriftserver.ApplicationError):
+            speaker.fail("oops")
+        speaker.pid()
+
+
+@pytest.mark.parametrize(
+    ("args", "methods"),
+    [
+        ([], []),
+        (["--access-log", "off"], []),
+        (["--access-log", "slow"], ["wait"]),
+        (["--access-log", "sampled", "--access-sample", "0"], ["wait", "fail"]),
+        (["--access-log", "sampled", "--access-sample", "100%"], ["pid", "wait", "refuse", "fail", "pid"]),
+        (["--access-log", "all"], ["pid", "wait", "refuse", "fail", "pid"]),
+        (["--access-log", "all", "--log-level", "error"], ["pid", "wait", "refuse", "fail", "pid"]),
+    ],
+)
+def test_the_access_log(folder: Path, args: list[str], methods: list[str]) -> None:
+    level = [] if "--log-level" in args else ["--log-level", "info"]
+    with speaking(folder, *args, *level, "--slow-call", "150ms", "--log-file", "log") as speaker:
+        talk(speaker, folder)
+        assert speaker.stop() == 0
+    found = events((folder / "log").read_bytes())
+    calls = [line for line in found if line["event"] == "call"]
+    assert [line["method"] for line in calls] == methods
+    (failed,) = (line for line in found if line["event"] == "handler_failed")
+    for line in calls:
+        assert list(line)[:9] == ["time", "level", "event", "pid", "worker", "service", "method", "seqid", "peer"]
+        assert (line["duration_ms"] >= 150) == (line["method"] == "wait")
+        assert line.get("error_id") == (failed["error_id"] if line["method"] == "fail" else None)
+        assert line["outcome"] == {"refuse": "declared", "fail": "undeclared"}.get(line["method"], "success")
+
+
+def test_a_worker_that_ends_has_sent_its_spans(folder: Path) -> None:
+    how = {"stdout": subprocess.PIPE, "env": {"OTEL_TRACES_EXPORTER": "console"}}
+    with speaking(folder, "--middleware", "thriftserver.tracing:middleware", **how) as speaker:
+        talk(speaker, folder)
+        assert speaker.stop() == 0
+        assert speaker.process.stdout is not None
+        told = speaker.process.stdout.read().decode()
+    for name in ("pid", "wait", "refuse", "fail"):
+        assert f'"name": "Speaker/{name}"' in told
+    assert '"exception.message": "oops"' in told
 
 
 @pytest.mark.parametrize("ours", [True, False])

@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from tests.codec.schemas import NOT_FOUND
-from thriftserver.errors import ApplicationError
+from thriftserver.errors import ApplicationError, DeadlineExceeded
 from thriftserver.rpc.call import Call
 from thriftserver.schema.classes import class_of
 from thriftserver.tracing import middleware
@@ -79,7 +79,7 @@ def test_the_peer(spans: Any, peer: str, expected: tuple[Any, Any]) -> None:
 
 def test_headers_of_the_caller_name_the_parent(spans: Any) -> None:
     made = call()
-    made.headers = {"traceparent": PARENT}
+    made.headers["traceparent"] = PARENT
     middleware(made, lambda: None)
     (span,) = spans()
     assert f"{span.parent.trace_id:032x}" == PARENT.split("-")[1]
@@ -99,6 +99,7 @@ def test_a_declared_exception_is_an_answer(spans: Any) -> None:
     [
         (ValueError("why"), "INTERNAL_ERROR", "ValueError"),
         (SystemExit("why"), "INTERNAL_ERROR", "SystemExit"),
+        (DeadlineExceeded("why"), "TIMEOUT", "DeadlineExceeded"),
         (ApplicationError(1, "why"), "UNKNOWN_METHOD", "ApplicationError"),
         (ApplicationError(99, "why"), "99", "ApplicationError"),
     ],

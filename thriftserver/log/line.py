@@ -16,7 +16,7 @@ import msgspec
 from thriftserver.log.values import TEXT, escape, plain, trace, visible
 
 TIME, LEVEL, EVENT, PID, WORKER, LOGGER = "time", "level", "event", "pid", "worker", "logger"
-ERROR, TRACEBACK = "error", "traceback"
+ERROR, TRACEBACK, STACK = "error", "traceback", "stack"
 
 Facts = dict[str, Any]
 Render = Callable[[Facts], bytes]
@@ -100,7 +100,11 @@ def fitting(render: Render, limit: int) -> Render:
 
 
 def _clean(facts: Facts, size: int, trace_size: int) -> Facts:
-    return {plain(str(key), 60): plain(facts[key], trace_size if key == TRACEBACK else size) for key in facts}
+    return {plain(str(key), 60): plain(facts[key], trace_size if key in _FRAMES else size) for key in facts}
+
+
+#: Facts that are lines of frames: they may be long, and stand below the line in colour.
+_FRAMES = (TRACEBACK, STACK)
 
 
 def with_priority(render: Render) -> Render:
@@ -124,8 +128,8 @@ class Console:
         self._layout = layout
 
     def __call__(self, facts: Facts) -> bytes:
-        frames = str(facts.get(TRACEBACK, ""))
-        shown = {visible(key): _shown(value) for key, value in facts.items() if key != TRACEBACK}
+        frames = "\n".join(str(facts[key]) for key in _FRAMES if key in facts)
+        shown = {visible(key): _shown(value) for key, value in facts.items() if key not in _FRAMES}
         shown[EVENT] = visible(str(facts[EVENT]))
         lines = [self._layout(shown), *(f"    | {visible(line)}" for line in frames.split("\n") if frames)]
         return "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace")

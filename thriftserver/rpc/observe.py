@@ -11,6 +11,7 @@ from typing import Any
 
 from thriftserver.errors import ThriftServerError
 from thriftserver.rpc.call import Call
+from thriftserver.rpc.current import CURRENT
 
 #: Called with level, event and facts; all facts are short texts, whole numbers and finite floats.
 Emit = Callable[[str, str, dict[str, Any]], None]
@@ -44,8 +45,19 @@ class AccessLog:
             self._emit("info" if fine else "warning", "call", facts(call))
 
 
+def identity(call: Call) -> dict[str, Any]:
+    """Which call it is: the same keys in every event that is about one."""
+    return {"service": call.service, "method": call.method, "seqid": call.seqid, "peer": call.peer}
+
+
+def now_serving() -> dict[str, Any] | None:
+    """The identity of the call that the running code belongs to, None outside of one."""
+    call = CURRENT.get(None)
+    return None if call is None else identity(call)
+
+
 def facts(call: Call) -> dict[str, Any]:
-    """The keys of a call, the same in each event about one. Durations are milliseconds."""
+    """What an access log says of a finished call. Durations are milliseconds, of wall time."""
     made = {
         "service": call.service,
         "method": call.method,

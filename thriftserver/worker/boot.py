@@ -5,6 +5,7 @@ It runs in the child process. It knows the master only through its ``Assignment`
 
 from __future__ import annotations
 
+import atexit
 import faulthandler
 import gc
 import os
@@ -19,9 +20,10 @@ from thriftserver.assignment import FAILED, READY, SPENT, Assignment, Report
 from thriftserver.compiled import choose
 from thriftserver.config import Settings
 from thriftserver.errors import BootError, ThriftServerError
-from thriftserver.log import Logger, enter_worker, flush
+from thriftserver.log import Logger, about, enter_worker, flush, put
 from thriftserver.rpc.binding import LIFECYCLE, Bound, bind, call_user, describe, load_middleware, require_fit
 from thriftserver.rpc.method import make_methods
+from thriftserver.rpc.observe import access_log, identity, now_serving
 from thriftserver.scoreboard import layout
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ def run(assignment: Assignment) -> int:
         Report(FAILED, BootError.exit_code, f"a worker failed: {describe(error)}").send(assignment.report)
         return BootError.exit_code
     finally:
+        atexit._run_exitfuncs()  # os._exit follows: what a handler or an exporter of spans has registered runs here
         flush()
 
 
@@ -68,6 +71,7 @@ def _serve(assignment: Assignment) -> int:
     program, log = assignment.program, Logger().bind(worker=assignment.number, pid=os.getpid())
     settings = program.settings
     slot = choose("scoreboard.slot").Slot(assignment.board.slot_words(assignment.number), assignment.board.plan)
+    about(now_serving)
     loading.use(program.loader)
     bound = bind(settings.handler, settings.service, program.modules)
     for each in bound:
@@ -87,6 +91,7 @@ def _serve(assignment: Assignment) -> int:
         _failure_log(log),
         settings.max_frame,
         settings.queue_timeout,
+        access_log(settings.access_log, settings.slow_call, settings.access_sample, put),
         on_broken=lambda observer, error: log.exception("observer_failed", error, observer=repr(observer)),
         debug=settings.debug,
     )
@@ -140,14 +145,7 @@ def _lifecycle(bound: Bound, name: str) -> None:
 
 def _failure_log(log: Logger) -> Callable[[Call], None]:
     def failed(call: Call) -> None:
-        facts = {
-            "service": call.service,
-            "method": call.method,
-            "seqid": call.seqid,
-            "peer": call.peer,
-            "outcome": call.outcome,
-            "error_id": call.error_id,
-        }
+        facts = identity(call) | {"outcome": call.outcome, "error_id": call.error_id}
         assert call.error is not None
         if call.outcome == "bad_result":
             log.error("handler_failed", error=str(call.error), **facts)
@@ -166,5 +164,4 @@ def _dump(loop: Loop, log: Logger) -> None:
     log.info("stacks", calls=len(running), connections=loop.connections)
     for name, stack in told.items():
         call = running[name].call
-        facts = {"service": call.service, "method": call.method, "seqid": call.seqid, "peer": call.peer}
-        log.info("stack", age_s=round((monotonic_ns() - call.received) / 1e9, 3), stack=stack, **facts)
+        log.info("stack", age_s=round((monotonic_ns() - call.received) / 1e9, 3), stack=stack, **identity(call))
