@@ -70,7 +70,7 @@ def strict(line: bytes) -> dict[str, Any]:
 
 @given(facts=FACTS)
 def test_any_facts_are_one_json_object(facts: dict[str, Any]) -> None:
-    line = fitting(json_line, LIMIT)(HEAD("info", "it") | {"k": facts} | facts)
+    line = fitting(json_line, LIMIT)(HEAD("info", "it", {"k": facts} | facts))
     assert len(line) <= LIMIT
     found = strict(line)
     if not {"level", "event"} & facts.keys():
@@ -80,7 +80,7 @@ def test_any_facts_are_one_json_object(facts: dict[str, Any]) -> None:
 @given(facts=FACTS, message=TEXTS)
 def test_any_facts_are_one_harmless_line_for_people(facts: dict[str, Any], message: str) -> None:
     facts.pop("traceback", None)
-    line = fitting(Console(_layout(False)), LIMIT)(HEAD("info", "it") | facts | {"traceback": ValueError(message)})
+    line = fitting(Console(_layout(False)), LIMIT)(HEAD("info", "it", facts | {"traceback": ValueError(message)}))
     first, *rest = line.decode().removesuffix("\n").split("\n")
     assert not CONTROL.search(first)
     assert rest
@@ -90,13 +90,13 @@ def test_any_facts_are_one_harmless_line_for_people(facts: dict[str, Any], messa
 
 
 def test_what_looks_like_facts_is_quoted_for_people() -> None:
-    line = Console(_layout(False))(HEAD("info", "it") | {"name": "x outcome=success", "method": "get"}).decode()
+    line = Console(_layout(False))(HEAD("info", "it", {"name": "x outcome=success", "method": "get"})).decode()
     assert line.rstrip().endswith('name="x outcome=success" method=get')
 
 
 def test_journald_reads_the_priority_of_each_line() -> None:
     render = with_priority(Console(_layout(False)))
-    lines = render(HEAD("error", "it") | {"traceback": "one\ntwo"}).splitlines()
+    lines = render(HEAD("error", "it", {"traceback": "one\ntwo"})).splitlines()
     assert len(lines) == 3
     assert all(line.startswith(b"<3>") for line in lines)
 
@@ -154,7 +154,7 @@ def test_a_traceback_fits_its_line_and_keeps_what_matters() -> None:
 
     with pytest.raises(ValueError, match="the last") as caught:
         fail()
-    found = strict(fitting(json_line, LIMIT)(HEAD("error", "it") | {"traceback": caught.value}))
+    found = strict(fitting(json_line, LIMIT)(HEAD("error", "it", {"traceback": caught.value})))
     for part in ("AssertionError: the end", "direct cause", "ValueError: the last", "in fail"):
         assert part in found["traceback"]
     assert "hidden" not in found["traceback"]
@@ -170,6 +170,6 @@ def test_the_reason_of_an_exception_that_cannot_be_printed() -> None:
 
 
 def test_a_line_with_hundreds_of_facts_is_reduced_to_its_head() -> None:
-    found = strict(fitting(json_line, LIMIT)(HEAD("info", "it") | {f"key{i}": "v" * 99 for i in range(500)}))
+    found = strict(fitting(json_line, LIMIT)(HEAD("info", "it", {f"key{i}": "v" * 99 for i in range(500)})))
     assert found["event"] == "it"
     assert found["cut"] is True

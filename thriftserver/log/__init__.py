@@ -98,7 +98,7 @@ def configure(level: str = "info", path: str = "", format: str = "auto") -> None
     else:
         _render_plain = prefixed(json_line)
         _render = fitting(_render_plain, _sink.limit)
-    _sink.tell_lost = lambda count: _render(_head("warning", "log_lines_lost") | {"count": count})
+    _sink.tell_lost = lambda count: _render(_head("warning", "log_lines_lost", {"count": count}))
     number: int = getattr(logging, level.upper())
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, _compose],
@@ -154,8 +154,7 @@ def put(level: str, event: str, facts: Facts) -> None:
 
     The values must be None, bool, short texts, ints of 64 bits or finite floats.
     """
-    line = _head(level, event)
-    line.update(facts)
+    line = _head(level, event, facts)
     try:
         data = _render_plain(line)
     except (UnicodeEncodeError, OverflowError):  # half a surrogate pair, a number too large
@@ -173,9 +172,7 @@ def _compose(_logger: object, level: str, event: Any) -> bytes:
     error = event.pop("exc_info", None)
     if error is True or isinstance(error, tuple):
         error = (sys.exc_info() if error is True else error)[1]
-    line = _head(level, event.pop(EVENT, ""))
-    line.update(_about() or {})
-    line.update(event)
+    line = _head(level, event.pop(EVENT, ""), (_about() or {}) | event)
     line[LEVEL] = level
     if isinstance(error, BaseException):
         line.setdefault(ERROR, reason(error))

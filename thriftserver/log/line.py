@@ -34,16 +34,15 @@ class Clock:
     """The time as ISO 8601 in UTC. Formatting a date is dear, so the second is kept."""
 
     def __init__(self) -> None:
-        self._second = -1
-        self._text = ""
+        self._second = self._text = ""
 
     def __call__(self) -> str:
-        now = time.time_ns()
-        second, rest = divmod(now, 1_000_000_000)
+        now = str(time.time_ns())  # 19 digits until the year 2286
+        second = now[:-9]
         if second != self._second:
-            self._text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+            self._text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(int(second)))
             self._second = second
-        return f"{self._text}.{rest // 1000:06d}Z"
+        return f"{self._text}.{now[-9:-3]}Z"
 
 
 class Head:
@@ -61,8 +60,8 @@ class Head:
     def forked(self) -> None:
         self.process = self.process | {PID: os.getpid()}
 
-    def __call__(self, level: str, event: str) -> Facts:
-        return {TIME: self.clock(), LEVEL: level, EVENT: event, **self.process}
+    def __call__(self, level: str, event: str, facts: Facts) -> Facts:
+        return {TIME: self.clock(), LEVEL: level, EVENT: event, **self.process, **facts}
 
 
 def json_line(facts: Facts) -> bytes:

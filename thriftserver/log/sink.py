@@ -73,13 +73,16 @@ class Sink:
             fd = _open(self._path)
             os.dup2(fd, self._fd, inheritable=False)  # in one step: a thread may be writing
             os.close(fd)
+            self._torn = False
 
     def write_behind(self) -> None:
         """Queue lines from now on, for a thread that starts with the first one. Ends in a forked child."""
         self._queue, self._writing = SimpleQueue(), False
 
     def write_at_once(self) -> None:
+        """What the parent has queued or lost is the parent's to write or tell."""
         self._queue = None
+        self._dropped = self._failed = self._told = 0
 
     def put(self, line: bytes) -> None:
         queue = self._queue
@@ -143,7 +146,7 @@ class Sink:
         written = len(whole) - len(rest)
         if written:
             self._torn = whole[written - 1 : written] != b"\n"
-        return whole.count(b"\n", written)
+        return data.count(b"\n", max(0, written - (len(whole) - len(data))))
 
     def _room(self, patience: float | None) -> bool:
         watch = poll()
@@ -155,7 +158,10 @@ class Sink:
 
 
 def _open(path: str) -> int:
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY, 0o640)
+    """Non-blocking, which means nothing to a file, and to a named pipe that nobody reads an error instead of a wait."""
+    return os.open(
+        path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY, mode=0o640
+    )
 
 
 def _own(fd: int) -> int:
