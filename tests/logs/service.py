@@ -25,11 +25,13 @@ service Speaker {
   string refuse(1: string why) throws (1: Refused refused)
   i32 pid()
   void wait(1: i32 ms)
+  void spawn(1: string text)
 }
 """
 
 HANDLER = """
 import logging, os, pathlib, time, warnings
+import gevent
 import structlog
 import thriftserver
 
@@ -56,6 +58,9 @@ class Impl:
 
     def wait(self, ms):
         time.sleep(ms / 1000)
+
+    def spawn(self, text):
+        gevent.spawn(self.fail, text).join()
 """
 
 ARGS = ("--idl", "speaker.thrift", "--handler", "speaker:Impl")

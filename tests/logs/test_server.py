@@ -67,6 +67,7 @@ def test_no_peer_can_forge_a_line(folder: Path) -> None:
             for text in (HOSTILE, "x" * 100_000):
                 speaker.say(text, 1)
                 speaker.say(text, 0)
+                speaker.spawn(text)
                 with pytest.raises(thriftserver.ApplicationError):
                     speaker.fail(text)
         assert server.stop() == 0
@@ -76,6 +77,7 @@ def test_no_peer_can_forge_a_line(folder: Path) -> None:
     assert server.found("said", text=HOSTILE)
     assert any(HOSTILE in line["message"] for line in server.found("log", logger="py.warnings"))
     assert server.found("handler_failed", error=f"ValueError: {HOSTILE}")
+    assert server.found("greenlet_failed", error=f"ValueError: {HOSTILE}")
     assert max(len(json.dumps(line, ensure_ascii=False).encode()) for line in server.events) < 2 * 4096
 
 

@@ -72,6 +72,7 @@ def _serve(assignment: Assignment) -> int:
     settings = program.settings
     slot = choose("scoreboard.slot").Slot(assignment.board.slot_words(assignment.number), assignment.board.plan)
     about(now_serving)
+    _tell_of_greenlets(log)
     loading.use(program.loader)
     bound = bind(settings.handler, settings.service, program.modules)
     for each in bound:
@@ -112,6 +113,18 @@ def _serve(assignment: Assignment) -> int:
         _lifecycle(each, "teardown")
     slot.put(layout.STATE, layout.GONE)
     return 0
+
+
+def _tell_of_greenlets(log: Logger) -> None:
+    """What a handler's own greenlet dies of is a line like any other; gevent would print it."""
+    from gevent import get_hub
+
+    def failed(context: object, _kind: object, error: object, _traceback: object) -> None:
+        if isinstance(error, BaseException):
+            log.exception("greenlet_failed", error, greenlet=repr(context))
+
+    hub: Any = get_hub()
+    hub.print_exception = failed
 
 
 def _expire(processor: Any, settings: Settings, report: int) -> None:
