@@ -259,17 +259,19 @@ def test_calls_go_on_when_nobody_reads_the_log(folder: Path) -> None:
     assert said + lost in (times * calls, times * calls + 1)  # "the last" may have come before there was room
 
 
-@pytest.mark.parametrize("how", ["full disk", "full stderr", "gone pipe", "closed stderr"])
+@pytest.mark.parametrize("how", ["full disk", "full stderr", "gone pipe", "unread pipe", "closed stderr"])
 def test_calls_go_on_when_the_log_is_broken(folder: Path, how: str) -> None:
     args: tuple[str, ...] = ()
     kind: dict[str, Any] = {}
+    read = -1
     if how == "full disk":
         args = ("--log-file", "/dev/full")
     elif how == "full stderr":
         kind = {"stderr": os.open("/dev/full", os.O_WRONLY)}
-    elif how == "gone pipe":
+    elif how in ("gone pipe", "unread pipe"):
         read, write = os.pipe()
-        os.close(read)
+        if how == "gone pipe":
+            os.close(read)
         kind = {"stderr": write}
     else:
         kind = {"closed": True}
@@ -277,8 +279,10 @@ def test_calls_go_on_when_the_log_is_broken(folder: Path, how: str) -> None:
         if "stderr" in kind:
             os.close(kind["stderr"])
         with speaker.client() as client:
-            client.say("nobody hears", 100)
+            client.say("nobody hears " * 30, 1000)
             with pytest.raises(thriftserver.ApplicationError, match="internal error, id"):
                 client.fail("nobody sees")
             assert client.pid() > 0
         assert speaker.stop() == 0
+    if how == "unread pipe":
+        os.close(read)

@@ -151,8 +151,9 @@ class Supervisor:
         except ThriftServerError as error:
             return policy.ReloadImpossible(str(error))
         settings, current = program.settings, self._state.generation
-        if settings.bind != self._programs[current].settings.bind:
-            self._log.warning("reload_ignores", option="bind", advice="a new address needs a restart")
+        for option in ("bind", "log_level", "log_file", "log_format"):  # what the master itself has set up
+            if getattr(settings, option) != getattr(self._programs[current].settings, option):
+                self._log.warning("reload_ignores", option=option, advice="a new value needs a restart")
         # Only these two are ever forked from; what an earlier, rejected reload left is dropped.
         self._programs = {current: self._programs[current], self._state.newest + 1: program}
         return policy.ReloadChecked(settings.workers, settings.boot_timeout, settings.graceful_timeout)
