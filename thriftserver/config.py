@@ -20,6 +20,8 @@ from thriftserver.wire import MAX_FRAME
 
 ENV_PREFIX = "THRIFTSERVER_"
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+LOG_FORMATS = ("auto", "json", "console")
+ACCESS_LOGS = ("off", "slow", "sampled", "all")
 
 _UNITS_OF_TIME = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
 _UNITS_OF_SIZE = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
@@ -69,10 +71,21 @@ def method_timeout(text: str) -> tuple[str, float]:
     return name.strip(), duration(limit)
 
 
-def level(text: str) -> str:
-    if text.lower() not in LOG_LEVELS:
-        raise ValueError(f"{text!r} is not one of {', '.join(LOG_LEVELS)}")
-    return text.lower()
+def one_of(*words: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text.lower() not in words:
+            raise ValueError(f"{text!r} is not one of {', '.join(words)}")
+        return text.lower()
+
+    return parse
+
+
+def share(text: str) -> float:
+    """A part of one from ``0.01`` or ``1%``."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%?)", text.strip())
+    if match is None or (value := float(match[1]) / (100 if match[2] else 1)) > 1:
+        raise ValueError(f"{text!r} is not a share between 0 and 1; write 0.01 or 1%")
+    return value
 
 
 def _row(
@@ -163,7 +176,26 @@ class Settings:
     )
     debug: bool = _row(False, "Tell peers what went wrong inside: for development only.", parse=boolean)
     backlog: int = _row(2048, "Connections the kernel queues for accept.", parse=positive, metavar="N")
-    log_level: str = _row("info", f"Least severe events to log: {', '.join(LOG_LEVELS)}.", parse=level, metavar="LEVEL")
+    log_level: str = _row(
+        "info", f"Least severe events to log: {', '.join(LOG_LEVELS)}.", parse=one_of(*LOG_LEVELS), metavar="LEVEL"
+    )
+    log_file: str = _row("", "File to append the log to, instead of stderr; USR1 opens it anew.", metavar="PATH")
+    log_format: str = _row(
+        "auto",
+        "How lines look: json, console (for people), or auto: console on a terminal, else json.",
+        parse=one_of(*LOG_FORMATS),
+        metavar="FORMAT",
+    )
+    access_log: str = _row(
+        "off",
+        "Calls to log: off, slow, all, or sampled (all that failed or were slow, and a share of the others).",
+        parse=one_of(*ACCESS_LOGS),
+        metavar="WHICH",
+    )
+    slow_call: float = _row(0.5, "From when on a call is slow.", parse=duration, metavar="DURATION")
+    access_sample: float = _row(
+        0.01, "Share of the calls that --access-log sampled takes at random: 0.01 or 1%.", parse=share, metavar="SHARE"
+    )
 
 
 def options() -> Iterator[Field[Any]]:

@@ -131,22 +131,22 @@ def said(answer: Answer | None) -> str:
 
 
 def test_a_call_past_its_deadline_is_answered_and_its_handler_told(folder: Path, env: dict[str, str]) -> None:
-    with Server(*ARGS, "--request-timeout", "300ms", cwd=folder, env=env) as server:
-        with Peer(server) as slow, Peer(server) as other:
-            slow.send(named("wait", "never"))
-            server.wait("waiting", name="never")
-            assert other.ask(add(1, 1)) is not None  # others go on
-            answer = slow.answer()
-            assert answer is not None
-            assert (answer.type, answer.message) == (12, "wait took longer than its 0.3 s")
-            server.wait("expired", name="never")
-            answer = slow.ask(named("stubborn", "never"))  # one that will not be told
-            assert answer is not None
-            assert answer.type == 12
-            answer = slow.ask(message("spin", field(4, 1, struct.pack(">d", 0.4)) + b"\0"))  # one that cannot be
-            assert answer is not None
-            assert answer.type == 12
-            assert slow.ask(add(1, 2)) is not None
+    options = ("--request-timeout", "300ms")
+    with Server(*ARGS, *options, cwd=folder, env=env) as server, Peer(server) as slow, Peer(server) as other:
+        slow.send(named("wait", "never"))
+        server.wait("waiting", name="never")
+        assert other.ask(add(1, 1)) is not None  # others go on
+        answer = slow.answer()
+        assert answer is not None
+        assert (answer.type, answer.message) == (12, "wait took longer than its 0.3 s")
+        server.wait("expired", name="never")
+        answer = slow.ask(named("stubborn", "never"))  # one that will not be told
+        assert answer is not None
+        assert answer.type == 12
+        answer = slow.ask(message("spin", field(4, 1, struct.pack(">d", 0.4)) + b"\0"))  # one that cannot be
+        assert answer is not None
+        assert answer.type == 12
+        assert slow.ask(add(1, 2)) is not None
 
 
 def test_a_method_s_own_limit_comes_from_the_idl_or_the_options(folder: Path) -> None:

@@ -5,6 +5,7 @@ This folder is the composition root: the only one that knows click, and the only
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
@@ -27,8 +28,17 @@ for command in (run, check, call, idl):
     cli.add_command(command)
 
 
+def _need_streams() -> None:
+    """Open what a careless parent closed: else the next file opened gets its number, and what is meant for stderr."""
+    for fd, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            # It gets the lowest number that is free, and stays open.
+            setattr(sys, name, open(os.devnull, "w" if fd else "r", encoding="utf-8"))  # noqa: SIM115
+
+
 def main() -> None:
     """Run the command line and leave: errors of ours become one message and their exit code, never a traceback."""
+    _need_streams()
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Abort:

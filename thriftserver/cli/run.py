@@ -38,7 +38,7 @@ def run(config: str | None, **cli: Any) -> None:
 
     program = load_program()
     settings = program.settings
-    log.configure(settings.log_level)
+    log.configure(settings.log_level, settings.log_file, settings.log_format)
     for name, meant in misspelt():
         log.Logger().warning("variable_ignored", variable=name, advice=f"is {meant} meant?")
     if not NATIVE and not os.environ.get("THRIFTSERVER_PURE"):

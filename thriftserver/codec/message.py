@@ -194,7 +194,7 @@ def take_args(method: Method, source: Source) -> list[Any]:
     try:
         return method.args.read(source)  # type: ignore[no-any-return]
     except Fault as fault:
-        raise WireError(fault.message, fault.path("args")) from None
+        raise WireError(*fault.told("args")) from None
 
 
 def encode_result(plan: MethodPlan, header: Header, value: Any) -> bytes:
@@ -225,7 +225,7 @@ def _reply(header: Header, member: Member | None, value: Any) -> Sink:
             _put_member(sink, member, value)
         put_u8(sink, 0)
     except Fault as fault:
-        raise EncodeError(fault.message, fault.path("result")) from None
+        raise EncodeError(*fault.told("result")) from None
     return sink
 
 
@@ -264,7 +264,7 @@ def encode_call(plan: MethodPlan, seqid: int, args: Sequence[Any], name: str | N
                 raise Fault(f"required argument {member.name} is None")
         put_u8(sink, 0)
     except Fault as fault:
-        raise EncodeError(fault.message, fault.path("args")) from None
+        raise EncodeError(*fault.told("args")) from None
     return finish_frame(sink)
 
 
@@ -279,7 +279,7 @@ def decode_reply(plan: MethodPlan, frame: Buffer, header: Header) -> Any:
             raise WireError(f"message kind {header.kind} is no reply", "", Application.INVALID_MESSAGE_TYPE)
         return _outcome(method, source)
     except Fault as fault:
-        raise WireError(fault.message, fault.path("result")) from None
+        raise WireError(*fault.told("result")) from None
 
 
 def _outcome(method: Method, source: Source) -> Any:
@@ -329,7 +329,7 @@ def encode_struct(value: Any) -> bytes:
     try:
         node.write(sink, value)
     except Fault as fault:
-        raise EncodeError(fault.message, fault.path(cls.__name__)) from None
+        raise EncodeError(*fault.told(cls.__name__)) from None
     return finish(sink)
 
 
@@ -339,7 +339,7 @@ def decode_struct(cls: type, data: Buffer) -> Any:
     try:
         return node.read(new_source(_bytes(data), 0))
     except Fault as fault:
-        raise WireError(fault.message, fault.path(cls.__name__)) from None
+        raise WireError(*fault.told(cls.__name__)) from None
 
 
 def _bytes(data: Buffer) -> bytes:
@@ -361,8 +361,7 @@ def _put_member(sink: Sink, member: Member, value: Any) -> None:
     try:
         member.node.write(sink, value)
     except Fault as fault:
-        if member.id != 0:
-            fault.steps.append(member.step)
+        fault.steps.append(member.step)
         raise
 
 

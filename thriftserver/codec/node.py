@@ -13,7 +13,7 @@ from uuid import UUID
 from thriftserver import wire
 from thriftserver.codec.fault import Fault
 from thriftserver.codec.plan import Row
-from thriftserver.schema.text import brief
+from thriftserver.schema.text import REDACTED, brief
 
 try:
     import cython  # type: ignore[import-untyped, import-not-found, unused-ignore]
@@ -115,8 +115,8 @@ class Node:
     def misfit(self, value: Any) -> Fault:
         """The fault of a value that this type cannot hold."""
         if isinstance(value, int) and not isinstance(value, bool) and self.wire in _INTEGERS:
-            return Fault(f"{brief(value)} is out of range of {self.text}")
-        return Fault(f"expected {self.text}, got {brief(value)}")
+            return Fault(f"{brief(value)} is out of range of {self.text}", f"out of range of {self.text}")
+        return Fault(f"expected {self.text}, got {brief(value)}", f"expected {self.text}, got {REDACTED}")
 
 
 class Deep(Node):

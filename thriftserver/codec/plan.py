@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from thriftserver import wire
+from thriftserver.codec.fault import HIDDEN
 from thriftserver.schema import model
 from thriftserver.schema.classes import class_of, default_of, enum_of
 
@@ -50,16 +51,20 @@ class Row:
 
 
 class FieldRow:
-    """A field of a struct, an argument, a result. ``place`` is its index in the order of declaration."""
+    """A field of a struct, an argument, a result. ``place`` is its index in the order of declaration.
 
-    __slots__ = ("default", "factory", "id", "name", "place", "required", "row")
+    ``step`` is what it adds to the path in a message: nothing for a result.
+    """
 
-    def __init__(self, place: int, id: int, name: str, required: bool, row: Row) -> None:
+    __slots__ = ("default", "factory", "id", "name", "place", "required", "row", "step")
+
+    def __init__(self, place: int, id: int, name: str, required: bool, row: Row, hidden: bool = False) -> None:
         self.place = place
         self.id = id
         self.name = name
         self.required = required
         self.row = row
+        self.step = (f".{name}" if id else "") + (HIDDEN if hidden else "")
         self.default: Any = None
         self.factory: Callable[[], Any] | None = None
 
@@ -92,7 +97,9 @@ class MethodPlan:
         self.name = function.name
         self.oneway = function.oneway
         self.args = _fields(function.args, False)
-        self.result = None if function.returns is None else FieldRow(0, 0, "success", False, row(function.returns))
+        self.result: FieldRow | None = None
+        if function.returns is not None:
+            self.result = FieldRow(0, 0, "success", False, row(function.returns), function.redacted)
         self.throws = _fields(function.throws, False)
 
     def declared(self, exc: BaseException) -> int | None:
@@ -150,7 +157,7 @@ def _complete() -> None:
     try:
         while _waiting:
             plan, struct = _waiting.pop()
-            plan.fields = _fields(struct.fields, plan.frozen)
+            plan.fields = _fields(struct.fields, plan.frozen, struct.redacted)
     except BaseException:
         # Half of a plan would silently write half of a value: forget everything that may lead to one.
         for plan in _begun:
@@ -211,10 +218,11 @@ def _text(type: model.Type) -> str:
     return text if len(text) <= 100 else f"{text[:100]}..."
 
 
-def _fields(fields: tuple[model.Field, ...], frozen: bool) -> tuple[FieldRow, ...]:
+def _fields(fields: tuple[model.Field, ...], frozen: bool, hidden: bool = False) -> tuple[FieldRow, ...]:
     rows = []
     for place, field in enumerate(fields):
-        made = FieldRow(place, field.id, field.name, field.required is True, row(field.type, frozen))
+        required, type = field.required is True, row(field.type, frozen)
+        made = FieldRow(place, field.id, field.name, required, type, hidden or field.redacted)
         made.default, made.factory = default_of(field)
         if frozen and made.factory is not None:
             made.default, made.factory = _frozen_default(field), None

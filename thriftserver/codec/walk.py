@@ -68,7 +68,7 @@ class Member:
         self.next: Member | None = None  # in the order of ids
         self.id = row.id
         self.name = row.name
-        self.step = f".{row.name}"
+        self.step = row.step
         self.place = row.place
         self.offset = offset  # of the slot, for compiled code; 0 where values go through a list
         self.required = row.required

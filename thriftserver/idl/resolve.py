@@ -18,6 +18,7 @@ from thriftserver.idl.services import Services
 from thriftserver.idl.values import integer
 from thriftserver.schema.model import (
     ABSENT,
+    REDACT,
     Annotations,
     Const,
     Enum,
@@ -54,6 +55,13 @@ class Resolver:
         self.constants = Constants(self.scope)
         self.services = Services(self)
         self._typedefs: dict[str, ast.Typedef] = {}
+        #: Typedefs whose values must not be shown; what is made of one is one.
+        self._redacted = {
+            f"{module.name}.{name}"
+            for module in self.module.includes
+            for name, typedef in module.typedefs.items()
+            if typedef.redacted
+        }
         self._structs: list[tuple[Struct, ast.Struct]] = []
         self._default_nodes: list[tuple[Field, ast.ValueNode]] = []
         self._starts = source.starts()
@@ -101,8 +109,12 @@ class Resolver:
         span = self.document.docs.get(at)
         return clean(self.report.source.text[span[0] : span[1]]) if span else ""
 
-    def annotations(self, nodes: list[ast.Annotation]) -> Annotations:
-        return {node.name.text: unquote(node.value.text) if node.value else "1" for node in nodes}
+    def annotations(self, nodes: list[ast.Annotation], type: ast.TypeNode | None = None) -> Annotations:
+        """Those written, and what the typedefs in a ``type`` bring along."""
+        found = {node.name.text: unquote(node.value.text) if node.value else "1" for node in nodes}
+        if type is not None and self._redacted and not self._redacted.isdisjoint(_names(type)):
+            found.setdefault(REDACT, "1")
+        return found
 
     # Headers
 
@@ -238,18 +250,7 @@ class Resolver:
 
     def _named(self, name: str) -> list[str]:
         """The typedefs of this file that a typedef names."""
-        node = self._typedefs[name].type
-        if isinstance(node, ast.Token):
-            return [node.text] if node.text in self._typedefs else []
-        found, waiting = [], [node]
-        while waiting:
-            container = waiting.pop()
-            for part in (container.key, container.element):
-                if isinstance(part, ast.Container):
-                    waiting.append(part)
-                elif part is not None and part.text in self._typedefs:
-                    found.append(part.text)
-        return found
+        return [other for other in _names(self._typedefs[name].type) if other in self._typedefs]
 
     def _finish_typedef(self, name: str) -> None:
         node = self._typedefs[name]
@@ -265,9 +266,11 @@ class Resolver:
             module=self.module.name,
             where=self.where(node.name),
             doc=self.doc(node.at),
-            annotations=self.annotations(node.annotations),
+            annotations=self.annotations(node.annotations, node.type),
             type=type,
         )
+        if self.module.typedefs[name].redacted:
+            self._redacted.add(name)
 
     def _typedef_cycle(self, cycle: list[str]) -> None:
         start = min(range(len(cycle)), key=lambda index: self._typedefs[cycle[index]].at)
@@ -316,8 +319,8 @@ class Resolver:
             )
             if self.document.docs:
                 field.doc = self.doc(node.at)
-            if node.annotations:
-                field.annotations = self.annotations(node.annotations)
+            if node.annotations or self._redacted:
+                field.annotations = self.annotations(node.annotations, node.type)
             if node.default is not None:
                 self._default_nodes.append((field, node.default))
             fields.append(field)
@@ -366,6 +369,21 @@ class Resolver:
             message = f"union `{union.name}` can have one default only, as it holds one field only"
             note = Note("the first one is here", self.report.span(first.at, first.end))
             self.report.error(field.default.at, field.default.end, message, note)
+
+
+def _names(node: ast.TypeNode) -> list[str]:
+    """The names of types in a type."""
+    if isinstance(node, ast.Token):
+        return [node.text]
+    found, waiting = [], [node]
+    while waiting:
+        container = waiting.pop()
+        for part in (container.key, container.element):
+            if isinstance(part, ast.Container):
+                waiting.append(part)
+            elif part is not None:
+                found.append(part.text)
+    return found
 
 
 _DECLARE: Final[dict[type, Callable[..., None]]] = {

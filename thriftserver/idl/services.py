@@ -76,7 +76,7 @@ class Services:
             module=resolver.module.name,
             where=resolver.where(node.name),
             doc=resolver.doc(node.oneway.at if node.oneway else node.at),
-            annotations=resolver.annotations(node.annotations),
+            annotations=resolver.annotations(node.annotations, node.returns),
             service=service.name,
             oneway=node.oneway is not None,
             returns=self.scope.type(node.returns) if node.returns is not None else None,

@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import NoReturn
 
+from thriftserver import log
 from thriftserver.assignment import READY, Assignment, Program, Report
 from thriftserver.errors import BootError, ThriftServerError
 from thriftserver.handoff import Handoff
@@ -28,7 +29,7 @@ from thriftserver.scoreboard.board import Board
 SLOTS, METHODS = 128, 256
 
 #: Signals that the master acts on; everything else keeps its meaning.
-HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGCHLD)
+HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD)
 
 _EVENTS: dict[int, policy.Event] = {
     signal.SIGTERM: policy.StopAsked(graceful=True),
@@ -150,8 +151,9 @@ class Supervisor:
         except ThriftServerError as error:
             return policy.ReloadImpossible(str(error))
         settings, current = program.settings, self._state.generation
-        if settings.bind != self._programs[current].settings.bind:
-            self._log.warning("reload_ignores", option="bind", advice="a new address needs a restart")
+        for option in ("bind", "log_level", "log_file", "log_format"):  # what the master itself has set up
+            if getattr(settings, option) != getattr(self._programs[current].settings, option):
+                self._log.warning("reload_ignores", option=option, advice="a new value needs a restart")
         # Only these two are ever forked from; what an earlier, rejected reload left is dropped.
         self._programs = {current: self._programs[current], self._state.newest + 1: program}
         return policy.ReloadChecked(settings.workers, settings.boot_timeout, settings.graceful_timeout)
@@ -173,6 +175,8 @@ class Supervisor:
             for number in os.read(self._wake_read, 4096):
                 if number == signal.SIGCHLD:
                     yield from self._reap()
+                elif number == signal.SIGUSR1:
+                    self._reopen_logs()
                 elif number in _EVENTS:
                     yield _EVENTS[number]
         yield policy.Tick()
@@ -199,6 +203,11 @@ class Supervisor:
                 os.close(child.pipe)
                 self._board.fold(child.number)
                 yield policy.Exited(pid, os.waitstatus_to_exitcode(status), child.reason)
+
+    def _reopen_logs(self) -> None:
+        log.reopen()
+        for pid in self._children:  # each is ours until it is reaped, so no pid can be another process's
+            os.kill(pid, signal.SIGUSR1)
 
     # Forking.
 
@@ -242,6 +251,7 @@ class Supervisor:
                 signal.signal(number, signal.SIG_DFL)
             for number in (signal.SIGHUP, signal.SIGINT):  # those sent to the whole group are meant for the master
                 signal.signal(number, lambda *_: None)
+            signal.signal(signal.SIGUSR1, lambda *_: log.reopen())
             for fd in (self._wake_read, self._wake_write, self._lifeline_write, read):
                 os.close(fd)
             for child in self._children.values():

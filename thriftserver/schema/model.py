@@ -186,6 +186,9 @@ class Map(Container):
 
 Annotations: TypeAlias = dict[str, str]
 
+#: The annotation of what must not be shown: ``1: string password (thriftserver.redact)``.
+REDACT: Final = "thriftserver.redact"
+
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class Definition:
@@ -199,6 +202,11 @@ class Definition:
 
     def __str__(self) -> str:
         return f"{self.module}.{self.name}"
+
+    @property
+    def redacted(self) -> bool:
+        """Must its values stay out of logs and messages? Of a field also when a typedef in its type says so."""
+        return REDACT in self.annotations
 
 
 @dataclass(eq=False, slots=True, kw_only=True)

@@ -75,7 +75,10 @@ class ThriftException(Exception):
 
     def __str__(self) -> str:
         message = getattr(self, "message", None)
-        return message if isinstance(message, str) else describe(self)
+        hidden = type(self).__thrift__.redacted or any(
+            field.redacted for field in type(self).__thrift__.fields if field.name == "message"
+        )
+        return message if isinstance(message, str) and not hidden else describe(self)
 
     def __reduce__(self) -> Any:
         definition = type(self).__thrift__

@@ -1,6 +1,6 @@
 """Short texts of values for logs and error messages: bounded however large or deep the value is.
 
-Nothing here knows Thrift types; a class of ours is told by its ``__thrift__``.
+Nothing here knows Thrift types; a class of ours is told by its ``__thrift__``, which also says what to hide.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ _STRING = 60
 _ITEMS = 6
 _LEVELS = 3
 _TOTAL = 1000
+
+#: What stands for a value that the IDL says must not be shown.
+REDACTED = "[redacted]"
 
 
 class _Short(reprlib.Repr):
@@ -33,11 +36,13 @@ class _Short(reprlib.Repr):
         name = type(x).__name__
         if level <= 0:
             return f"{name}(...)"
+        if type(x).__thrift__.redacted:
+            return f"{name}({REDACTED})"
         parts = []
         for field in type(x).__thrift__.fields:
             value = getattr(x, field.name, None)
             if value is not None:
-                parts.append(f"{field.name}={self.repr1(value, level - 1)}")
+                parts.append(f"{field.name}={REDACTED if field.redacted else self.repr1(value, level - 1)}")
         return f"{name}({', '.join(parts)})"
 
 

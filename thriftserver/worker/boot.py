@@ -5,6 +5,7 @@ It runs in the child process. It knows the master only through its ``Assignment`
 
 from __future__ import annotations
 
+import atexit
 import faulthandler
 import gc
 import os
@@ -19,9 +20,10 @@ from thriftserver.assignment import FAILED, READY, SPENT, Assignment, Report
 from thriftserver.compiled import choose
 from thriftserver.config import Settings
 from thriftserver.errors import BootError, ThriftServerError
-from thriftserver.log import Logger
+from thriftserver.log import Logger, about, enter_worker, flush, put
 from thriftserver.rpc.binding import LIFECYCLE, Bound, bind, call_user, describe, load_middleware, require_fit
 from thriftserver.rpc.method import make_methods
+from thriftserver.rpc.observe import access_log, identity, now_serving
 from thriftserver.scoreboard import layout
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 def run(assignment: Assignment) -> int:
     """Serve until told to stop; the exit code. Never raises, and reports to the master before it serves or fails."""
     try:
+        enter_worker(assignment.number)
         if assignment.stacks >= 0:
             faulthandler.enable(assignment.stacks, all_threads=True)
         if assignment.program.settings.monkey_patch:
@@ -45,6 +48,9 @@ def run(assignment: Assignment) -> int:
         Logger().exception("worker_failed", error)
         Report(FAILED, BootError.exit_code, f"a worker failed: {describe(error)}").send(assignment.report)
         return BootError.exit_code
+    finally:
+        atexit._run_exitfuncs()  # os._exit follows: what a handler or an exporter of spans has registered runs here
+        flush()
 
 
 def _patch() -> None:
@@ -65,6 +71,8 @@ def _serve(assignment: Assignment) -> int:
     program, log = assignment.program, Logger().bind(worker=assignment.number, pid=os.getpid())
     settings = program.settings
     slot = choose("scoreboard.slot").Slot(assignment.board.slot_words(assignment.number), assignment.board.plan)
+    about(now_serving)
+    _tell_of_greenlets(log)
     loading.use(program.loader)
     bound = bind(settings.handler, settings.service, program.modules)
     for each in bound:
@@ -84,6 +92,7 @@ def _serve(assignment: Assignment) -> int:
         _failure_log(log),
         settings.max_frame,
         settings.queue_timeout,
+        access_log(settings.access_log, settings.slow_call, settings.access_sample, put),
         on_broken=lambda observer, error: log.exception("observer_failed", error, observer=repr(observer)),
         debug=settings.debug,
     )
@@ -104,6 +113,18 @@ def _serve(assignment: Assignment) -> int:
         _lifecycle(each, "teardown")
     slot.put(layout.STATE, layout.GONE)
     return 0
+
+
+def _tell_of_greenlets(log: Logger) -> None:
+    """What a handler's own greenlet dies of is a line like any other; gevent would print it."""
+    from gevent import get_hub
+
+    def failed(context: object, _kind: object, error: object, _traceback: object) -> None:
+        if isinstance(error, BaseException):
+            log.exception("greenlet_failed", error, greenlet=repr(context))
+
+    hub: Any = get_hub()
+    hub.print_exception = failed
 
 
 def _expire(processor: Any, settings: Settings, report: int) -> None:
@@ -137,14 +158,7 @@ def _lifecycle(bound: Bound, name: str) -> None:
 
 def _failure_log(log: Logger) -> Callable[[Call], None]:
     def failed(call: Call) -> None:
-        facts = {
-            "service": call.service,
-            "method": call.method,
-            "seqid": call.seqid,
-            "peer": call.peer,
-            "outcome": call.outcome,
-            "error_id": call.error_id,
-        }
+        facts = identity(call) | {"outcome": call.outcome, "error_id": call.error_id}
         assert call.error is not None
         if call.outcome == "bad_result":
             log.error("handler_failed", error=str(call.error), **facts)
@@ -163,5 +177,4 @@ def _dump(loop: Loop, log: Logger) -> None:
     log.info("stacks", calls=len(running), connections=loop.connections)
     for name, stack in told.items():
         call = running[name].call
-        facts = {"service": call.service, "method": call.method, "seqid": call.seqid, "peer": call.peer}
-        log.info("stack", age_s=round((monotonic_ns() - call.received) / 1e9, 3), stack=stack, **facts)
+        log.info("stack", age_s=round((monotonic_ns() - call.received) / 1e9, 3), stack=stack, **identity(call))
