@@ -163,6 +163,12 @@ class Settings:
     )
     debug: bool = _row(False, "Tell peers what went wrong inside: for development only.", parse=boolean)
     backlog: int = _row(2048, "Connections the kernel queues for accept.", parse=positive, metavar="N")
+    admin: str = _row(
+        "",
+        "Address for /metrics, /healthz, /readyz and a page for people. Whoever reaches it reads it: keep it private.",
+        metavar="HOST:PORT",
+    )
+    admin_calls: bool = _row(False, "Let people call the service's methods from the admin page.", parse=boolean)
     log_level: str = _row("info", f"Least severe events to log: {', '.join(LOG_LEVELS)}.", parse=level, metavar="LEVEL")
 
 

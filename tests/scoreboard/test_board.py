@@ -119,7 +119,10 @@ def test_the_newest_errors_are_kept_also_of_the_dead(board: Board, pen: slot.Slo
     errors = board.snapshot()[0][0].errors
     assert [error.when for error in errors] == list(range(1003, 1003 + layout.RING))
     assert (errors[-1].service, errors[-1].method, errors[-1].outcome) == ("Calc", "add", "undeclared")
-    assert (errors[-1].error_id, errors[-1].text) == (f"{layout.RING + 2:012x}", f"ZeroDivisionError: {layout.RING + 2}")
+    assert (errors[-1].error_id, errors[-1].text) == (
+        f"{layout.RING + 2:012x}",
+        f"ZeroDivisionError: {layout.RING + 2}",
+    )
     board.fold(2)
     assert board.snapshot()[1].errors == errors
     pen.open(1, 1, METHODS, 0)
