@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 import thriftserver
 from thriftserver.admin.health import judge
 from thriftserver.admin.reading import Reading
-from thriftserver.codec.binary import NATIVE
+from thriftserver.compiled import NATIVE
 from thriftserver.scoreboard import layout
 from thriftserver.scoreboard.board import MethodStats, WorkerView
 

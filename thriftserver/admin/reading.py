@@ -13,7 +13,7 @@ from thriftserver.scoreboard import layout
 from thriftserver.scoreboard.board import Board, MethodStats, WorkerView, totals
 
 #: Seconds without a heartbeat after which a worker that serves is called stuck.
-STUCK_AFTER = 5.0
+STUCK_AFTER = 3.0
 #: Outcomes that somebody should look at. Declared exceptions are answers, and a client that left is nobody's fault.
 FAILURES = tuple(name for name in layout.OUTCOMES if name not in ("success", "declared", "gone"))
 

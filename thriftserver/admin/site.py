@@ -78,7 +78,8 @@ def as_json(data: Any, status: str = "200 OK", *headers: tuple[str, str]) -> Res
 class Site:
     """``read`` gives a new reading of the scoreboard; ``caller`` is None unless calls are allowed.
 
-    ``about`` is what the page should know besides the IDL; ``on_error`` hears of what fails here; the client reads nothing but that something did.
+    ``about`` is what the page should know besides the IDL. ``on_error`` hears of what fails here; the client reads
+    nothing but that something did.
     """
 
     def __init__(

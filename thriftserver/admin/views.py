@@ -94,7 +94,8 @@ def methods(reading: Reading, history: History) -> dict[str, Any]:
         "queued": sum(worker.queued for worker in reading.workers),
         "total": _now(history.now.get(ALL, NOTHING)),
         "methods": [
-            _method(key, stats, history.now.get(key, NOTHING), running.get(key, [])) for key, stats in reading.methods.items()
+            _method(key, stats, history.now.get(key, NOTHING), running.get(key, []))
+            for key, stats in reading.methods.items()
         ],
     }
 

@@ -6,7 +6,7 @@ import { h } from "./dom.js";
 const KINDS = { struct: "Structs", union: "Unions", exception: "Exceptions", enum: "Enums", typedef: "Typedefs" };
 
 export function documentation(text) {
-  return text && h("p", { class: "doc" }, text);
+  return text ? h("p", { class: "doc" }, text) : null;
 }
 
 /** A type: its texts, and links where it names something. */

@@ -43,13 +43,18 @@ function notice() {
   return reasons.length > 0 && h("p", { class: state.workers.ready ? "warn" : "bad" }, reasons.map((reason, place) => [place > 0 && h("br"), reason]));
 }
 
+/** What stands around every view; whether there is anything to show in it. */
+function drawFrame(view) {
+  show(document.getElementById("notice"), notice());
+  const known = Boolean(state.workers && state.history && state.idl);
+  if (known) show(document.getElementById("top"), head(view));
+  return known;
+}
+
 function draw() {
   const [view, of] = place();
-  show(document.getElementById("notice"), notice());
-  if (!state.workers || !state.history || !state.idl) return;
-  const content = document.getElementById("content");
-  show(document.getElementById("top"), head(view));
-  show(content, view === "method" ? methodView(of) : VIEWS[view][1](of));
+  if (!drawFrame(view)) return;
+  show(document.getElementById("content"), view === "method" ? methodView(of) : VIEWS[view][1](of));
   const search = document.getElementById("search");
   if (search && search !== document.activeElement && search.value !== state.search) search.value = state.search;
 }
@@ -60,7 +65,7 @@ async function update() {
   else if (view === "methods") await refresh(state.methods ? visible().map(fullName) : [], 60);
   else await refresh([]);
   if (view !== "idl" || !state.drawn || state.failure) draw(); // a text that somebody reads is left in peace
-  else show(document.getElementById("top"), head(view));
+  else drawFrame(view);
   state.drawn = state.idl !== null;
 }
 
