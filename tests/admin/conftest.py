@@ -38,10 +38,13 @@ MS = 1_000_000
 
 
 class Admin:
-    """A running admin process. ``beat`` keeps the workers of ``pens`` alive; ``get`` asks it something."""
+    """A running admin process; ``listener`` stays open here when it is given, as a master's does."""
 
-    def __init__(self, board: Board, addresses: list[str], settings: dict[str, Any]) -> None:
-        listener = socket.create_server(("127.0.0.1", 0))
+    def __init__(
+        self, board: Board, addresses: list[str], settings: dict[str, Any], listener: socket.socket | None = None
+    ) -> None:
+        ours = listener is None
+        listener = listener or socket.create_server(("127.0.0.1", 0))
         self.port = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self._alive_read, self._alive_write = os.pipe()
@@ -60,7 +63,8 @@ class Admin:
             stderr=subprocess.PIPE,
             text=True,
         )
-        listener.close()
+        if ours:
+            listener.close()
         os.close(self._alive_read)
 
     def request(

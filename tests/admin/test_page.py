@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -199,11 +200,19 @@ def test_a_method_is_called_and_the_reply_shown(browser: Browser, script: Script
             admin.stop()
 
 
-def test_it_says_when_the_server_is_gone_and_goes_on_when_it_is_back(browser: Browser, admin: Admin) -> None:
-    browser.open(admin)
-    admin.stop()
+def test_it_says_when_the_server_is_gone_and_goes_on_when_it_is_back(browser: Browser, script: Script) -> None:
+    first = Admin(script.board, [], {})
+    browser.open(first)
+    first.stop()
     browser.until(lambda: "No answer for" in browser.texts("#notice")[0], "a notice")
     assert browser.all(".figure"), "what was known is still shown"
+    with socket.create_server(("127.0.0.1", first.port)) as listener:
+        second = Admin(script.board, [], {}, listener)
+        try:
+            browser.until(lambda: "No answer for" not in browser.texts("#notice")[0], "no notice")
+        finally:
+            second.stop()
+    browser.driver.get("about:blank")
     browser.complaints()  # of connections refused, rightly
 
 

@@ -123,6 +123,19 @@ def test_it_ends_when_told_and_when_its_master_is_gone(admin: Admin, script: Scr
     assert second.end() == (0, "")
 
 
+def test_who_asks_while_it_is_restarted_is_answered(script: Script) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        first = Admin(script.board, [], {"workers": "2"}, listener)
+        assert "2 are" not in str(first.json("/readyz"))
+        assert first.stop() == (0, "")
+        with socket.create_connection(listener.getsockname(), PATIENCE) as client:
+            client.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            second = Admin(script.board, [], {"workers": "5"}, listener)
+            answer = b"".join(iter(lambda: client.recv(65536), b""))
+        assert b"3 are needed" in answer, "by the new program"
+        assert second.stop() == (0, "")
+
+
 def test_strange_clients_are_survived(admin: Admin) -> None:
     admin.json("/healthz")
     for data in (
