@@ -35,6 +35,8 @@ METHODS = [
 ADD, DIVIDE, CALCULATE = 0, 3, 4
 PEER = b"127.0.0.1:4711".ljust(layout.PEER_BYTES, b"\0")
 MS = 1_000_000
+#: A heartbeat so far ahead that no slow machine makes it old.
+FRESH = 3_600_000 * MS
 
 
 class Admin:
@@ -113,11 +115,12 @@ class Script:
         pen = Slot(self.board.slot_words(number), self.board.plan)
         pen.open(1000 + number, generation, methods, time.monotonic_ns())
         pen.put(layout.STATE, layout.SERVING)
+        pen.put(layout.HEARTBEAT, time.monotonic_ns() + FRESH)
         return pen
 
     def beat(self, *numbers: int) -> None:
         for number in numbers or self.pens:
-            self.pens[number].put(layout.HEARTBEAT, time.monotonic_ns())
+            self.pens[number].put(layout.HEARTBEAT, time.monotonic_ns() + FRESH)
 
     def silence(self, number: int, seconds: float) -> None:
         self.pens[number].put(layout.HEARTBEAT, time.monotonic_ns() - int(seconds * 1e9))

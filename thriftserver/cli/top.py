@@ -172,7 +172,8 @@ def _head(workers: dict[str, Any], methods: dict[str, Any], paint: Callable[[str
     }
     return [
         f"{paint('thriftserver', BOLD)} {workers['version']}  {ready}  "
-        f"{workers['serving']}/{workers['wanted']} workers  generation {workers['generation']}  up {_age(workers['uptime'])}",
+        f"{workers['serving']}/{workers['wanted']} workers  generation {workers['generation']}  "
+        f"up {_age(workers['uptime'])}",
         "   ".join(f"{name} {paint(value, BOLD)}" for name, value in facts.items()),
     ]
 
@@ -185,7 +186,8 @@ def _worker_row(worker: dict[str, Any] | None, paint: Callable[[str, str], str])
     state = paint(f"{worker['state']:<9}", _TONES.get(worker["state"], YELLOW))
     return (
         f"{worker['number']:>6} {worker['pid']:>8} {worker['generation']:>4}  {state}"
-        f"{_age(worker['heartbeat_age']):>8} {_count(worker['connections']):>7} {_count(worker['in_flight']):>7} {_count(worker['queued']):>6}  {oldest}"
+        f"{_age(worker['heartbeat_age']):>8} {_count(worker['connections']):>7} {_count(worker['in_flight']):>7} "
+        f"{_count(worker['queued']):>6}  {oldest}"
     )
 
 
