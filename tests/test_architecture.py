@@ -50,7 +50,7 @@ FORBIDDEN = {
     ],
     "client": ["gevent", "structlog", "click"],
     "worker": ["click"],
-    "admin": ["click", "thriftserver.worker", "thriftserver.master"],
+    "admin": ["click", "thriftserver.master"],
     "cli": ["gevent"],
 }
 

@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 from tests.admin.conftest import ADD, MS, Script
 from tests.admin.test_metrics import scrape
 from tests.support import ROOT, need
+from thriftserver.admin.metrics import table
 from thriftserver.scoreboard import layout
 
 DASHBOARD = ROOT / "conf" / "grafana-dashboard.json"
@@ -57,3 +58,10 @@ def test_panels_do_not_overlap() -> None:
     places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in dashboard["panels"]]
     assert len(set(places)) == len(places)
     assert len({panel["id"] for panel in dashboard["panels"]}) == len(places)
+
+
+def test_the_docs_name_every_metric() -> None:
+    text = (ROOT / "docs" / "observability.md").read_text()
+    for metric in table(1):
+        ending = {"counter": "_total", "info": "_info"}.get(metric.kind, "")
+        assert f"`{metric.name}{ending}`" in text, metric.name
