@@ -32,6 +32,7 @@ LAYERS = [
     "loading",
     "assignment",
     "worker",
+    "admin",
     "master",
     "cli",
     "__main__",
@@ -40,9 +41,17 @@ LAYERS = [
 #: What importing a room must not bring along.
 FORBIDDEN = {
     **{sans_io: ["gevent", "socket", "structlog", "click"] for sans_io in ("schema", "idl", "codec", "rpc")},
-    "master": ["gevent", "click", "thriftserver.worker", "thriftserver.rpc", "thriftserver.codec"],
+    "master": [
+        "gevent",
+        "click",
+        "thriftserver.worker",
+        "thriftserver.admin",
+        "thriftserver.rpc",
+        "thriftserver.codec",
+    ],
     "client": ["gevent", "structlog", "click"],
     "worker": ["click"],
+    "admin": ["click", "thriftserver.master"],
     "cli": ["gevent"],
 }
 
@@ -51,9 +60,10 @@ OWNERS = {
     "structlog": {"log"},
     "click": {"cli"},
     "ply": {"idl"},
-    "gevent": {"worker"},
+    "gevent": {"worker", "admin"},
     "greenlet": {"worker"},
     "opentelemetry": {"tracing"},
+    "prometheus_client": {"admin"},
 }
 
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -196,6 +196,12 @@ class Settings:
     access_sample: float = _row(
         0.01, "Share of the calls that --access-log sampled takes at random: 0.01 or 1%.", parse=share, metavar="SHARE"
     )
+    admin: str = _row(
+        "",
+        "Address for /metrics, /healthz, /readyz and a page for people. Whoever reaches it reads it: keep it private.",
+        metavar="HOST:PORT",
+    )
+    admin_calls: bool = _row(False, "Let people call the service's methods from the admin page.", parse=boolean)
 
 
 def options() -> Iterator[Field[Any]]:

@@ -112,6 +112,26 @@ def test_more_calls_methods_and_exceptions_than_there_is_room_for(board: Board, 
     assert board.snapshot()[0][0].methods[6].declared[OTHER] == 1
 
 
+def test_the_newest_errors_are_kept_also_of_the_dead(board: Board, pen: slot.Slot) -> None:
+    assert board.snapshot()[0][0].errors == []
+    for n in range(layout.RING + 3):
+        pen.note_error(n % 2, layout.UNDECLARED, f"{n:012x}", f"ZeroDivisionError: {n}", 1000 + n)
+    errors = board.snapshot()[0][0].errors
+    assert [error.when for error in errors] == list(range(1003, 1003 + layout.RING))
+    assert (errors[-1].service, errors[-1].method, errors[-1].outcome) == ("Calc", "add", "undeclared")
+    assert (errors[-1].error_id, errors[-1].text) == (
+        f"{layout.RING + 2:012x}",
+        f"ZeroDivisionError: {layout.RING + 2}",
+    )
+    board.fold(2)
+    assert board.snapshot()[1].errors == errors
+    pen.open(1, 1, METHODS, 0)
+    assert board.snapshot()[0][0].errors == []
+    pen.note_error(9, layout.TIMEOUT, "x" * 50, "ä" * 500, 5)
+    (error,) = board.snapshot()[0][0].errors
+    assert (error.method, error.error_id, len(error.text)) == ("", "x" * 16, 108)
+
+
 def test_pure_and_compiled_write_the_same_words(board: Board) -> None:
     rng = random.Random(5)
     pens = [made(board.slot_words(number), board.plan) for number, made in ((1, slot.Slot), (3, _slot.Slot))]

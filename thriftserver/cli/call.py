@@ -10,8 +10,9 @@ import click
 
 from thriftserver import loading
 from thriftserver.cli.options import setting_options
-from thriftserver.client.sync import Client, client_class, signature
-from thriftserver.codec.plain import from_plain, to_plain
+from thriftserver.client.plain import read_arguments
+from thriftserver.client.sync import Client, client_class
+from thriftserver.codec.plain import to_plain
 from thriftserver.config import duration
 from thriftserver.errors import ConfigError, EncodeError, ThriftServerError
 from thriftserver.idl.loader import Loader
@@ -48,7 +49,7 @@ def call(address: str, method: str, arguments: str, idl: str, include: tuple[str
         names = ", ".join(each.name for each in service.methods())
         raise ConfigError(f"{service.name} has no method {name!r}; there is {names}")
     host, port = _address(address)
-    values = _arguments(function, sys.stdin.read() if arguments == "-" else arguments)
+    values = read_arguments(function, sys.stdin.read() if arguments == "-" else arguments)
     try:
         seconds = duration(timeout)
     except ValueError as error:
@@ -73,31 +74,6 @@ def _show(client: Client, function: Function, values: list[Any]) -> int:
     if function.returns is not None:
         click.echo(json.dumps(to_plain(function.returns, result), ensure_ascii=False, indent=2))
     return 0
-
-
-def _arguments(function: Function, text: str) -> list[Any]:
-    """Values in the order of the IDL; None for arguments left out."""
-    try:
-        data = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"the arguments are not JSON: {error}") from None
-    if isinstance(data, list):
-        if len(data) > len(function.args):
-            raise ConfigError(f"{len(data)} arguments are too many: {signature(function)}")
-        data = {arg.name: value for arg, value in zip(function.args, data, strict=False)}
-    if not isinstance(data, dict):
-        raise ConfigError(f"the arguments must be a JSON object or array: {signature(function)}")
-    known = {arg.name for arg in function.args}
-    for name in data:
-        if name not in known:
-            raise ConfigError(f"{function.name} has no argument {name!r}: {signature(function)}")
-    try:
-        return [
-            from_plain(arg.type, data[arg.name], arg.name) if data.get(arg.name) is not None else None
-            for arg in function.args
-        ]
-    except EncodeError as error:
-        raise ConfigError(f"the arguments do not fit: {error}") from None
 
 
 def _address(text: str) -> tuple[str, int]:

@@ -15,6 +15,7 @@ from thriftserver.cli.call import call
 from thriftserver.cli.check import check
 from thriftserver.cli.idl import idl, show
 from thriftserver.cli.run import run
+from thriftserver.cli.top import top
 from thriftserver.errors import IdlError, ThriftServerError
 
 
@@ -24,7 +25,7 @@ def cli() -> None:
     """Serve Apache Thrift services from IDL files loaded at run time."""
 
 
-for command in (run, check, call, idl):
+for command in (run, check, call, idl, top):
     cli.add_command(command)
 
 

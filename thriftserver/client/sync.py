@@ -26,6 +26,9 @@ class Client:
     Not to be shared between threads. After a TransportError the connection is closed; the next call makes a new one.
     """
 
+    #: What the wire has before a method's name, when a server has several services: ``Calculator:``.
+    _prefix = ""
+
     def __init__(self, host: str = "localhost", port: int = 9090, *, timeout: float | None = None) -> None:
         self._address = (host, port)
         self._timeout = timeout
@@ -70,7 +73,7 @@ class Client:
 
     def _call(self, plan: MethodPlan, args: list[Any]) -> Any:
         self._seqid = self._seqid % 0x7FFFFFFF + 1
-        request = binary.encode_call(plan, self._seqid, args)
+        request = binary.encode_call(plan, self._seqid, args, self._prefix + plan.name)
         sock = self._connect()
         try:
             sock.sendall(request)
@@ -107,9 +110,10 @@ class Client:
         return bytes(buffer)
 
 
-def client_class(service: Service) -> type[Client]:
-    """The client class of a service, with one method for each of the IDL's."""
+def client_class(service: Service, prefix: str = "") -> type[Client]:
+    """The client class of a service, with one method for each of the IDL's; ``prefix`` goes before their names."""
     members: dict[str, Any] = {"__doc__": service.doc or Client.__doc__, "__thrift__": service, "close": Client._close}
+    members["_prefix"] = prefix
     for function in service.methods():
         members[function.name] = _method(function)
     return type(f"{service.name}Client", (Client,), members)

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from thriftserver.scoreboard import layout
+from thriftserver.scoreboard import layout, ring
 from thriftserver.scoreboard.layout import COUNTERS, OUTCOMES, Layout
 
 #: Calls in flight that are named one by one, per worker; more are served, but not seen.
@@ -66,6 +66,17 @@ class CallInFlight(msgspec.Struct):
     age: float
 
 
+class RecentError(msgspec.Struct):
+    """A call that went wrong, as its worker noted it. ``when`` is monotonic nanoseconds."""
+
+    service: str
+    method: str
+    outcome: str
+    error_id: str
+    text: str
+    when: int
+
+
 class WorkerView(msgspec.Struct):
     """One slot at one moment. Times are monotonic nanoseconds."""
 
@@ -84,6 +95,8 @@ class WorkerView(msgspec.Struct):
     """Calls by ``layout.bucket`` of the time they waited."""
     methods: list[MethodStats]
     calls: list[CallInFlight] = []
+    errors: list[RecentError] = []
+    """The newest last."""
 
 
 class Board:
@@ -104,7 +117,7 @@ class Board:
         descriptor = os.memfd_create("thriftserver-scoreboard", os.MFD_CLOEXEC)
         os.ftruncate(descriptor, plan.total_words * layout.WORD)
         board = cls(descriptor, plan, time.time_ns() - time.monotonic_ns())
-        header = (layout.MAGIC, plan.slots, plan.calls, plan.methods, 0, board.wall)
+        header = (layout.MAGIC, plan.slots, plan.calls, plan.methods, 0, board.wall, time.monotonic_ns())
         for word, value in enumerate(header):
             board.words[word] = value
         return board
@@ -122,6 +135,16 @@ class Board:
     def capacity(self) -> int:
         """Workers there is room for; they are numbered from 1."""
         return self.plan.slots - 1
+
+    @property
+    def born(self) -> int:
+        """Monotonic nanoseconds of the server's start."""
+        return self.words[layout.BOARD_BORN]
+
+    @property
+    def exits(self) -> int:
+        """Workers that have ended: each was folded once."""
+        return self.words[layout.BOARD_FOLDS] // 2
 
     def slot_words(self, number: int) -> memoryview:
         """The part of the memory that is a worker's own."""
@@ -174,6 +197,7 @@ class Board:
             list(words[self.plan.queue : self.plan.queue + layout.BUCKETS]),
             [self._method(words, place, name) for place, name in enumerate(names)],
             list(self._calls(words, names)),
+            list(self._errors(words, names)),
         )
 
     def _names(self, words: memoryview) -> list[tuple[str, str, list[str]]]:
@@ -218,6 +242,11 @@ class Board:
                 max(now - received, 0) / 1e9,
             )
 
+    def _errors(self, words: memoryview, names: Sequence[tuple[str, str, Sequence[str]]]) -> Iterator[RecentError]:
+        for noted in sorted(ring.read(words, self.plan)):
+            service, method = names[noted.method][:2] if noted.method < len(names) else ("", "")
+            yield RecentError(service, method, OUTCOMES[noted.outcome], noted.error_id, noted.text, noted.when)
+
     # Keeping what dead workers have counted. Only the master calls these.
 
     def fold(self, number: int) -> None:
@@ -246,6 +275,10 @@ class Board:
             kinds = known[place][2]
             kinds += [kind for kind in stats.declared if kind not in kinds and kind != OTHER]
             self._add(words, place, stats, _counted(kinds))
+        for error in view.errors:
+            place = places.get((error.service, error.method), self.plan.methods)
+            noted = ring.Noted(error.when, place, OUTCOMES.index(error.outcome), error.error_id, error.text)
+            ring.note(words, self.plan, noted)
         data = json.dumps(known[: self.plan.methods]).encode()[: self.plan.name_bytes]
         start = self.plan.names * layout.WORD
         words.cast("B")[start : start + len(data)] = data

@@ -5,7 +5,8 @@ Plain constants and arithmetic: nothing here maps memory, and nothing here write
 ::
 
     board   header page | slot 0 (the ledger of dead workers) | slot 1 | slot 2 | ...
-    slot    header page | histogram of queue times | calls in flight | names of methods (JSON) | one page per method
+    slot    header page | histogram of queue times | calls in flight | names of methods (JSON) | newest errors
+            | one page per method
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ BOARD_FOLDS: Final = 4
 """Odd while a dead worker's numbers are moved to the ledger: readers try again."""
 BOARD_WALL: Final = 5
 """What to add to a monotonic time to get nanoseconds since 1970."""
+BOARD_BORN: Final = 6
+"""Monotonic nanoseconds of the server's start."""
 
 # A slot's header: who it is.
 PID: Final = 0
@@ -45,6 +48,8 @@ CONNECTIONS: Final = 8
 INFLIGHT: Final = 9
 QUEUED: Final = 10
 THREADS: Final = 11
+ERRORS: Final = 12
+"""Errors noted so far; the ring holds the newest ``RING`` of them."""
 #: Counters that belong to no method, in the order of ``COUNTERS``.
 FIRST_COUNTER: Final = 16
 COUNTERS: Final = (
@@ -83,6 +88,14 @@ CALL_RECEIVED: Final = 4
 CALL_PEER: Final = 8
 PEER_BYTES: Final = 64
 CALL: Final = 16
+
+# An error: monotonic nanoseconds when it happened (0: being written), then these.
+RING: Final = 32
+ERROR_METHOD: Final = 1
+ERROR_OUTCOME: Final = 2
+ERROR_ID: Final = 3
+ERROR_TEXT: Final = 5
+ERROR: Final = 32
 
 # A method.
 #: How a call may end, in the order of their counters.
@@ -135,7 +148,7 @@ def _pages(words: int) -> int:
 class Layout:
     """Offsets of one board, in words. ``calls`` and ``methods`` are what one slot has room for."""
 
-    __slots__ = ("calls", "first_call", "first_method", "methods", "names", "queue", "slot_words", "slots")
+    __slots__ = ("calls", "errors", "first_call", "first_method", "methods", "names", "queue", "slot_words", "slots")
 
     def __init__(self, slots: int, calls: int, methods: int) -> None:
         self.slots = slots
@@ -144,7 +157,8 @@ class Layout:
         self.queue = PAGE
         self.first_call = 2 * PAGE
         self.names = self.first_call + _pages(calls * CALL)
-        self.first_method = self.names + _pages(self.name_bytes // WORD)
+        self.errors = self.names + _pages(self.name_bytes // WORD)
+        self.first_method = self.errors + _pages(RING * ERROR)
         self.slot_words = self.first_method + methods * PAGE
 
     @property

@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from thriftserver.scoreboard import layout
+from thriftserver.scoreboard import layout, ring
 
 try:
     import cython  # type: ignore[import-untyped, import-not-found, unused-ignore]
@@ -120,6 +120,10 @@ class Slot:
             words[at + _DECLARED_BY + min(kind, _DECLARED_KINDS - 1)] += 1
         words[at + _HISTOGRAM + self.place(duration)] += 1
         words[self.queue + self.place(queued)] += 1
+
+    def note_error(self, method: int, outcome: int, error_id: str, text: str, now: int) -> None:
+        """Keep an error among the newest, for people to find by its id. ``now`` is monotonic nanoseconds."""
+        ring.note(self.view, self.plan, ring.Noted(now, method, outcome, error_id, text))
 
     def place(self, duration: int) -> int:
         """The bucket of ``layout.bucket``, which says how."""

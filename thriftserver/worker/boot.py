@@ -28,6 +28,7 @@ from thriftserver.scoreboard import layout
 
 if TYPE_CHECKING:
     from thriftserver.rpc.call import Call
+    from thriftserver.scoreboard.slot import Slot
     from thriftserver.worker.lifetime import Lifetime
     from thriftserver.worker.loop import Loop
 
@@ -89,7 +90,7 @@ def _serve(assignment: Assignment) -> int:
     processor = choose("rpc.processor").Processor(
         methods,
         slot,
-        _failure_log(log),
+        _failures(log, slot, [(m.service, m.name) for m in methods]),
         settings.max_frame,
         settings.queue_timeout,
         access_log(settings.access_log, settings.slow_call, settings.access_sample, put),
@@ -156,10 +157,15 @@ def _lifecycle(bound: Bound, name: str) -> None:
         call_user(function, f"handler {bound.spec}: {name}()")
 
 
-def _failure_log(log: Logger) -> Callable[[Call], None]:
+def _failures(log: Logger, slot: Slot, methods: list[tuple[str, str]]) -> Callable[[Call], None]:
+    """What hears of a call that went wrong: the log gets all of it, the scoreboard a line."""
+    places = {name: place for place, name in enumerate(methods)}
+
     def failed(call: Call) -> None:
         facts = identity(call) | {"outcome": call.outcome, "error_id": call.error_id}
         assert call.error is not None
+        place, outcome = places[call.service, call.method], layout.OUTCOMES.index(call.outcome)
+        slot.note_error(place, outcome, call.error_id, describe(call.error), monotonic_ns())
         if call.outcome == "bad_result":
             log.error("handler_failed", error=str(call.error), **facts)
         else:

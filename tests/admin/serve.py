@@ -1,0 +1,24 @@
+"""The admin process on its own, for tests: ``python -m tests.admin.serve JSON`` with inherited descriptors."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+
+from thriftserver import log
+from thriftserver.admin import boot
+from thriftserver.assignment import Program
+from thriftserver.config import resolve
+from thriftserver.idl.loader import Loader
+from thriftserver.scoreboard.board import Board
+
+if __name__ == "__main__":
+    asked = json.loads(sys.argv[1])
+    log.configure()
+    settings, _ = resolve(asked["settings"], environ={})
+    loader = Loader()
+    modules = tuple(loader.load(path) for path in settings.idl)
+    listener = socket.socket(fileno=asked["listener"])
+    program = Program(settings, loader, modules)
+    sys.exit(boot.run(Board.attach(asked["board"]), program, [listener], asked["lifeline"], asked["addresses"]))

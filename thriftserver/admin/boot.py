@@ -1,0 +1,153 @@
+"""The admin process from its fork to its exit code: sample the scoreboard, answer HTTP, leave.
+
+It lives beside the workers and is never waited for by them. A reload ends it and starts another with the new program;
+the listening sockets are the master's, so no request is refused in between.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import socket
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from thriftserver.assignment import Program
+from thriftserver.errors import ConfigError
+from thriftserver.log import Logger
+from thriftserver.rpc.binding import choose_service, split_spec
+from thriftserver.schema.model import Service
+from thriftserver.scoreboard.board import Board
+
+if TYPE_CHECKING:
+    from gevent.event import Event
+
+    from thriftserver.admin.history import History
+    from thriftserver.admin.site import Site
+
+#: Requests answered at once; a person and a Prometheus need three.
+REQUESTS = 100
+#: Seconds a client may take to send the next request, and that running ones are given when the process ends.
+IDLE, GRACE = 30, 1
+
+
+def require() -> None:
+    """Raise ConfigError if what the admin process needs is not installed. Imports nothing."""
+    if importlib.util.find_spec("prometheus_client") is None:
+        raise ConfigError("--admin needs prometheus_client; install it with: pip install 'thriftserver[admin]'")
+
+
+def run(
+    board: Board, program: Program, listeners: Sequence[socket.socket], lifeline: int, addresses: Sequence[str]
+) -> int:
+    """Serve until TERM, or until ``lifeline`` reads end-of-file because the master is gone; the exit code.
+
+    Runs in a child process and never raises. ``addresses`` are those of the Thrift service, for calls from the page.
+    """
+    log = Logger().bind(role="admin", pid=os.getpid())
+    try:
+        from gevent import monkey
+
+        monkey.patch_all()
+        _serve(board, program, listeners, lifeline, addresses, log)
+    except BaseException as error:
+        log.exception("admin_failed", error)
+        return 1
+    return 0
+
+
+def served(program: Program) -> list[Service]:
+    """The services that the workers answer, the first being the one of bare names."""
+    settings = program.settings
+    return [choose_service(split_spec(spec)[0] or settings.service, program.modules) for spec in settings.handler]
+
+
+def _serve(
+    board: Board,
+    program: Program,
+    listeners: Sequence[socket.socket],
+    lifeline: int,
+    addresses: Sequence[str],
+    log: Logger,
+) -> None:
+    import gevent
+
+    from thriftserver.admin.history import History
+
+    history = History()
+    site = _site(board, program, addresses, history, log)
+    over, watchers = _ends(lifeline)
+    sampling = gevent.spawn(_sample, board, history, log)
+    servers = [_server(listener, site) for listener in listeners]
+    for server in servers:
+        server.start()
+    log.debug("admin_ready")
+    over.wait()
+    for watcher in watchers:
+        watcher.stop()
+    sampling.kill()
+    for server in servers:
+        server.stop(GRACE)
+
+
+def _site(board: Board, program: Program, addresses: Sequence[str], history: History, log: Logger) -> Site:
+    from thriftserver.admin.caller import Caller
+    from thriftserver.admin.reading import Reading
+    from thriftserver.admin.site import Site
+
+    services = served(program)
+    settings = program.settings
+    caller = Caller(services, addresses[0]) if settings.admin_calls and addresses else None
+    return Site(
+        lambda: Reading.of(board),
+        history,
+        settings.workers,
+        program.modules,
+        services,
+        {"address": addresses[0] if addresses else "HOST:PORT", "files": settings.idl},
+        caller,
+        lambda path, error: log.exception("admin_request_failed", error, path=path),
+    )
+
+
+def _ends(lifeline: int) -> tuple[Event, list[Any]]:
+    """An event that is set when the process must leave, and the watchers that set it."""
+    import signal
+
+    from gevent import get_hub
+    from gevent.event import Event
+
+    over = Event()
+    loop = get_hub().loop
+    watchers = [loop.signal(signal.SIGTERM), loop.signal(signal.SIGQUIT), loop.io(lifeline, 1)]
+    for watcher in watchers:
+        watcher.start(over.set)
+    return over, watchers
+
+
+def _sample(board: Board, history: History, log: Logger) -> None:
+    import gevent
+
+    from thriftserver.admin.history import STEP
+    from thriftserver.admin.reading import Reading
+
+    while True:
+        try:
+            history.take(Reading.of(board))
+        except Exception as error:
+            log.exception("admin_sample_failed", error)
+        gevent.sleep(STEP)
+
+
+def _server(listener: socket.socket, site: Site) -> Any:
+    from gevent.pool import Pool
+    from gevent.pywsgi import WSGIServer
+    from gevent.socket import socket as cooperative
+
+    class Server(WSGIServer):
+        def handle(self, client: Any, address: Any) -> None:
+            client.settimeout(IDLE)
+            super().handle(client, address)
+
+    shared: Any = cooperative(fileno=os.dup(listener.fileno()))
+    return Server(shared, site, spawn=Pool(REQUESTS), log=None, error_log=None)

@@ -1,0 +1,38 @@
+"""Whether the server can take work, and if not, why: a judgement on one reading, made anew each time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from thriftserver.admin.reading import Reading
+
+
+@dataclass(frozen=True)
+class Health:
+    """``reasons`` are sentences for people: why it is not ready, or what is wrong though it is."""
+
+    ready: bool
+    serving: int
+    wanted: int
+    reasons: tuple[str, ...]
+
+
+def judge(reading: Reading, wanted: int) -> Health:
+    """Ready means: at least half of the wanted workers serve and have a fresh heartbeat.
+
+    One worker that crashes or hangs must not take the others' capacity out of a load balancer; most of them must.
+    """
+    reasons = []
+    serving = 0
+    for worker in reading.workers:
+        if reading.stuck(worker):
+            age = reading.silence(worker)
+            reasons.append(f"worker {worker.number} (pid {worker.pid}) is stuck: no heartbeat for {age:.1f} s")
+        elif worker.state == "serving":
+            serving += 1
+    needed = (wanted + 1) // 2
+    if serving < needed:
+        reasons.insert(0, f"{serving} of {wanted} workers serve; {needed} are needed")
+    elif serving < wanted:
+        reasons.append(f"{serving} of {wanted} workers serve")
+    return Health(serving >= needed, serving, wanted, tuple(reasons))

@@ -1,0 +1,229 @@
+"""Every metric once: name, type, labels, help, and where its values come from are one row of ``METRICS``.
+
+Values are read from the scoreboard at each scrape; ``prometheus_client`` only knows how to write them down.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+from prometheus_client import core
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+import thriftserver
+from thriftserver.admin.health import judge
+from thriftserver.admin.reading import Reading
+from thriftserver.compiled import NATIVE
+from thriftserver.scoreboard import layout
+from thriftserver.scoreboard.board import MethodStats, WorkerView
+
+#: Upper edges of the exported buckets, as buckets of the scoreboard: doublings from 131 us to 69 s, so every count is
+#: exact. A query over them sees a quantile to a factor; the page's own come from all 480 and are within 5 %.
+EDGES = tuple(layout.bucket(1 << power) for power in range(17, 37))
+LE = (*(repr(layout.edge(place) / 1e9) for place in EDGES), "+Inf")
+
+Samples = Iterable[tuple[Sequence[str], Any]]
+
+#: Counters without a method that are strange or unwelcome, as the label ``kind``.
+ODDITIES = layout.COUNTERS[layout.COUNTERS.index("unknown_method") :]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """``read`` gives label values and a value: a number; for a histogram (buckets, sum in seconds); for info facts."""
+
+    name: str
+    kind: str
+    help: str
+    labels: tuple[str, ...]
+    read: Callable[[Reading], Samples]
+
+
+def _of_methods(pick: Callable[[MethodStats], Any]) -> Callable[[Reading], Samples]:
+    def read(reading: Reading) -> Samples:
+        return (((service, name), pick(stats)) for (service, name), stats in reading.methods.items())
+
+    return read
+
+
+def _of_workers(pick: Callable[[Reading, WorkerView], float]) -> Callable[[Reading], Samples]:
+    def read(reading: Reading) -> Samples:
+        return (((str(worker.number),), pick(reading, worker)) for worker in reading.workers)
+
+    return read
+
+
+def _one(pick: Callable[[Reading], Any]) -> Callable[[Reading], Samples]:
+    return lambda reading: [((), pick(reading))]
+
+
+def _outcomes(reading: Reading) -> Iterator[tuple[tuple[str, str, str], int]]:
+    for (service, name), stats in reading.methods.items():
+        for outcome, count in stats.outcomes.items():
+            yield (service, name, outcome), count
+
+
+def _declared(reading: Reading) -> Iterator[tuple[tuple[str, str, str], int]]:
+    for (service, name), stats in reading.methods.items():
+        for exception, count in stats.declared.items():
+            yield (service, name, exception), count
+
+
+def coarse(histogram: Sequence[int]) -> list[tuple[str, int]]:
+    """The scoreboard's buckets as cumulative counts below each of ``LE``."""
+    below = [0, *accumulate(histogram)]
+    return list(zip(LE, [*(below[place] if len(below) > place else 0 for place in EDGES), below[-1]], strict=True))
+
+
+def _durations(stats: MethodStats) -> tuple[list[tuple[str, int]], float]:
+    return coarse(stats.histogram), stats.duration / 1e9
+
+
+def _waits(reading: Reading) -> Samples:
+    counts = [sum(column) for column in zip(*(view.queue for view in (*reading.workers, reading.past)), strict=True)]
+    yield (), (coarse(counts), sum(stats.queued for stats in reading.methods.values()) / 1e9)
+
+
+def _states(reading: Reading) -> Samples:
+    for state in layout.STATES[layout.BOOTING :]:
+        yield (state,), sum(worker.state == state for worker in reading.workers)
+
+
+def _build(_: Reading) -> dict[str, str]:
+    codec = "native" if NATIVE else "pure"
+    return {"version": thriftserver.__version__, "python": platform.python_version(), "codec": codec}
+
+
+def table(wanted: int) -> list[Metric]:
+    """The rows; ``wanted`` is how many workers there should be."""
+    method, worker = ("service", "method"), ("worker",)
+    return [
+        Metric("calls", "counter", "Calls by how they ended.", (*method, "outcome"), _outcomes),
+        Metric(
+            "declared_exceptions",
+            "counter",
+            "Calls that ended with an exception that the IDL declares, by its name.",
+            (*method, "exception"),
+            _declared,
+        ),
+        Metric(
+            "call_duration_seconds",
+            "histogram",
+            "Time from the arrival of a request to its reply.",
+            method,
+            _of_methods(_durations),
+        ),
+        Metric("queue_seconds", "histogram", "Time that calls waited before their handler ran.", (), _waits),
+        Metric(
+            "request_bytes", "counter", "Bytes of requests by method.", method, _of_methods(lambda s: s.request_bytes)
+        ),
+        Metric("reply_bytes", "counter", "Bytes of replies by method.", method, _of_methods(lambda s: s.reply_bytes)),
+        Metric("received_bytes", "counter", "Bytes read from clients.", (), _one(lambda r: r.counter("bytes_in"))),
+        Metric("sent_bytes", "counter", "Bytes written to clients.", (), _one(lambda r: r.counter("bytes_out"))),
+        Metric("connections_accepted", "counter", "Connections accepted.", (), _one(lambda r: r.counter("accepted"))),
+        Metric(
+            "connections_handed_over",
+            "counter",
+            "Live connections that one worker has passed to another.",
+            (),
+            _one(lambda r: r.counter("handed_in")),
+        ),
+        Metric(
+            "oddities",
+            "counter",
+            "What should not happen, by kind: strange peers, broken messages, timeouts of connections, blocked loops.",
+            ("kind",),
+            lambda r: (((kind,), r.counter(kind)) for kind in ODDITIES),
+        ),
+        Metric("connections", "gauge", "Open connections.", worker, _of_workers(lambda _, w: w.connections)),
+        Metric(
+            "calls_in_flight", "gauge", "Calls whose handler runs now.", worker, _of_workers(lambda _, w: w.inflight)
+        ),
+        Metric(
+            "calls_queued",
+            "gauge",
+            "Calls that wait for their handler now.",
+            worker,
+            _of_workers(lambda _, w: w.queued),
+        ),
+        Metric("threads", "gauge", "Threads that run handlers now.", worker, _of_workers(lambda _, w: w.threads)),
+        Metric(
+            "worker_heartbeat_age_seconds",
+            "gauge",
+            "Time since the worker's event loop last gave a sign of life.",
+            worker,
+            _of_workers(lambda r, w: r.silence(w)),
+        ),
+        Metric(
+            "worker_generation",
+            "gauge",
+            "Which load of the program the worker runs; a reload adds one.",
+            worker,
+            _of_workers(lambda _, w: w.generation),
+        ),
+        Metric("workers", "gauge", "Workers by state.", ("state",), _states),
+        Metric(
+            "workers_stuck",
+            "gauge",
+            "Workers that should serve and give no sign of life.",
+            (),
+            _one(lambda r: sum(map(r.stuck, r.workers))),
+        ),
+        Metric("workers_wanted", "gauge", "Workers there should be.", (), _one(lambda _: wanted)),
+        Metric("generation", "gauge", "The newest generation of workers.", (), _one(lambda r: r.generation)),
+        Metric("ready", "gauge", "1 when /readyz says yes.", (), _one(lambda r: int(judge(r, wanted).ready))),
+        Metric("worker_starts", "counter", "Workers started.", (), _one(lambda r: r.exits + len(r.workers))),
+        Metric("worker_exits", "counter", "Workers that have ended, for whatever reason.", (), _one(lambda r: r.exits)),
+        Metric(
+            "start_time_seconds",
+            "gauge",
+            "When the server started, in seconds since 1970.",
+            (),
+            _one(lambda r: (r.born + r.wall) / 1e9),
+        ),
+        Metric(
+            "uptime_seconds",
+            "gauge",
+            "How long the server has been running.",
+            (),
+            _one(lambda r: (r.now - r.born) / 1e9),
+        ),
+        Metric("build", "info", "What runs: version, Python, and whether the codec is compiled.", (), _one(_build)),
+    ]
+
+
+_FAMILIES: dict[str, Any] = {
+    "counter": core.CounterMetricFamily,
+    "gauge": core.GaugeMetricFamily,
+    "histogram": core.HistogramMetricFamily,
+    "info": core.InfoMetricFamily,
+}
+
+
+class _Once(Collector):
+    """What ``prometheus_client`` asks for families: those of one reading."""
+
+    def __init__(self, metrics: Sequence[Metric], reading: Reading) -> None:
+        self._metrics = metrics
+        self._reading = reading
+
+    def collect(self) -> Iterator[Any]:
+        for metric in self._metrics:
+            family = _FAMILIES[metric.kind](f"thriftserver_{metric.name}", metric.help, labels=metric.labels)
+            for labels, value in metric.read(self._reading):
+                if metric.kind == "histogram":
+                    family.add_metric(labels, *value)
+                else:
+                    family.add_metric(labels, value)
+            yield family
+
+
+def exposition(metrics: Sequence[Metric], reading: Reading, accept: str) -> tuple[bytes, str]:
+    """The text in the format that a scraper accepts best, and its content type."""
+    encode, content_type = choose_encoder(accept)
+    return encode(_Once(metrics, reading)), content_type

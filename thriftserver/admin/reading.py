@@ -1,0 +1,65 @@
+"""The scoreboard at one moment, added up: the living workers and the ledger of the dead.
+
+It reads and adds; what is worth showing of it is decided by the modules that use it.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import cached_property
+
+from thriftserver.scoreboard import layout
+from thriftserver.scoreboard.board import Board, MethodStats, WorkerView, totals
+
+#: Seconds without a heartbeat after which a worker that serves is called stuck.
+STUCK_AFTER = 3.0
+#: Outcomes that somebody should look at. Declared exceptions are answers, and a client that left is nobody's fault.
+FAILURES = tuple(name for name in layout.OUTCOMES if name not in ("success", "declared", "gone"))
+
+
+@dataclass(frozen=True)
+class Reading:
+    """``now`` and ``born`` (of the server) are monotonic nanoseconds; ``wall`` makes them nanoseconds since 1970."""
+
+    now: int
+    born: int
+    wall: int
+    workers: list[WorkerView]
+    past: WorkerView
+    exits: int
+    """Workers that have ended and are in ``past``."""
+
+    @classmethod
+    def of(cls, board: Board) -> Reading:
+        while True:
+            exits = board.exits
+            workers, past = board.snapshot()
+            if board.exits == exits:
+                return cls(time.monotonic_ns(), board.born, board.wall, workers, past, exits)
+
+    @cached_property
+    def methods(self) -> dict[tuple[str, str], MethodStats]:
+        """Every method ever counted, by (service, name), in the order of the IDL."""
+        return totals([*self.workers, self.past])
+
+    @cached_property
+    def generation(self) -> int:
+        """The newest generation of workers; 0 when there are none."""
+        return max((worker.generation for worker in self.workers), default=0)
+
+    def counter(self, name: str) -> int:
+        """A counter that belongs to no method, over all workers there ever were."""
+        return self.past.counters[name] + sum(worker.counters[name] for worker in self.workers)
+
+    def silence(self, worker: WorkerView) -> float:
+        """Seconds since a worker's last heartbeat."""
+        return max(self.now - worker.heartbeat, 0) / 1e9
+
+    def stuck(self, worker: WorkerView) -> bool:
+        return worker.state in ("serving", "draining") and self.silence(worker) > STUCK_AFTER
+
+
+def failed(stats: MethodStats) -> int:
+    """How many calls of a method ended as they should not."""
+    return sum(stats.outcomes.get(name, 0) for name in FAILURES)
