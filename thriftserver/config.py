@@ -95,11 +95,14 @@ def _row(
     parse: Callable[[str], Any] = str,
     metavar: str = "TEXT",
     env: str | None = None,
+    reloadable: bool = True,
 ) -> Any:
-    """One option. A default that is a tuple makes it repeatable; ``env`` is a second, customary variable for it."""
-    return field(
-        default=default, metadata={"help": help, "flags": flags, "parse": parse, "metavar": metavar, "env": env}
-    )
+    """One option. A default that is a tuple makes it repeatable; ``env`` is a second, customary variable for it.
+
+    ``reloadable``: a reload brings a new value into force.
+    """
+    metadata = {"help": help, "flags": flags, "parse": parse, "metavar": metavar, "env": env, "reloadable": reloadable}
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +123,7 @@ class Settings:
         "Address to listen on: HOST:PORT, [::1]:PORT, unix:/path, fd://3; port 0 takes a free one; repeatable.",
         "-b",
         metavar="ADDRESS",
+        reloadable=False,
     )
     workers: int = _row(1, "Worker processes.", "-w", parse=positive, metavar="N", env="WEB_CONCURRENCY")
     graceful_timeout: float = _row(
@@ -127,6 +131,17 @@ class Settings:
     )
     boot_timeout: float = _row(
         60.0, "How long a worker may take from its start until it is ready.", parse=duration, metavar="DURATION"
+    )
+    timeout: float = _row(
+        30.0,
+        "How long a worker's event loop may stand still before the worker is replaced; 0: for ever.",
+        "-t",
+        parse=duration,
+        metavar="DURATION",
+    )
+    max_rss: int = _row(0, "Memory with which a worker is replaced; 0: any.", parse=size, metavar="SIZE")
+    control: str = _row(
+        "", "Unix socket on which `thriftserver ctl` reaches the master.", metavar="PATH", reloadable=False
     )
     max_connections: int = _row(
         10_000, "Connections one worker holds; more wait in the backlog.", parse=positive, metavar="N"
@@ -175,16 +190,25 @@ class Settings:
         metavar="N",
     )
     debug: bool = _row(False, "Tell peers what went wrong inside: for development only.", parse=boolean)
-    backlog: int = _row(2048, "Connections the kernel queues for accept.", parse=positive, metavar="N")
-    log_level: str = _row(
-        "info", f"Least severe events to log: {', '.join(LOG_LEVELS)}.", parse=one_of(*LOG_LEVELS), metavar="LEVEL"
+    backlog: int = _row(
+        2048, "Connections the kernel queues for accept.", parse=positive, metavar="N", reloadable=False
     )
-    log_file: str = _row("", "File to append the log to, instead of stderr; USR1 opens it anew.", metavar="PATH")
+    log_level: str = _row(
+        "info",
+        f"Least severe events to log: {', '.join(LOG_LEVELS)}.",
+        parse=one_of(*LOG_LEVELS),
+        metavar="LEVEL",
+        reloadable=False,
+    )
+    log_file: str = _row(
+        "", "File to append the log to, instead of stderr; USR1 opens it anew.", metavar="PATH", reloadable=False
+    )
     log_format: str = _row(
         "auto",
         "How lines look: json, console (for people), or auto: console on a terminal, else json.",
         parse=one_of(*LOG_FORMATS),
         metavar="FORMAT",
+        reloadable=False,
     )
     access_log: str = _row(
         "off",

@@ -139,10 +139,10 @@ def test_a_reload_tries_a_canary_then_rolls() -> None:
     canary = it.pids(2)[0]
     actions = it.ready(canary)
     assert policy.Adopt(2) in actions
-    assert signals(actions) == [(old[0], "TERM")]
+    assert signals(actions) == [(old[0], "USR2")]
     assert len(it.pids(2)) == 3
-    assert signals(it.ready(it.pids(2)[1])) == [(old[1], "TERM")]
-    assert signals(it.ready(it.pids(2)[2])) == [(old[2], "TERM")]
+    assert signals(it.ready(it.pids(2)[1])) == [(old[1], "USR2")]
+    assert signals(it.ready(it.pids(2)[2])) == [(old[2], "USR2")]
     for pid in old:
         assert it.tell(policy.Exited(pid, 0))[0].level == "info"  # type: ignore[union-attr]
     assert len(it.pids()) == 3

@@ -13,6 +13,7 @@ import click
 import thriftserver
 from thriftserver.cli.call import call
 from thriftserver.cli.check import check
+from thriftserver.cli.ctl import ctl
 from thriftserver.cli.idl import idl, show
 from thriftserver.cli.run import run
 from thriftserver.cli.top import top
@@ -25,7 +26,7 @@ def cli() -> None:
     """Serve Apache Thrift services from IDL files loaded at run time."""
 
 
-for command in (run, check, call, idl, top):
+for command in (run, check, call, idl, ctl, top):
     cli.add_command(command)
 
 

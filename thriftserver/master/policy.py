@@ -10,154 +10,50 @@ then on missing workers are made from it and the old ones are retired, one for e
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import TypeAlias
-
-from msgspec import Struct
 from msgspec.structs import replace
+
+from thriftserver.master.events import (
+    Action,
+    Adopt,
+    Announce,
+    CancelUpgrade,
+    CheckReload,
+    Event,
+    Exited,
+    Fail,
+    Hung,
+    Log,
+    News,
+    Phase,
+    Ready,
+    ReloadAsked,
+    ReloadChecked,
+    ReloadImpossible,
+    RestAsked,
+    ScaleAsked,
+    Signal,
+    Spawn,
+    Spawned,
+    SpawnFailed,
+    Spent,
+    StartUpgrade,
+    State,
+    StopAsked,
+    Tick,
+    UpgradeAsked,
+    UpgradeFailed,
+    UpgradeReady,
+    Worker,
+)
 
 #: A worker that lived this long was healthy; its successor is started at once.
 HEALTHY = 5.0
-#: First and longest pause before a worker is replaced that did not live that long.
+#: First and longest pause before a worker is replaced that did not live that long; chance changes it by a quarter.
 BACKOFF_FIRST, BACKOFF_MOST = 0.1, 10.0
-
-
-class Phase(Enum):
-    STARTING = "starting"
-    RUNNING = "running"
-    RELOADING = "reloading"
-    STOPPING = "stopping"
-
-
-class Worker(Struct, frozen=True):
-    pid: int
-    number: int
-    generation: int
-    born: float
-    ready: bool = False
-    retiring: bool = False
-    deadline: float = float("inf")
-    """When to kill it: it must be ready by then, or gone by then."""
-
-
-class ReloadChecked(Struct, frozen=True):
-    """Event: the new configuration and IDL were read; these are the new configuration's numbers."""
-
-    target: int
-    boot_timeout: float
-    graceful_timeout: float
-
-
-class State(Struct, frozen=True):
-    """All that decisions depend on. Durations are seconds; times are of one monotonic clock."""
-
-    target: int
-    boot_timeout: float
-    graceful_timeout: float
-    phase: Phase = Phase.STARTING
-    generation: int = 1
-    candidate: int | None = None
-    """The generation being tried, while RELOADING."""
-    candidate_limits: ReloadChecked | None = None
-    """What comes into force with it."""
-    newest: int = 1
-    workers: dict[int, Worker] = {}
-    crashes: int = 0
-    """Workers in a row that did not live to be HEALTHY."""
-    spawn_after: float = 0.0
-    reload_wanted: bool = False
-    """A reload was asked for during another one."""
-    hurry: int = 0
-    exit_code: int = 0
-
-
-# Events.
-
-
-class Tick(Struct, frozen=True):
-    """Time has passed."""
-
-
-class Spawned(Struct, frozen=True):
-    pid: int
-    number: int
-    generation: int
-
-
-class Ready(Struct, frozen=True):
-    pid: int
-
-
-class Exited(Struct, frozen=True):
-    """A child is gone. ``code`` is its exit code, or minus the signal; ``reason`` what it reported before."""
-
-    pid: int
-    code: int
-    reason: str = ""
-
-
-class SpawnFailed(Struct, frozen=True):
-    """The system gave no new process."""
-
-    generation: int
-    reason: str
-
-
-class ReloadAsked(Struct, frozen=True):
-    """Somebody sent HUP."""
-
-
-class ReloadImpossible(Struct, frozen=True):
-    reason: str
-
-
-class StopAsked(Struct, frozen=True):
-    graceful: bool
-
-
-Event: TypeAlias = (
-    Tick | Spawned | SpawnFailed | Ready | Exited | ReloadAsked | ReloadChecked | ReloadImpossible | StopAsked
-)
-
-# Actions.
-
-
-class Spawn(Struct, frozen=True):
-    number: int
-    generation: int
-
-
-class Signal(Struct, frozen=True):
-    """Send to a worker: ``TERM`` (finish and leave), ``QUIT`` (leave now) or ``KILL``."""
-
-    pid: int
-    name: str
-
-
-class CheckReload(Struct, frozen=True):
-    """Read configuration and IDL anew; answer with ReloadChecked or ReloadImpossible."""
-
-
-class Adopt(Struct, frozen=True):
-    """The candidate's program is the one in force now."""
-
-    generation: int
-
-
-class Log(Struct, frozen=True):
-    level: str
-    event: str
-    facts: dict[str, object]
-
-
-class Fail(Struct, frozen=True):
-    """The first boot failed: the command line says why and ends with ``code``, once every worker is gone."""
-
-    code: int
-    reason: str
-
-
-Action: TypeAlias = Spawn | Signal | CheckReload | Adopt | Log | Fail
+#: So many crashes in a row are a loop.
+LOOP = 3
+#: A hung worker may write its stacks for so long.
+LAST_WORDS = 1.0
 
 
 def decide(state: State, event: Event, now: float) -> tuple[State, list[Action]]:
@@ -174,14 +70,25 @@ def decide(state: State, event: Event, now: float) -> tuple[State, list[Action]]
             state = _exited(state, event, now, actions)
         case SpawnFailed():
             actions.append(Log("error", "spawn_failed", {"reason": event.reason}))
-            state = _lost(state, event.generation, 3, event.reason, 0.0, now, actions)
+            state = _lost(state, event.generation, 3, event.reason, 0.0, event.luck, now, actions)
+        case Spent():
+            state = _spent(state, event, actions)
+        case Hung():
+            state = _hung(state, event, now, actions)
+        case ScaleAsked():
+            state = _scale(state, event, actions)
+        case RestAsked():
+            actions.append(Log("info", "resting", {"advice": "HUP or TTIN starts workers again"}))
+            state = replace(state, resting=True)
         case ReloadAsked():
-            state = _reload_asked(state, actions)
+            state = _reload_asked(replace(state, resting=False), actions)
         case ReloadChecked():
             newest = state.newest + 1
             state = replace(state, candidate=newest, newest=newest, candidate_limits=event)
         case ReloadImpossible():
             state = _reload_failed(state, event.reason, actions)
+        case UpgradeAsked() | UpgradeReady() | UpgradeFailed():
+            state = _upgrade(state, event, now, actions)
         case StopAsked():
             state = _stop(state, event.graceful, now, actions)
     return _reconcile(state, now, actions), actions
@@ -192,6 +99,8 @@ def next_wake(state: State) -> float:
     times = [worker.deadline for worker in state.workers.values()]
     if state.phase is not Phase.STOPPING and _missing(state):
         times.append(state.spawn_after)
+    elif state.crashes and _complete(state):
+        times.append(state.spawn_after + HEALTHY)
     return min(times, default=float("inf"))
 
 
@@ -209,7 +118,12 @@ def _without(state: State, pid: int) -> State:
 
 def _serving(state: State, generation: int) -> list[Worker]:
     """Workers of a generation that are here to stay."""
-    return [each for each in state.workers.values() if each.generation == generation and not each.retiring]
+    return [each for each in state.workers.values() if each.generation == generation and each.stays and not each.spent]
+
+
+def _complete(state: State) -> bool:
+    """Is every worker there that should be, and ready?"""
+    return sum(worker.ready for worker in _serving(state, state.generation)) >= state.wanted
 
 
 def _spawned(state: State, event: Spawned, now: float) -> State:
@@ -219,13 +133,13 @@ def _spawned(state: State, event: Spawned, now: float) -> State:
 
 def _ready(state: State, event: Ready, now: float, actions: list[Action]) -> State:
     worker = state.workers.get(event.pid)
-    if worker is None or worker.retiring:
+    if worker is None or not worker.stays:
         return state
     state = _put(state, replace(worker, ready=True, deadline=float("inf")))
     facts: dict[str, object] = {"worker": worker.number, "pid": worker.pid, "boot_s": round(now - worker.born, 3)}
     actions.append(Log("info", "worker_ready", facts))
-    if state.phase is Phase.STARTING and sum(each.ready for each in state.workers.values()) >= state.target:
-        actions.append(Log("info", "ready", {"workers": state.target}))
+    if state.phase is Phase.STARTING and _complete(state):
+        actions += [Log("info", "ready", {"workers": state.target}), Announce(News.READY)]
         return _settled(state, actions)
     if state.phase is Phase.RELOADING and worker.generation == state.candidate:
         return _adopt(state, actions)
@@ -236,16 +150,22 @@ def _adopt(state: State, actions: list[Action]) -> State:
     generation, limits = state.candidate, state.candidate_limits
     assert generation is not None
     assert limits is not None
-    actions += [Adopt(generation), Log("info", "reloaded", {"generation": generation})]
+    actions += [
+        Adopt(generation),
+        Log("info", "reloaded", {"generation": generation}),
+        Announce(News.RELOADED, f"generation {generation}"),
+    ]
+    configured = state.configured or state.target
     state = replace(
         state,
         generation=generation,
-        target=limits.target,
+        # What TTIN and TTOU made of the number holds until somebody writes another one down.
+        target=state.target if limits.target == configured else min(limits.target, _most(state)),
+        configured=limits.target,
         boot_timeout=limits.boot_timeout,
         graceful_timeout=limits.graceful_timeout,
-        crashes=0,
     )
-    return _settled(state, actions)
+    return _settled(_calm(state, actions), actions)
 
 
 def _settled(state: State, actions: list[Action]) -> State:
@@ -269,11 +189,18 @@ def _exited(state: State, event: Exited, now: float, actions: list[Action]) -> S
     if expected:
         return state
     reason = event.reason or _obituary(event.code)
-    return _lost(state, worker.generation, event.code, reason, now - worker.born, now, actions)
+    return _lost(state, worker.generation, event.code, reason, now - worker.born, event.luck, now, actions)
 
 
 def _lost(
-    state: State, generation: int, code: int, reason: str, age: float, now: float, actions: list[Action]
+    state: State,
+    generation: int,
+    code: int,
+    reason: str,
+    age: float,
+    luck: float,
+    now: float,
+    actions: list[Action],
 ) -> State:
     """A worker that should be there is not: what follows depends on when, and on which it was."""
     if state.phase is Phase.STARTING:
@@ -284,11 +211,70 @@ def _lost(
     if generation == state.candidate:
         return _reload_failed(state, reason, actions)
     if age >= HEALTHY:
-        return replace(state, crashes=0, spawn_after=now)
+        return replace(_calm(state, actions), spawn_after=now)
     crashes = state.crashes + 1
-    delay = min(BACKOFF_FIRST * 2 ** (crashes - 1), BACKOFF_MOST)
-    actions.append(Log("warning", "worker_backoff", {"crashes": crashes, "delay_s": delay}))
-    return replace(state, crashes=crashes, spawn_after=now + delay)
+    delay = min(BACKOFF_FIRST * 2 ** (crashes - 1), BACKOFF_MOST) * (0.75 + luck / 2)
+    actions.append(Log("warning", "worker_backoff", {"crashes": crashes, "delay_s": round(delay, 3)}))
+    if crashes >= LOOP and not state.looping:
+        actions.append(Log("error", "crash_loop", {"crashes": crashes, "reason": reason}))
+    return replace(state, crashes=crashes, spawn_after=now + delay, looping=crashes >= LOOP)
+
+
+def _calm(state: State, actions: list[Action]) -> State:
+    """Workers live again."""
+    if state.looping:
+        actions.append(Log("info", "crash_loop_over", {"crashes": state.crashes}))
+    return replace(state, crashes=0, looping=False)
+
+
+def _spent(state: State, event: Spent, actions: list[Action]) -> State:
+    worker = state.workers.get(event.pid)
+    if worker is None or worker.spent or not worker.ready or not worker.stays:
+        return state
+    facts: dict[str, object] = {"worker": worker.number, "pid": worker.pid, "reason": event.reason}
+    actions.append(Log("info", "worker_spent", facts))
+    return _put(state, replace(worker, spent=True))
+
+
+def _hung(state: State, event: Hung, now: float, actions: list[Action]) -> State:
+    worker = state.workers.get(event.pid)
+    if worker is None or worker.hung or not worker.ready:
+        return state
+    actions.append(Signal(worker.pid, "ABRT"))
+    return _put(state, replace(worker, hung=True, deadline=min(worker.deadline, now + LAST_WORDS)))
+
+
+def _most(state: State) -> int:
+    """The highest target: a reload has two generations side by side."""
+    return max(state.capacity // 2, 1)
+
+
+def _scale(state: State, event: ScaleAsked, actions: list[Action]) -> State:
+    base = state.wanted if event.target is None else event.target
+    target = min(max(base + event.by, 1), _most(state))
+    actions.append(Log("info", "scaled", {"workers": target, "before": state.wanted}))
+    return replace(state, target=target, configured=state.configured or state.target, resting=False)
+
+
+def _upgrade(
+    state: State, event: UpgradeAsked | UpgradeReady | UpgradeFailed, now: float, actions: list[Action]
+) -> State:
+    """A new master boots beside this one; once it serves, this one's workers hand everything over and all leave."""
+    if isinstance(event, UpgradeAsked):
+        if state.phase is not Phase.RUNNING or state.upgrading:
+            phase = "upgrading" if state.upgrading else state.phase.value
+            actions.append(Log("error", "upgrade_failed", {"reason": f"the service is {phase}; ask again later"}))
+            return state
+        actions += [Log("info", "upgrading", {}), StartUpgrade()]
+        return replace(state, upgrading=True)
+    if not state.upgrading:
+        return state
+    state = replace(state, upgrading=False)
+    if isinstance(event, UpgradeFailed):
+        actions.append(Log("error", "upgrade_failed", {"reason": event.reason}))
+        return state
+    actions += [Log("info", "upgraded", {}), Announce(News.UPGRADED)]
+    return _stop(state, True, now, actions, "USR2")
 
 
 def _obituary(code: int) -> str:
@@ -300,28 +286,34 @@ def _reload_asked(state: State, actions: list[Action]) -> State:
         return replace(state, reload_wanted=True)
     if state.phase is Phase.STOPPING:
         return state
-    actions.append(CheckReload())
+    if state.upgrading:
+        reason = "a new master is taking over; ask that one"
+        actions += [Log("error", "reload_rejected", {"reason": reason}), Announce(News.REJECTED, reason)]
+        return state
+    actions += [Announce(News.RELOADING), CheckReload()]
     return replace(state, phase=Phase.RELOADING)
 
 
 def _reload_failed(state: State, reason: str, actions: list[Action]) -> State:
-    actions.append(Log("error", "reload_rejected", {"reason": reason}))
+    actions += [Log("error", "reload_rejected", {"reason": reason}), Announce(News.REJECTED, reason)]
     return _settled(state, actions)
 
 
-def _stop(state: State, graceful: bool, now: float, actions: list[Action]) -> State:
+def _stop(state: State, graceful: bool, now: float, actions: list[Action], gently: str = "TERM") -> State:
     """TERM lets workers finish; INT asks them to leave at once; a second INT kills them."""
     hurry = state.hurry if graceful else state.hurry + 1
     if state.phase is Phase.STOPPING and hurry == state.hurry:
         return state
-    name = ("TERM", "QUIT", "KILL")[min(hurry, 2)]
+    if state.upgrading:
+        actions.append(CancelUpgrade())
+    name = (gently, "QUIT", "KILL")[min(hurry, 2)]
     timeout = (state.graceful_timeout + 1.0, 1.0, float("inf"))[min(hurry, 2)]
     if not state.exit_code:
-        actions.append(Log("info", "stopping", {"graceful": hurry == 0}))
+        actions += [Log("info", "stopping", {"graceful": hurry == 0}), Announce(News.STOPPING)]
     for worker in state.workers.values():
         actions.append(Signal(worker.pid, name))
         state = _put(state, replace(worker, retiring=True, deadline=min(worker.deadline, now + timeout)))
-    return replace(state, phase=Phase.STOPPING, hurry=hurry)
+    return replace(state, phase=Phase.STOPPING, hurry=hurry, upgrading=False)
 
 
 def _reconcile(state: State, now: float, actions: list[Action]) -> State:
@@ -330,9 +322,11 @@ def _reconcile(state: State, now: float, actions: list[Action]) -> State:
     if state.phase is Phase.STOPPING:
         return state
     state = _retire_surplus(state, now, actions)
+    if state.crashes and now >= state.spawn_after + HEALTHY and _complete(state):
+        state = _calm(state, actions)
     spawn = _next_spawn(state, now)
     # One action at most whose outcome is an event, and last: the next decision then knows of it.
-    if spawn is not None and not any(isinstance(action, CheckReload) for action in actions):
+    if spawn is not None and not any(isinstance(action, CheckReload | StartUpgrade) for action in actions):
         actions.append(spawn)
     return state
 
@@ -344,6 +338,8 @@ def _next_spawn(state: State, now: float) -> Spawn | None:
     """
     numbers = {worker.number for worker in state.workers.values()}
     number = next(each for each in range(1, len(numbers) + 2) if each not in numbers)
+    if number > state.capacity:
+        return None
     if state.candidate is not None and not _serving(state, state.candidate):
         return Spawn(number, state.candidate)
     if _missing(state) and now >= state.spawn_after:
@@ -353,13 +349,16 @@ def _next_spawn(state: State, now: float) -> Spawn | None:
 
 def _missing(state: State) -> bool:
     """Are there fewer workers of the generation in force than there should be?"""
-    return len(_serving(state, state.generation)) < state.target
+    free = len(state.workers) < state.capacity
+    return free and len(_serving(state, state.generation)) < state.wanted
 
 
 def _kill_overdue(state: State, now: float, actions: list[Action]) -> State:
     for worker in state.workers.values():
         if now >= worker.deadline:
-            why = "did not finish in time" if worker.retiring else "was not ready in time"
+            why = (
+                "was hung" if worker.hung else "did not finish in time" if worker.retiring else "was not ready in time"
+            )
             actions += [
                 Log("error", "worker_killed", {"worker": worker.number, "pid": worker.pid, "reason": why}),
                 Signal(worker.pid, "KILL"),
@@ -369,15 +368,20 @@ def _kill_overdue(state: State, now: float, actions: list[Action]) -> State:
 
 
 def _retire_surplus(state: State, now: float, actions: list[Action]) -> State:
-    """Retire workers of old generations as new ones get ready, so that never fewer than ``target`` serve."""
+    """Retire old and spent workers as new ones get ready, and what is too many; never so that too few serve."""
     if state.phase is not Phase.RUNNING:
         return state
-    fresh = sum(worker.ready for worker in _serving(state, state.generation))
-    old = [each for each in state.workers.values() if each.generation != state.generation and not each.retiring]
-    serving = sorted((each for each in old if each.ready), key=lambda each: each.born)
-    surplus = max(fresh + len(serving) - state.target, 0)
-    for worker in [each for each in old if not each.ready] + serving[:surplus]:
-        actions.append(Signal(worker.pid, "TERM"))
+    staying = sorted((each for each in state.workers.values() if each.stays), key=lambda each: (each.ready, each.born))
+    fresh = [each for each in staying if each.generation == state.generation and not each.spent]
+    old = [each for each in staying if each not in fresh]
+    serving = [each for each in old if each.ready]
+    surplus = max(sum(each.ready for each in staying) - state.wanted, 0)
+    leaving = [each for each in old if not each.ready] + serving[:surplus]
+    leaving += fresh[: max(len(fresh) - state.wanted, 0)]
+    # Connections are handed over if somebody is there to take them.
+    successors = any(each.ready and each not in leaving for each in staying)
+    for worker in leaving:
+        actions.append(Signal(worker.pid, "USR2" if worker.ready and successors else "TERM"))
         deadline = now + state.graceful_timeout + 1.0
         state = _put(state, replace(worker, retiring=True, deadline=deadline))
     return state

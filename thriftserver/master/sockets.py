@@ -90,7 +90,7 @@ class Listeners:
         return sock
 
     def _open_unix(self, address: Address) -> socket.socket:
-        _remove_stale(address.host)
+        remove_stale(address.host)
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             sock.bind(address.host)
@@ -115,7 +115,7 @@ def _open_tcp(address: Address) -> socket.socket:
     return sock
 
 
-def _remove_stale(path: str) -> None:
+def remove_stale(path: str) -> None:
     """Remove a socket file on which nobody listens any more."""
     try:
         if not stat.S_ISSOCK(os.stat(path).st_mode):

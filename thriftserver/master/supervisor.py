@@ -6,37 +6,51 @@ It forks workers and never serves: no gevent, no handler code, no codec is impor
 from __future__ import annotations
 
 import os
+import random
 import select
 import signal
-import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import NoReturn
+from typing import Protocol
 
 from thriftserver import log
-from thriftserver.assignment import READY, Assignment, Program, Report
-from thriftserver.errors import BootError, ThriftServerError
+from thriftserver.assignment import READY, SPENT, Assignment, Program
+from thriftserver.config import options
+from thriftserver.errors import ThriftServerError
 from thriftserver.handoff import Handoff
 from thriftserver.log import Logger
-from thriftserver.master import policy
+from thriftserver.master import events, policy
+from thriftserver.master.children import Auxiliary, Child, bury
+from thriftserver.master.control import Control
+from thriftserver.master.fork import HANDLED, fork
+from thriftserver.master.health import Health
 from thriftserver.master.sockets import Listeners
 from thriftserver.scoreboard.board import Board
 
 #: Workers and methods that the scoreboard has room for, at least; room that nobody uses takes no memory.
 SLOTS, METHODS = 128, 256
 
-#: Signals that the master acts on; everything else keeps its meaning.
-HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD)
-
-_EVENTS: dict[int, policy.Event] = {
-    signal.SIGTERM: policy.StopAsked(graceful=True),
-    signal.SIGINT: policy.StopAsked(graceful=False),
-    signal.SIGQUIT: policy.StopAsked(graceful=False),
-    signal.SIGHUP: policy.ReloadAsked(),
+_EVENTS: dict[int, events.Event] = {
+    signal.SIGTERM: events.StopAsked(graceful=True),
+    signal.SIGINT: events.StopAsked(graceful=False),
+    signal.SIGQUIT: events.StopAsked(graceful=False),
+    signal.SIGHUP: events.ReloadAsked(),
+    signal.SIGTTIN: events.ScaleAsked(by=1),
+    signal.SIGTTOU: events.ScaleAsked(by=-1),
+    signal.SIGWINCH: events.RestAsked(),
+    signal.SIGUSR2: events.UpgradeAsked(),
 }
+
+
+class Observer(Protocol):
+    """Hears of changes in the master's life: where systemd, the pidfile and the control socket attach."""
+
+    def announce(self, news: events.News, text: str) -> None: ...
+
+    def tick(self, state: events.State, now: float) -> None:
+        """Called about once a second while the master goes round: status texts and watchdogs."""
 
 
 class StartFailed(ThriftServerError):
@@ -47,26 +61,8 @@ class StartFailed(ThriftServerError):
         self.exit_code = exit_code
 
 
-@dataclass(slots=True)
-class _Child:
-    """A worker as the master sees it: the reading end of its report pipe, and what came through it."""
-
-    number: int
-    pipe: int
-    received: bytes = b""
-    reason: str = ""
-
-    def reports(self) -> list[Report]:
-        """What has come since the last time."""
-        with suppress(BlockingIOError):
-            while chunk := os.read(self.pipe, 65536):
-                self.received += chunk
-        *lines, self.received = self.received.split(b"\n")
-        return [Report.parse(line) for line in lines]
-
-
 class Supervisor:
-    """Keeps ``settings.workers`` workers running until told to stop.
+    """Keeps ``settings.workers`` workers, and ``auxiliary``, running until told to stop; tells ``observers``.
 
     ``reload`` makes a Program anew from what is on disk; ``work`` is what a child does with its Assignment.
     """
@@ -77,6 +73,8 @@ class Supervisor:
         listeners: Listeners,
         reload: Callable[[], Program],
         work: Callable[[Assignment], int],
+        observers: Sequence[Observer] = (),
+        auxiliary: Auxiliary | None = None,
     ) -> None:
         settings = program.settings
         self._log = Logger().bind(pid=os.getpid())
@@ -87,9 +85,15 @@ class Supervisor:
         methods = sum(1 for module in program.modules for each in module.services.values() for _ in each.methods())
         self._board = Board.create(max(SLOTS, 4 * settings.workers), max(METHODS, 2 * methods))
         self._handoff = Handoff.create()
-        self._children: dict[int, _Child] = {}
-        self._failure: policy.Fail | None = None
-        self._state = policy.State(settings.workers, settings.boot_timeout, settings.graceful_timeout)
+        self._children: dict[int, Child] = {}
+        self._health = Health(self._board)
+        self._auxiliary = auxiliary
+        self._control = Control(settings.control, self._board, self._log) if settings.control else None
+        self._observers = [*observers, *([self._control] if self._control else [])]
+        self._failure: events.Fail | None = None
+        self._state = events.State(
+            settings.workers, settings.boot_timeout, settings.graceful_timeout, self._board.capacity
+        )
 
     def run(self) -> int:
         """Supervise to the end; the exit code. Raises StartFailed if the first workers cannot start."""
@@ -98,12 +102,17 @@ class Supervisor:
             settings = self._programs[1].settings
             self._log.info("starting", idl=settings.idl, handler=settings.handler, workers=settings.workers)
             self._log.info("listening", addresses=self._listeners.names())
-            self._handle(policy.Tick())
+            self._keep_auxiliary()
+            self._handle(events.Tick())
             while not policy.finished(self._state):
                 for event in self._wait():
                     self._handle(event)
         finally:
             self._listeners.close()
+            if self._control:
+                self._control.close()
+            if self._auxiliary:
+                self._auxiliary.stop()
         if self._failure is not None:
             raise StartFailed(self._failure.reason, self._failure.code)
         self._log.info("stopped")
@@ -117,57 +126,67 @@ class Supervisor:
         for number in HANDLED:
             signal.signal(number, lambda *_: None)
 
-    def _handle(self, event: policy.Event) -> None:
+    def _handle(self, event: events.Event) -> None:
         """Decide, act, and handle what the actions bring about, before anything else."""
-        events = deque([event])
-        while events:
-            self._state, actions = policy.decide(self._state, events.popleft(), time.monotonic())
+        queue = deque([event])
+        while queue:
+            self._state, actions = policy.decide(self._state, queue.popleft(), time.monotonic())
             for action in actions:
                 outcome = self._act(action)
                 if outcome is not None:
-                    events.append(outcome)
+                    queue.append(outcome)
 
-    def _act(self, action: policy.Action) -> policy.Event | None:
+    def _act(self, action: events.Action) -> events.Event | None:
         match action:
-            case policy.Spawn():
+            case events.Spawn():
                 return self._spawn(action.number, action.generation)
-            case policy.Signal():
+            case events.Signal():
                 with suppress(ProcessLookupError):
                     os.kill(action.pid, getattr(signal, "SIG" + action.name))
-            case policy.CheckReload():
+            case events.CheckReload():
                 return self._check_reload()
-            case policy.Adopt():
+            case events.Adopt():
                 self._programs = {action.generation: self._programs[action.generation]}
-            case policy.Log():
+            case events.Log():
                 getattr(self._log, action.level)(action.event, **action.facts)
-            case policy.Fail():
+            case events.Announce():
+                for observer in self._observers:
+                    observer.announce(action.news, action.text)
+            case events.StartUpgrade():
+                return events.UpgradeFailed("hot upgrade is not available in this version; use HUP")
+            case events.Fail():
                 self._failure = action
         return None
 
-    def _check_reload(self) -> policy.Event:
+    def _check_reload(self) -> events.Event:
         self._log.info("reloading")
         try:
             program = self._reload()
         except ThriftServerError as error:
-            return policy.ReloadImpossible(str(error))
+            return events.ReloadImpossible(str(error))
         settings, current = program.settings, self._state.generation
-        for option in ("bind", "log_level", "log_file", "log_format"):  # what the master itself has set up
-            if getattr(settings, option) != getattr(self._programs[current].settings, option):
-                self._log.warning("reload_ignores", option=option, advice="a new value needs a restart")
+        for row in options():
+            before = getattr(self._programs[current].settings, row.name)
+            if not row.metadata["reloadable"] and getattr(settings, row.name) != before:
+                self._log.warning("reload_ignores", option=row.name, advice="this needs a restart or an upgrade")
         # Only these two are ever forked from; what an earlier, rejected reload left is dropped.
         self._programs = {current: self._programs[current], self._state.newest + 1: program}
-        return policy.ReloadChecked(settings.workers, settings.boot_timeout, settings.graceful_timeout)
+        return events.ReloadChecked(settings.workers, settings.boot_timeout, settings.graceful_timeout)
 
     # Waiting.
 
-    def _wait(self) -> Iterator[policy.Event]:
+    def _wait(self) -> Iterator[events.Event]:
         """Sleep until a signal, a report or the next decision is due; what has happened, as events."""
         poll = select.poll()
         poll.register(self._wake_read, select.POLLIN)
         for child in self._children.values():
             poll.register(child.pipe, select.POLLIN)
-        due = policy.next_wake(self._state) - time.monotonic()
-        ready = {fd for fd, _ in poll.poll(None if due == float("inf") else max(0, due * 1000 + 1))}
+        for fd, mask in self._control.interests() if self._control else ():
+            poll.register(fd, mask)
+        due = min(policy.next_wake(self._state), self._health.due)
+        if self._auxiliary and not self._auxiliary.pid:
+            due = min(due, self._auxiliary.due)
+        ready = {fd for fd, _ in poll.poll(max(0, (due - time.monotonic()) * 1000 + 1))}
         for pid, child in list(self._children.items()):
             if child.pipe in ready:
                 yield from self._hear(pid, child)
@@ -179,16 +198,31 @@ class Supervisor:
                     self._reopen_logs()
                 elif number in _EVENTS:
                     yield _EVENTS[number]
-        yield policy.Tick()
+        if self._control:
+            yield from self._control.serve(ready, lambda: self._state)
+        yield from self._look()
+        yield events.Tick()
 
-    def _hear(self, pid: int, child: _Child) -> Iterator[policy.Event]:
+    def _look(self) -> Iterator[events.Event]:
+        """What time brings: sick workers, observers that want to know, the auxiliary's next try."""
+        now = time.monotonic()
+        self._keep_auxiliary()
+        if now >= self._health.due:
+            for observer in self._observers:
+                observer.tick(self._state, now)
+        settings = self._programs[self._state.generation].settings
+        yield from self._health.check(list(self._state.workers.values()), settings, now)
+
+    def _hear(self, pid: int, child: Child) -> Iterator[events.Event]:
         for report in child.reports():
             if report.kind == READY:
-                yield policy.Ready(pid)
+                yield events.Ready(pid)
+            elif report.kind == SPENT:
+                yield events.Spent(pid, "max_requests")
             else:
                 child.reason = report.message
 
-    def _reap(self) -> Iterator[policy.Event]:
+    def _reap(self) -> Iterator[events.Event]:
         """Collect every child that is gone, workers and (as process 1 in a container) strangers."""
         while True:
             try:
@@ -200,9 +234,12 @@ class Supervisor:
             child = self._children.pop(pid, None)
             if child is not None:
                 yield from self._hear(pid, child)  # its last words are still in the pipe
-                os.close(child.pipe)
-                self._board.fold(child.number)
-                yield policy.Exited(pid, os.waitstatus_to_exitcode(status), child.reason)
+                worker = self._state.workers.get(pid)
+                bury(child, pid, worker is not None and worker.hung, self._board, self._log)
+                child.close()
+                yield events.Exited(pid, os.waitstatus_to_exitcode(status), child.reason, random.random())
+            elif self._auxiliary and pid == self._auxiliary.pid:
+                self._auxiliary.gone(status, self._log, time.monotonic())
 
     def _reopen_logs(self) -> None:
         log.reopen()
@@ -211,9 +248,21 @@ class Supervisor:
 
     # Forking.
 
-    def _spawn(self, number: int, generation: int) -> policy.Event:
+    def _private(self) -> list[int]:
+        """Descriptors that no child may keep."""
+        found = [self._wake_read, self._wake_write, self._lifeline_write]
+        for child in self._children.values():
+            found += [child.pipe, child.stacks]
+        return found + (self._control.descriptors() if self._control else [])
+
+    def _keep_auxiliary(self) -> None:
+        if self._auxiliary and self._state.phase is not events.Phase.STOPPING:
+            self._auxiliary.start(self._board, self._lifeline_read, self._private(), self._log, time.monotonic())
+
+    def _spawn(self, number: int, generation: int) -> events.Event:
         read, write = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(read, False)
+        stacks = os.memfd_create("thriftserver-stacks", os.MFD_CLOEXEC)
         assignment = Assignment(
             number,
             generation,
@@ -223,42 +272,16 @@ class Supervisor:
             write,
             self._board,
             self._handoff,
+            stacks,
         )
-        sys.stdout.flush()
-        sys.stderr.flush()
-        # With signals blocked, one that arrives now is the parent's or the child's, never lost between the two.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
-            pid = os.fork()
-            if pid == 0:
-                self._be_worker(assignment, read, before)
+            pid = fork(lambda: self._work(assignment), [*self._private(), read])
         except OSError as error:
             os.close(read)
-            return policy.SpawnFailed(generation, f"cannot fork: {error.strerror}")
+            os.close(stacks)
+            return events.SpawnFailed(generation, f"cannot fork: {error.strerror}", random.random())
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             os.close(write)
-        self._children[pid] = _Child(number, read)
+        self._children[pid] = Child(number, read, stacks)
         self._log.debug("worker_started", worker=number, pid=pid, generation=generation)
-        return policy.Spawned(pid, number, generation)
-
-    def _be_worker(self, assignment: Assignment, read: int, mask: set[int | signal.Signals]) -> NoReturn:
-        """The child: forget what is the master's, work, and leave without unwinding the master's stack."""
-        code = BootError.exit_code
-        try:
-            signal.set_wakeup_fd(-1)
-            for number in HANDLED:
-                signal.signal(number, signal.SIG_DFL)
-            for number in (signal.SIGHUP, signal.SIGINT):  # those sent to the whole group are meant for the master
-                signal.signal(number, lambda *_: None)
-            signal.signal(signal.SIGUSR1, lambda *_: log.reopen())
-            for fd in (self._wake_read, self._wake_write, self._lifeline_write, read):
-                os.close(fd)
-            for child in self._children.values():
-                os.close(child.pipe)
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            code = self._work(assignment)
-            sys.stdout.flush()
-            sys.stderr.flush()
-        finally:
-            os._exit(code)
+        return events.Spawned(pid, number, generation)

@@ -31,9 +31,9 @@ AT_ONCE = 16
 #: Seconds to leave the backlog alone when there is no descriptor left for a new connection.
 PAUSE = 0.5
 #: Seconds for which a connection is left to workers that have fewer.
-COURTESY = 0.02
+COURTESY = 0.005
 #: Nanoseconds after which a worker's heartbeat is too old to leave anything to it.
-STALE = 3_000_000_000
+STALE = 1_500_000_000
 #: Connections above the fair share that are worth a move.
 SLACK = 2
 
@@ -68,7 +68,10 @@ class Source(Member):
         self._take_all(polite=True)
 
     def _take_all(self, *, polite: bool) -> None:
-        """Edge-triggered: whoever stops before the source is empty must see that somebody comes back."""
+        """Edge-triggered: whoever stops before the source is empty must see that somebody comes back.
+
+        Not ``polite``: the first one is taken whoever else might, because nobody did.
+        """
         for _ in range(AT_ONCE):
             if not self.loop.accepting:
                 return
@@ -78,6 +81,7 @@ class Source(Member):
             if polite and not self.loop.is_my_turn():
                 self._come_back()
                 return
+            polite = True
             try:
                 if not self.take():
                     return

@@ -1,0 +1,133 @@
+"""Load from clients that keep their connections: each reply is checked, each lost call and dropped connection counted.
+
+Raw sockets and frames made beforehand, one epoll loop in one thread: what is measured is the server.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import struct
+import threading
+from typing import Self
+
+from tests.harness import PATIENCE, Server
+from tests.server.raw import REPLY, add, field, framed, i32, message
+
+#: What ``add(20, 22)`` is answered with, but for the sequence number.
+_NAME = b"add"
+_BODY = field(8, 0, i32(42)) + b"\0"
+_FRAMES = 64
+
+
+def _reply(seqid: int) -> bytes:
+    head = struct.pack(">Hxbi", 0x8001, REPLY, len(_NAME))
+    return framed(head + _NAME + struct.pack(">i", seqid) + _BODY)
+
+
+class Client:
+    """One connection with one call under way at a time."""
+
+    def __init__(self, where: tuple[str, int]) -> None:
+        self.sock = socket.create_connection(where, PATIENCE)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.name = "{}:{}".format(*self.sock.getsockname()[:2])
+        self.received = b""
+        self.seqid = 0
+
+
+class Load:
+    """``with Load(server, 16) as load: ...``: afterwards ``calls``, ``lost``, ``dropped`` and ``wrong`` are final.
+
+    ``lost`` names the connections that ended while a call was unanswered. With ``reconnect`` a lost connection is made
+    anew, so that the load goes on.
+    """
+
+    def __init__(self, server: Server, connections: int, *, reconnect: bool = False) -> None:
+        self.calls = 0
+        self.lost: list[str] = []
+        self.dropped = 0
+        self.wrong: list[bytes] = []
+        self.refused = 0
+        self._where = (server.host, server.port)
+        self._reconnect = reconnect
+        self._requests = [message("add", add(20, 22), seqid=number) for number in range(_FRAMES)]
+        self._replies = [_reply(number) for number in range(_FRAMES)]
+        self._stop = threading.Event()
+        self._clients = {client.sock.fileno(): client for client in (Client(self._where) for _ in range(connections))}
+        self._epoll = select.epoll()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        for client in self._clients.values():
+            self._begin(client)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Let every call under way be answered, then hang up."""
+        self._stop.set()
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive(), f"calls of {[each.name for each in self._clients.values()]} unanswered"
+
+    def clean(self) -> bool:
+        return not (self.lost or self.dropped or self.wrong or self.refused)
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.calls} calls, {len(self.lost)} lost, {self.dropped} dropped, {len(self.wrong)} wrong "
+            f"{self.wrong[:1]}, {self.refused} refused"
+        )
+
+    def _begin(self, client: Client) -> None:
+        self._epoll.register(client.sock.fileno(), select.EPOLLIN)
+        self._send(client)
+
+    def _run(self) -> None:
+        while self._clients:
+            for fd, _ in self._epoll.poll(PATIENCE):
+                self._on_ready(self._clients[fd])
+
+    def _send(self, client: Client) -> None:
+        client.seqid = (client.seqid + 1) % _FRAMES
+        try:
+            client.sock.sendall(self._requests[client.seqid])
+        except OSError:
+            self._end(client, lost=True)
+
+    def _on_ready(self, client: Client) -> None:
+        try:
+            data = client.sock.recv(4096)
+        except OSError:
+            data = b""
+        if not data:
+            return self._end(client, lost=True)
+        client.received += data
+        expected = self._replies[client.seqid]
+        if len(client.received) < len(expected):
+            return None
+        self.calls += 1
+        if client.received != expected:
+            self.wrong.append(client.received)
+        client.received = b""
+        return self._end(client, lost=False) if self._stop.is_set() else self._send(client)
+
+    def _end(self, client: Client, *, lost: bool) -> None:
+        self._epoll.unregister(client.sock.fileno())
+        del self._clients[client.sock.fileno()]
+        client.sock.close()
+        if not lost:
+            return
+        self.lost.append(client.name)
+        self.dropped += 1
+        if self._reconnect and not self._stop.is_set():
+            try:
+                fresh = Client(self._where)
+            except OSError:
+                self.refused += 1
+            else:
+                self._clients[fresh.sock.fileno()] = fresh
+                self._begin(fresh)

@@ -1,0 +1,156 @@
+"""``thriftserver ctl``: ask a running master, or tell it something, over its control socket.
+
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 no server there.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from thriftserver.config import ENV_PREFIX
+from thriftserver.errors import ConfigError, ThriftServerError
+
+#: Seconds between the two readings that calls per second are made of.
+INTERVAL = 0.5
+
+
+class CommandRefused(ThriftServerError):
+    """The server answered no, or the command failed."""
+
+
+class NoServer(ThriftServerError):
+    """Nobody answers at the control socket."""
+
+    exit_code = 3
+
+
+@click.group()
+@click.option("--control", metavar="PATH", envvar=ENV_PREFIX + "CONTROL", help="The server's control socket.")
+@click.option("--json", "as_json", is_flag=True, help="Print the answer as one line of JSON.")
+@click.pass_context
+def ctl(context: click.Context, control: str | None, as_json: bool) -> None:
+    """Look into a running server, or steer it, over its control socket (`run --control PATH`).
+
+    Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 no server there.
+    """
+    context.obj = (control, as_json)
+
+
+def ask(path: str | None, **request: Any) -> dict[str, Any]:
+    """Send a request, wait for its answer. Raises NoServer or CommandRefused."""
+    if not path:
+        raise ConfigError("no control socket: give --control PATH, the one that `thriftserver run` was given")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        try:
+            sock.connect(path)
+            sock.sendall(json.dumps(request).encode() + b"\n")
+            with sock.makefile("rb") as stream:
+                line = stream.readline()
+        except OSError as error:
+            raise NoServer(f"no server answers at {path}: {error.strerror or error}") from None
+    if not line.endswith(b"\n"):
+        raise NoServer(f"the server at {path} left without an answer")
+    answer: dict[str, Any] = json.loads(line)
+    if not answer.pop("ok"):
+        raise CommandRefused(answer["error"])
+    return answer
+
+
+def _show(as_json: bool, answer: dict[str, Any], text: str) -> None:
+    click.echo(json.dumps(answer) if as_json else text)
+
+
+def table(rows: Sequence[dict[str, Any]], nothing: str) -> str:
+    """Columns as wide as they must be; numbers to the right."""
+    if not rows:
+        return nothing
+    lines = [list(rows[0])] + [["-" if value is None else str(value) for value in row.values()] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    right = [not isinstance(value, str) for value in rows[0].values()]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if flush else cell.ljust(width)
+            for cell, width, flush in zip(line, widths, right, strict=True)
+        ).rstrip()
+        for line in lines
+    )
+
+
+@ctl.command()
+@click.pass_obj
+def status(obj: tuple[str | None, bool]) -> None:
+    """The service in a few numbers."""
+    first = ask(obj[0], command="status")
+    time.sleep(INTERVAL)
+    answer = ask(obj[0], command="status")
+    seconds = answer.pop("clock") - first["clock"]
+    answer["calls_per_s"] = round((answer["calls"] - first["calls"]) / seconds, 1)
+    width = max(map(len, answer))
+    _show(obj[1], answer, "\n".join(f"{name.ljust(width)}  {value}" for name, value in answer.items()))
+
+
+@ctl.command()
+@click.pass_obj
+def workers(obj: tuple[str | None, bool]) -> None:
+    """Every worker: its state, load and memory."""
+    answer = ask(obj[0], command="workers")
+    _show(obj[1], answer, table(answer["workers"], "no workers"))
+
+
+@ctl.command()
+@click.pass_obj
+def calls(obj: tuple[str | None, bool]) -> None:
+    """Every call in flight, the oldest first."""
+    answer = ask(obj[0], command="calls")
+    _show(obj[1], answer, table(answer["calls"], "no calls in flight"))
+
+
+@ctl.command()
+@click.pass_obj
+def reload(obj: tuple[str | None, bool]) -> None:
+    """Reload configuration, IDL and handler; wait for the outcome."""
+    answer = ask(obj[0], command="reload")
+    _show(obj[1], answer, f"reloaded: {answer['result']}")
+
+
+@ctl.command()
+@click.argument("number", type=click.IntRange(min=1))
+@click.pass_obj
+def scale(obj: tuple[str | None, bool], number: int) -> None:
+    """Have NUMBER workers, until the configured number changes."""
+    answer = ask(obj[0], command="scale", workers=number)
+    _show(obj[1], answer, f"{answer['workers']} workers")
+
+
+@ctl.command()
+@click.argument("pid", type=click.IntRange(min=1))
+@click.pass_obj
+def drain(obj: tuple[str | None, bool], pid: int) -> None:
+    """Replace the worker PID: its successor starts first, then takes its connections."""
+    _show(obj[1], ask(obj[0], command="drain", pid=pid), f"worker {pid} is being replaced")
+
+
+@ctl.command()
+@click.argument("pid", type=click.IntRange(min=1))
+@click.pass_obj
+def stacks(obj: tuple[str | None, bool], pid: int) -> None:
+    """Have the worker PID log what each call is doing.
+
+    A worker whose loop is blocked does this only once it goes round again; its own log line `loop_blocked` has the
+    stack by then, and after `--timeout` so has `worker_hung`.
+    """
+    answer = ask(obj[0], command="stacks", pid=pid)
+    _show(obj[1], answer, f"look into {answer['where']}")
+
+
+@ctl.command()
+@click.pass_obj
+def stop(obj: tuple[str | None, bool]) -> None:
+    """Finish what runs and stop, as TERM does."""
+    _show(obj[1], ask(obj[0], command="stop"), "stopping")

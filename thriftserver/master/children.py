@@ -1,0 +1,113 @@
+"""The master's children as it sees them: a worker with its report pipe and stacks, and one auxiliary process.
+
+It hears and remembers; what follows is ``policy``'s to decide.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from thriftserver.assignment import Report
+from thriftserver.log import Logger
+from thriftserver.master.fork import fork
+from thriftserver.scoreboard.board import Board
+
+#: Bytes of stacks that go into the log.
+STACKS = 32_768
+
+
+@dataclass(slots=True)
+class Child:
+    """A worker: the reading end of its report pipe, and what came through it."""
+
+    number: int
+    pipe: int
+    stacks: int
+    received: bytes = b""
+    reason: str = ""
+
+    def reports(self) -> list[Report]:
+        """What has come since the last time."""
+        with suppress(BlockingIOError):
+            while chunk := os.read(self.pipe, 65536):
+                self.received += chunk
+        *lines, self.received = self.received.split(b"\n")
+        return [Report.parse(line) for line in lines]
+
+    def close(self) -> None:
+        os.close(self.pipe)
+        os.close(self.stacks)
+
+
+def bury(child: Child, pid: int, hung: bool, board: Board, log: Logger) -> None:
+    """Log what a dead worker was doing, each call it took with it, and keep what it had counted."""
+    log = log.bind(worker=child.number, pid=pid)
+    calls = board.calls(child.number)
+    stacks = os.pread(child.stacks, STACKS, 0).decode("utf-8", "replace")
+    if hung or stacks:
+        names = [f"{call.service}.{call.method}" for call in calls]
+        log.error("worker_hung" if hung else "worker_crashed", stacks=stacks, calls=names)
+    for call in calls:
+        facts = {"service": call.service, "method": call.method, "seqid": call.seqid, "peer": call.peer}
+        log.error("call_lost", **facts, age_s=round(call.age, 3))
+    board.fold(child.number)
+
+
+class Auxiliary:
+    """One more child that is kept alive and is no worker: ``run`` is what it does.
+
+    It is given the scoreboard and the lifeline, which reads end-of-file when the master is gone.
+    """
+
+    def __init__(self, name: str, run: Callable[[Board, int], int]) -> None:
+        self.name = name
+        self.pid = 0
+        self.due = 0.0
+        """When to start it, while it does not run."""
+        self._run = run
+        self._born = 0.0
+        self._deaths = 0
+
+    def start(self, board: Board, lifeline: int, private: list[int], log: Logger, now: float) -> None:
+        """Start it if it is due."""
+        if self.pid or now < self.due:
+            return
+        try:
+            self.pid = fork(lambda: self._run(board, lifeline), private)
+        except OSError as error:
+            log.error("spawn_failed", auxiliary=self.name, reason=error.strerror)
+            self.due = now + 1.0
+        self._born = now
+
+    def gone(self, status: int, log: Logger, now: float) -> None:
+        """It has ended: again, after a pause that grows while it does not live."""
+        self.pid = 0
+        self._deaths = 0 if now - self._born > 60 else self._deaths + 1
+        self.due = now + min(0.1 * 2.0**self._deaths, 10.0)
+        log.error("auxiliary_exit", auxiliary=self.name, code=os.waitstatus_to_exitcode(status))
+
+    def stop(self) -> None:
+        """Tell it to leave and wait until it has."""
+        if self.pid:
+            for number in (signal.SIGTERM, signal.SIGKILL):
+                os.kill(self.pid, number)
+                if self._wait(2.0):
+                    return
+
+    def _wait(self, seconds: float) -> bool:
+        descriptor = os.pidfd_open(self.pid)
+        try:
+            return _ends(descriptor, seconds) and bool(os.waitpid(self.pid, 0))
+        finally:
+            os.close(descriptor)
+
+
+def _ends(descriptor: int, seconds: float) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))

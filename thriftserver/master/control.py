@@ -1,0 +1,247 @@
+"""The control socket: one line of JSON in, one line of JSON out, served by the master between its other events.
+
+Nothing here waits: a caller that is slow, silent or hostile costs one descriptor until its time is over, and nothing
+else. A request is ``{"command": "scale", "workers": 3}``; an answer ``{"ok": true, ...}`` or
+``{"ok": false, "error": "..."}``. ``reload`` is answered when its outcome is known.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+from thriftserver.errors import BindError
+from thriftserver.log import Logger
+from thriftserver.master import events, views
+from thriftserver.master.sockets import remove_stale
+from thriftserver.scoreboard.board import Board
+
+#: Callers at once and in the backlog, bytes of a request, seconds that a caller may take to ask or to read.
+CALLERS, BACKLOG, REQUEST, PATIENCE = 16, 128, 4096, 10.0
+
+
+class Refused(Exception):
+    """The request cannot be done; the text says why."""
+
+
+class Caller:
+    """One connection, which asks once."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self.sock = sock
+        self.deadline = time.monotonic() + PATIENCE
+        self.asked = False
+        self.over = False
+        self._in = b""
+        self._out = b""
+
+    @property
+    def interest(self) -> int:
+        if self._out:
+            return select.POLLOUT
+        return 0 if self.asked else select.POLLIN  # poll reports a hang-up in any case
+
+    def read(self) -> bytes | None:
+        """The request, once it is complete."""
+        try:
+            data = self.sock.recv(REQUEST)
+        except BlockingIOError:
+            return None
+        except OSError:
+            data = b""
+        self._in += data
+        line, end, _ = self._in.partition(b"\n")
+        if not end and (not data or len(self._in) > REQUEST):
+            self.over = True
+        self.asked = bool(end)
+        return line if end else None
+
+    def say(self, answer: dict[str, Any]) -> None:
+        self._out += json.dumps(answer).encode() + b"\n"
+        self.deadline = time.monotonic() + PATIENCE
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what the kernel takes; the caller is done with when that was all."""
+        try:
+            self._out = self._out[self.sock.send(self._out) :]
+        except BlockingIOError:
+            return
+        except OSError:
+            self._out = b""
+        self.over = not self._out
+
+
+class Control:
+    """Serves ``path``, which only this user may open. As an observer it answers reloads when they are over."""
+
+    def __init__(self, path: str, board: Board, log: Logger) -> None:
+        self._path, self._board, self._log = path, board, log
+        self._owner = os.getpid()
+        self._callers: dict[int, Caller] = {}
+        self._reloads: list[Caller] = []
+        """Those that wait for a reload that has not begun."""
+        self._reloading: list[Caller] = []
+        self._socket = _listen(path)
+        self._inode = os.stat(path).st_ino
+
+    def close(self) -> None:
+        """Remove the socket, unless a successor has put its own there."""
+        for caller in self._callers.values():
+            caller.sock.close()
+        self._socket.close()
+        with suppress(OSError):
+            if os.getpid() == self._owner and os.stat(self._path).st_ino == self._inode:
+                os.unlink(self._path)
+
+    def descriptors(self) -> list[int]:
+        return [self._socket.fileno(), *self._callers]
+
+    def interests(self) -> Iterator[tuple[int, int]]:
+        """What to poll for."""
+        yield self._socket.fileno(), select.POLLIN
+        for fd, caller in self._callers.items():
+            yield fd, caller.interest
+
+    def serve(self, ready: set[int], state: Callable[[], events.State]) -> Iterator[events.Event]:
+        """Do what is ready; what callers want of the master, as events."""
+        if self._socket.fileno() in ready:
+            self._accept()
+        for fd, caller in list(self._callers.items()):
+            if fd in ready:
+                yield from self._attend(caller, state)
+            waits = caller in self._reloads or caller in self._reloading
+            if caller.over or (not waits and time.monotonic() > caller.deadline):
+                self._drop(fd, caller)
+
+    def _accept(self) -> None:
+        """Take a caller in; when there are too many, instead of the one that has been here longest without a word."""
+        with suppress(OSError):
+            sock, _ = self._socket.accept()
+            if len(self._callers) >= CALLERS:
+                idle = [fd for fd, each in self._callers.items() if not each.asked]
+                fd = idle[0] if idle else next(iter(self._callers))
+                self._drop(fd, self._callers[fd])
+            self._callers[sock.fileno()] = Caller(sock)
+
+    def _drop(self, fd: int, caller: Caller) -> None:
+        for waiting in (self._reloads, self._reloading):
+            if caller in waiting:
+                waiting.remove(caller)
+        del self._callers[fd]
+        caller.sock.close()
+
+    def _attend(self, caller: Caller, state: Callable[[], events.State]) -> Iterator[events.Event]:
+        if caller.interest == select.POLLOUT:
+            caller.flush()
+        elif caller.asked:  # it has hung up without waiting for its answer
+            caller.over = True
+        elif (line := caller.read()) is not None:
+            try:
+                yield from self._answer(caller, line, state)
+            except Refused as refusal:
+                caller.say({"ok": False, "error": str(refusal)})
+
+    def _answer(self, caller: Caller, line: bytes, state: Callable[[], events.State]) -> Iterator[events.Event]:
+        request = _parse(line)
+        match request.get("command"):
+            case "status":
+                caller.say({"ok": True, **views.status(state(), self._board)})
+            case "workers":
+                caller.say({"ok": True, "workers": views.workers(state(), self._board)})
+            case "calls":
+                caller.say({"ok": True, "calls": views.calls(state(), self._board)})
+            case "stop":
+                caller.say({"ok": True})
+                yield events.StopAsked(graceful=True)
+            case "scale":
+                number = _number(request, "workers")
+                yield events.ScaleAsked(target=number)
+                caller.say({"ok": True, "workers": state().wanted})
+            case "reload":
+                if state().phase is events.Phase.STOPPING:
+                    raise Refused("the service is stopping")
+                self._reloads.append(caller)
+                yield events.ReloadAsked()
+            case "drain":
+                pid = self._worker(request, state())
+                caller.say({"ok": True})
+                yield events.Spent(pid, "drain")
+            case "stacks":
+                pid = self._worker(request, state())
+                os.kill(pid, signal.SIGWINCH)
+                caller.say({"ok": True, "where": f"the log: events stacks and stack of pid {pid}"})
+            case other:
+                raise Refused(f"there is no command {other!r}")
+
+    def _worker(self, request: dict[str, Any], state: events.State) -> int:
+        pid = _number(request, "pid")
+        worker = state.workers.get(pid)
+        if worker is None or not worker.ready or worker.retiring:
+            raise Refused(f"{pid} is not the pid of a worker that serves")
+        return pid
+
+    # Observing.
+
+    def announce(self, news: events.News, text: str) -> None:
+        if news is events.News.RELOADING:
+            self._reloading, self._reloads = self._reloads, []
+        elif news is events.News.RELOADED:
+            self._tell({"ok": True, "result": text})
+        elif news is events.News.REJECTED:
+            if not self._reloading:  # refused before it began
+                self._reloading, self._reloads = self._reloads, []
+            self._tell({"ok": False, "error": text})
+        elif news is events.News.STOPPING:
+            self._reloading += self._reloads
+            self._reloads = []
+            self._tell({"ok": False, "error": "the service is stopping"})
+
+    def _tell(self, answer: dict[str, Any]) -> None:
+        callers, self._reloading = self._reloading, []
+        for caller in callers:
+            caller.say(answer)
+
+    def tick(self, state: events.State, now: float) -> None:
+        """Nothing to do: callers ask when they want to know."""
+
+
+def _listen(path: str) -> socket.socket:
+    remove_stale(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        sock.bind(path)
+        sock.listen(BACKLOG)
+    except OSError as error:
+        sock.close()
+        raise BindError(f"cannot open the control socket {path}: {error.strerror or error}") from None
+    finally:
+        os.umask(before)
+    sock.setblocking(False)
+    return sock
+
+
+def _parse(line: bytes) -> dict[str, Any]:
+    try:
+        request = json.loads(line)
+    except (ValueError, RecursionError):
+        raise Refused("the request is not JSON") from None
+    if not isinstance(request, dict):
+        raise Refused("the request is not a JSON object")
+    return request
+
+
+def _number(request: dict[str, Any], name: str) -> int:
+    number = request.get(name)
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        raise Refused(f"{name} must be a whole number of 1 or more")
+    return number

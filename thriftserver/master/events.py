@@ -1,0 +1,252 @@
+"""The words of the master's decisions: its state, what can happen to it, and what it can do about it.
+
+Values only; ``policy`` decides, ``supervisor`` acts.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TypeAlias
+
+from msgspec import Struct
+
+
+class Phase(Enum):
+    STARTING = "starting"
+    RUNNING = "running"
+    RELOADING = "reloading"
+    STOPPING = "stopping"
+
+
+class Worker(Struct, frozen=True):
+    pid: int
+    number: int
+    generation: int
+    born: float
+    ready: bool = False
+    spent: bool = False
+    """It serves on, but is to be retired as soon as its successor is ready."""
+    hung: bool = False
+    """It was told to write its stacks and die."""
+    retiring: bool = False
+    deadline: float = float("inf")
+    """When to kill it: it must be ready by then, or gone by then."""
+
+    @property
+    def stays(self) -> bool:
+        return not (self.retiring or self.hung)
+
+
+class ReloadChecked(Struct, frozen=True):
+    """Event: the new configuration and IDL were read; these are the new configuration's numbers."""
+
+    target: int
+    boot_timeout: float
+    graceful_timeout: float
+
+
+class State(Struct, frozen=True):
+    """All that decisions depend on. Durations are seconds; times are of one monotonic clock."""
+
+    target: int
+    boot_timeout: float
+    graceful_timeout: float
+    capacity: int = 1 << 30
+    """Workers there is room for on the scoreboard, old and new together."""
+    configured: int = 0
+    """What the configuration says about ``target``; 0: the same."""
+    phase: Phase = Phase.STARTING
+    generation: int = 1
+    candidate: int | None = None
+    """The generation being tried, while RELOADING."""
+    candidate_limits: ReloadChecked | None = None
+    """What comes into force with it."""
+    newest: int = 1
+    workers: dict[int, Worker] = {}
+    resting: bool = False
+    """No worker is wanted until a reload or a scaling."""
+    crashes: int = 0
+    """Workers in a row that did not live to be HEALTHY."""
+    looping: bool = False
+    """So many crashes that it is a loop: told once, shown until it is over."""
+    spawn_after: float = 0.0
+    reload_wanted: bool = False
+    """A reload was asked for during another one."""
+    upgrading: bool = False
+    """A new master is booting; until it has, nothing here changes."""
+    hurry: int = 0
+    exit_code: int = 0
+
+    @property
+    def wanted(self) -> int:
+        """Workers that should serve now."""
+        return 0 if self.resting else self.target
+
+
+# Events.
+
+
+class Tick(Struct, frozen=True):
+    """Time has passed."""
+
+
+class Spawned(Struct, frozen=True):
+    pid: int
+    number: int
+    generation: int
+
+
+class Ready(Struct, frozen=True):
+    pid: int
+
+
+class Spent(Struct, frozen=True):
+    """A worker is to be replaced, for ``reason``, without a call lost: max_requests, max_rss, drain."""
+
+    pid: int
+    reason: str
+
+
+class Hung(Struct, frozen=True):
+    """A worker's loop has not gone round for longer than the timeout."""
+
+    pid: int
+
+
+class Exited(Struct, frozen=True):
+    """A child is gone. ``code`` is its exit code, or minus the signal; ``reason`` what it reported before.
+
+    ``luck`` (0 to 1) is the chance that decisions need: they draw none themselves.
+    """
+
+    pid: int
+    code: int
+    reason: str = ""
+    luck: float = 0.5
+
+
+class SpawnFailed(Struct, frozen=True):
+    """The system gave no new process."""
+
+    generation: int
+    reason: str
+    luck: float = 0.5
+
+
+class ScaleAsked(Struct, frozen=True):
+    """Somebody wants ``target`` workers, or ``by`` more (less, if negative)."""
+
+    target: int | None = None
+    by: int = 0
+
+
+class RestAsked(Struct, frozen=True):
+    """Somebody sent WINCH: no workers, but keep the sockets."""
+
+
+class ReloadAsked(Struct, frozen=True):
+    """Somebody sent HUP."""
+
+
+class ReloadImpossible(Struct, frozen=True):
+    reason: str
+
+
+class UpgradeAsked(Struct, frozen=True):
+    """Somebody sent USR2."""
+
+
+class UpgradeReady(Struct, frozen=True):
+    """The new master's workers serve."""
+
+
+class UpgradeFailed(Struct, frozen=True):
+    reason: str
+
+
+class StopAsked(Struct, frozen=True):
+    graceful: bool
+
+
+Event: TypeAlias = (
+    Tick
+    | Spawned
+    | SpawnFailed
+    | Ready
+    | Spent
+    | Hung
+    | Exited
+    | ScaleAsked
+    | RestAsked
+    | ReloadAsked
+    | ReloadChecked
+    | ReloadImpossible
+    | UpgradeAsked
+    | UpgradeReady
+    | UpgradeFailed
+    | StopAsked
+)
+
+# Actions.
+
+
+class Spawn(Struct, frozen=True):
+    number: int
+    generation: int
+
+
+class Signal(Struct, frozen=True):
+    """Send to a worker a signal of ``assignment``: USR2, TERM, QUIT, ABRT; or KILL."""
+
+    pid: int
+    name: str
+
+
+class CheckReload(Struct, frozen=True):
+    """Read configuration and IDL anew; answer with ReloadChecked or ReloadImpossible."""
+
+
+class Adopt(Struct, frozen=True):
+    """The candidate's program is the one in force now."""
+
+    generation: int
+
+
+class StartUpgrade(Struct, frozen=True):
+    """Start a new master from disk; answer with UpgradeFailed at once, or later with that or UpgradeReady."""
+
+
+class CancelUpgrade(Struct, frozen=True):
+    """The new master is not to take over: it is told to leave."""
+
+
+class Log(Struct, frozen=True):
+    level: str
+    event: str
+    facts: dict[str, object]
+
+
+class News(Enum):
+    """What observers of the master hear of."""
+
+    READY = "ready"
+    RELOADING = "reloading"
+    RELOADED = "reloaded"
+    REJECTED = "reload_rejected"
+    UPGRADED = "upgraded"
+    STOPPING = "stopping"
+
+
+class Announce(Struct, frozen=True):
+    news: News
+    text: str = ""
+
+
+class Fail(Struct, frozen=True):
+    """The first boot failed: the command line says why and ends with ``code``, once every worker is gone."""
+
+    code: int
+    reason: str
+
+
+Action: TypeAlias = Spawn | Signal | CheckReload | Adopt | StartUpgrade | CancelUpgrade | Log | Announce | Fail
