@@ -123,25 +123,19 @@ def test_term_answers_what_was_received_and_says_good_bye(folder: Path, env: dic
 def test_connections_are_spread_evenly_and_evened_out(folder: Path) -> None:
     with Server(*ARGS, "--workers", "4", cwd=folder) as server:
         peers = [Peer(server) for _ in range(16)]
-        spread = Counter(pid(each) for each in peers)
-        assert max(spread.values()) <= 6
-        emptied = spread.most_common(1)[0][0]
-        left = []
-        for each in peers:
-            if pid(each) == emptied:
-                each.sock.close()
-            else:
-                left.append(each)
-        fuller = [each for each in left if pid(each) != min(spread, key=lambda worker: spread[worker])]
-        for each in set(left) - set(fuller):
+        places = {each: pid(each) for each in peers}
+        assert max(Counter(places.values()).values()) <= 6
+        emptied = set(server.workers()[:2])
+        stay = [each for each, place in places.items() if place not in emptied]
+        for each in set(peers) - set(stay):
             each.sock.close()
 
         def even() -> bool:
-            now = Counter(pid(each) for each in fuller)
-            return max(now.values()) - min((now[worker] for worker in server.workers()), default=0) <= 2
+            counts = Counter(pid(each) for each in stay)
+            return all(abs(counts[worker] - len(stay) / 4) <= 1 for worker in server.workers())
 
         server.eventually(even, "evening out")
-        for each in fuller:
+        for each in stay:
             each.sock.close()
 
 
