@@ -244,10 +244,7 @@ static struct latency *check_reply(const unsigned char *p, u32 len, const struct
     if (len < 12 || (be32(p) & 0xffff0000u) != 0x80010000u) { st.bad_frame++; return &ok; }
     u32 type = be32(p) & 0xff, nl = be32(p + 4);
     if (nl > len - 12) { st.bad_frame++; return &ok; }
-    if (type == T_EXCEPTION) {
-        st.exceptions++;
-        return &refused[exception_type(p + 12 + nl, len - 12 - nl)];
-    }
+    if (type == T_EXCEPTION) return &refused[exception_type(p + 12 + nl, len - 12 - nl)];
     if (type != T_REPLY) st.bad_type++;
     else if (nl != m->name_len || memcmp(p + 8, m->name, nl)) st.bad_name++;
     else if (be32(p + 8 + nl) != s->seq) st.bad_seq++;
@@ -293,6 +290,7 @@ static u32 take_replies(struct conn *c, int measured)
             if (measured) {
                 record(kind, t > s.t0 ? t - s.t0 : 0);
                 st.replies++;
+                st.exceptions += kind != &ok;
                 c->done++;
             }
             got++;

@@ -1,10 +1,11 @@
-"""Processes of a measurement: a server's tree on one core, the load generator on the other, and what /proc says of them.
+"""Processes of a measurement: a server's tree on one core, the load generator on the other, and what /proc says.
 
 It knows nothing of what is measured. Only processes started here are ended, by their ids.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -131,10 +132,8 @@ class Server:
 
 
 def _kill(pid: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 class Load:

@@ -25,38 +25,58 @@ TEXT, BINARY = (STRING, "text"), (STRING, "binary")
 
 TABLES: dict[str, list[tuple[int, str, Any]]] = {
     "Address": [
-        (1, "street", TEXT), (2, "city", TEXT), (3, "zip", TEXT),
-        (4, "country", I32), (5, "lat", DOUBLE), (6, "lon", DOUBLE)],
+        (1, "street", TEXT),
+        (2, "city", TEXT),
+        (3, "zip", TEXT),
+        (4, "country", I32),
+        (5, "lat", DOUBLE),
+        (6, "lon", DOUBLE),
+    ],
     "User": [
-        (1, "id", I32), (2, "name", TEXT), (3, "email", TEXT),
-        (4, "role", I32), (5, "active", BOOL), (6, "score", DOUBLE),
-        (7, "created_at", I64), (8, "avatar", BINARY),
-        (9, "address", (STRUCT, "Address")), (10, "tags", (LIST, TEXT)),
-        (11, "counters", (MAP, (TEXT, I32))), (12, "level", I16),
-        (13, "nickname", TEXT), (14, "flags", BYTE)],
+        (1, "id", I32),
+        (2, "name", TEXT),
+        (3, "email", TEXT),
+        (4, "role", I32),
+        (5, "active", BOOL),
+        (6, "score", DOUBLE),
+        (7, "created_at", I64),
+        (8, "avatar", BINARY),
+        (9, "address", (STRUCT, "Address")),
+        (10, "tags", (LIST, TEXT)),
+        (11, "counters", (MAP, (TEXT, I32))),
+        (12, "level", I16),
+        (13, "nickname", TEXT),
+        (14, "flags", BYTE),
+    ],
     "Users": [(1, "users", (LIST, (STRUCT, "User")))],
     "Numbers": [(1, "values", (LIST, I64))],
     "Blob": [(1, "data", BINARY)],
     "Texts": [(1, "values", (LIST, TEXT))],
     "Leaf": [(1, "a", I32), (2, "b", TEXT), (3, "c", DOUBLE)],
     "L6": [(1, "n", I32), (2, "s", TEXT), (3, "leaves", (LIST, (STRUCT, "Leaf")))],
-    "ping_args": [], "ping_result": [],
-    "echo_args": [(1, "text", TEXT)], "echo_result": [(0, "success", TEXT)],
-    "add_args": [(1, "a", I64), (2, "b", I64)], "add_result": [(0, "success", I64)],
+    "ping_args": [],
+    "ping_result": [],
+    "echo_args": [(1, "text", TEXT)],
+    "echo_result": [(0, "success", TEXT)],
+    "add_args": [(1, "a", I64), (2, "b", I64)],
+    "add_result": [(0, "success", I64)],
     "get_user_args": [(1, "id", I32)],
     "get_user_result": [(0, "success", (STRUCT, "User"))],
     "batch_args": [(1, "users", (LIST, (STRUCT, "User")))],
     "batch_result": [(0, "success", (LIST, (STRUCT, "User")))],
-    "burn_args": [(1, "microseconds", I32)], "burn_result": [],
+    "burn_args": [(1, "microseconds", I32)],
+    "burn_result": [],
     "notify_args": [(1, "code", I32), (2, "text", TEXT)],
 }
 for _n in (5, 4, 3, 2):
-    TABLES[f"L{_n}"] = [(1, "n", I32), (2, "s", TEXT),
-                          (3, "left", (STRUCT, f"L{_n + 1}")),
-                          (4, "right", (STRUCT, f"L{_n + 1}"))]
+    TABLES[f"L{_n}"] = [
+        (1, "n", I32),
+        (2, "s", TEXT),
+        (3, "left", (STRUCT, f"L{_n + 1}")),
+        (4, "right", (STRUCT, f"L{_n + 1}")),
+    ]
 _WIDE = [I32, I64, DOUBLE, BOOL, TEXT, I16]
-TABLES["DeepWide"] = [(1, "tree", (STRUCT, "L2"))] + [
-    (_i + 2, f"w{_i:02d}", _WIDE[_i % 6]) for _i in range(48)]
+TABLES["DeepWide"] = [(1, "tree", (STRUCT, "L2"))] + [(_i + 2, f"w{_i:02d}", _WIDE[_i % 6]) for _i in range(48)]
 
 
 def _code(t: Any) -> int:
@@ -105,8 +125,7 @@ def encode(name: str, data: dict[str, Any]) -> bytes:
 
 def message(method: str, mtype: int, body: bytes, seqid: int = 0) -> bytes:
     raw = method.encode()
-    return (struct.pack(">Ii", 0x80010000 | mtype, len(raw)) + raw
-            + struct.pack(">i", seqid) + body)
+    return struct.pack(">Ii", 0x80010000 | mtype, len(raw)) + raw + struct.pack(">i", seqid) + body
 
 
 def frame(payload: bytes) -> bytes:
@@ -157,12 +176,12 @@ def deep_wide() -> dict[str, Any]:
     def node(level: int, n: int) -> dict[str, Any]:
         d: dict[str, Any] = {"n": n, "s": f"node {n} of level {level}"}
         if level == 6:
-            d["leaves"] = [{"a": n * 4 + k, "b": f"leaf {k}", "c": k * 0.25}
-                           for k in range(4)]
+            d["leaves"] = [{"a": n * 4 + k, "b": f"leaf {k}", "c": k * 0.25} for k in range(4)]
         else:
             d["left"] = node(level + 1, 2 * n)
             d["right"] = node(level + 1, 2 * n + 1)
         return d
+
     data = {"tree": node(2, 1)}
     values = [12345, 1 << 40, 2.75, True, "a wide field", 321]
     for i in range(48):

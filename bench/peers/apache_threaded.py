@@ -17,6 +17,4 @@ socket = TServerSocket("127.0.0.1", int(sys.argv[1]))
 if hasattr(socket, "setBacklog"):
     socket.setBacklog(4096)
 processor = Bench.Processor(handler_class(User, Address)())
-TThreadedServer(
-    processor, socket, TFramedTransportFactory(), TBinaryProtocolAcceleratedFactory(), daemon=True
-).serve()
+TThreadedServer(processor, socket, TFramedTransportFactory(), TBinaryProtocolAcceleratedFactory(), daemon=True).serve()
