@@ -1,7 +1,7 @@
 """Encode and decode, in CPU nanoseconds of one operation.
 
-Each codec waits in a process of its own, all of them on one core; they take turns every few milliseconds, so that whatever
-else happens on the machine hits all alike.
+Each codec waits in a process of its own, all of them on one core; they take turns every few milliseconds, so that
+whatever else happens on the machine hits all alike.
 
     python -m bench.codec_bench [--codecs NAME,...] [--cases NAME,...] [--rounds N] [--update docs/performance.md]
 """

@@ -1,7 +1,7 @@
 """One codec in a process of its own: ``python -m bench.codecs NAME``.
 
-Reads lines ``CASE encode|decode COUNT`` and answers each with the CPU nanoseconds of one operation. Every codec of Thrift
-must write and read exactly the bytes of workload.py before anything is timed.
+Reads lines ``CASE encode|decode COUNT`` and answers each with the CPU nanoseconds of one operation. Every codec of
+Thrift must write and read exactly the bytes of workload.py before anything is timed.
 """
 
 from __future__ import annotations

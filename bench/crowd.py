@@ -10,7 +10,7 @@ from typing import Self
 from bench import workload
 
 #: How often each slowloris sends one byte more, in seconds.
-DRIP = 0.5
+DRIP = 1.0
 
 _ESTABLISHED = 1
 

@@ -52,7 +52,7 @@ def in_turns(names: Sequence[str], rounds: int, take: Callable[[str], T]) -> dic
 
 @dataclass
 class Ratio:
-    """What one costs of another: the median of the rounds' ratios, and the minima's, which disturbance touches least."""
+    """What one costs of another: median of the rounds' ratios, and of the minima, which disturbance touches least."""
 
     median: float
     minimum: float

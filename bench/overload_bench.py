@@ -10,12 +10,13 @@ client, alone and beside a crowd, in turns.
 from __future__ import annotations
 
 import statistics
+import time
 from typing import Any
 
 from bench import bars, processes, report, workload
 from bench.crowd import Crowd
 from bench.measuring import ratio
-from bench.processes import Load, Server
+from bench.processes import Load, Server, cpu_ns
 
 #: Types of TApplicationException: a call refused for load, and one that took too long.
 SHED, TIMEOUT = "11", "12"
@@ -34,26 +35,42 @@ def run(port: int, method: str, conns: int, requests: int, rate: float = 0) -> d
     return result
 
 
+def saturated(server: Server, *load: Any) -> tuple[dict[str, Any], float]:
+    """A load, and calls served per second of the server's CPU: that depends on no neighbour, calls per second do."""
+    pids = server.pids()
+    before = cpu_ns(pids)
+    result = run(server.port, "burn", *load)
+    return result, result["ok"] / (cpu_ns(pids) - before) * 1e9
+
+
 def overload(args: Any) -> str:
     """Capacity and overload in turns, on one server."""
-    rows, shares, latest = [], [], []
+    rows, shares, cpu_shares, latest = [], [], [], []
     with Server("thriftserver", ["--queue-timeout", args.queue_timeout]) as server:
         for _ in range(args.rounds):
             calls = int(args.seconds * 1e6 / workload.BURN_US)
-            capacity = run(server.port, "burn", 4, calls)["rps"]
-            found = run(server.port, "burn", args.conns, int(capacity * FACTOR * args.seconds), capacity * FACTOR)
+            calm, calm_cpu = saturated(server, 4, calls)
+            capacity, rate = calm["rps"], calm["rps"] * FACTOR
+            found, found_cpu = saturated(server, args.conns, int(rate * args.seconds), rate)
             goodput = found["ok"] / found["wall_s"]
             kinds = [found["exceptions"].get(kind) for kind in (SHED, TIMEOUT)]
             cells = ["none" if kind is None else _refusals(kind) for kind in kinds]
             shares.append(goodput / capacity)
+            cpu_shares.append(found_cpu / calm_cpu)
             latest.append(max((kind["latency_us"]["p99"] / 1e3 for kind in kinds if kind), default=0))
             served = " / ".join(f"{found['latency_us'][q] / 1e3:.1f}" for q in ("p50", "p99"))
             rows.append([f"{capacity:.0f}", f"{goodput:.0f}", f"{goodput / capacity:.2f}", served, *cells])
     head = ["capacity 1/s", "goodput 1/s", "share", "served, ms p50 / p99"]
     head += [f"{name}: calls; ms p50 / p99 / max" for name in ("LOADSHEDDING", "TIMEOUT")]
-    share, late = statistics.median(shares), statistics.median(latest)
+    share, cpu_share, late = map(statistics.median, (shares, cpu_shares, latest))
     verdicts = [
         ["goodput, share of capacity", f"{share:.2f}", bars.GOODPUT, bars.verdict(share, at_least=bars.GOODPUT)],
+        [
+            "the same per second of CPU",
+            f"{cpu_share:.2f}",
+            bars.GOODPUT,
+            bars.verdict(cpu_share, at_least=bars.GOODPUT),
+        ],
         ["refused within, ms (p99)", f"{late:.1f}", bars.REFUSED_MS, bars.verdict(late, at_most=bars.REFUSED_MS)],
     ]
     return f"{report.table(head, rows)}\n\n{report.table(['median', 'found', 'bar', ''], verdicts)}"
@@ -61,6 +78,15 @@ def overload(args: Any) -> str:
 
 def _refusals(kind: dict[str, Any]) -> str:
     return f"{kind['count']}; " + " / ".join(f"{kind['latency_us'][q] / 1e3:.1f}" for q in ("p50", "p99", "max"))
+
+
+def settle(server: Server) -> None:
+    """Until what a new crowd has asked for is done: a stalled client is one whose buffers are full."""
+    for _ in range(int(processes.PATIENCE / 0.1)):
+        before = cpu_ns(server.pids())
+        time.sleep(0.1)
+        if cpu_ns(server.pids()) - before < 5e6:
+            return
 
 
 def fairness(args: Any) -> str:
@@ -75,12 +101,13 @@ def fairness(args: Any) -> str:
         for _ in range(args.rounds):
             alone.append(steady())
             with Crowd(server.port, slow=200, idle=1000, stalled=50) as crowd:
+                settle(server)
                 beside.append(steady())
                 left = crowd.connected()
     found = ratio(beside, alone)
     met = bars.verdict(found.median, found.minimum, at_most=bars.CROWD)
     row = [f"{statistics.median(each):.0f} / {min(each):.0f}" for each in (alone, beside)]
-    row += [f"{found.median:.2f} / {found.minimum:.2f}", bars.CROWD, met]
+    row += [f"{found.median:.2f} / {found.minimum:.2f}", str(bars.CROWD), met]
     crowd_left = ", ".join(f"{count} {kind}" for kind, count in left.items())
     head = ["p99 alone, us", "beside the crowd", "ratio: median / minimum", "at most", ""]
     return f"{report.table(head, [row])}\n\nStill connected at the end of the last round: {crowd_left}."

@@ -12,6 +12,7 @@ import resource
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -33,6 +34,7 @@ def prepare() -> None:
     if not (servers.BUILD / "loadgen").exists():
         raise SystemExit(f"{servers.BUILD} has no loadgen: run `make -C bench` first, or set BENCH_BUILD")
     os.sched_setaffinity(0, {CLIENT_CORE})
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # through every __exit__: nothing started is left behind
 
 
 def family(pid: int) -> list[int]:

@@ -14,7 +14,7 @@ from bench.processes import Load, Server, cpu_ns, resident_kib
 
 
 def first_reply_ms(name: str) -> tuple[float, float]:
-    """From the start of the process until a call is answered: elapsed, and CPU time, which a busy machine leaves alone."""
+    """From the start of the process until a call is answered: milliseconds elapsed, and of CPU."""
     with Server(name) as server, Load(server.port, "ping", 1, 0) as load:
         load.ready()
         return (time.perf_counter() - server.started) * 1e3, cpu_ns(server.pids()) / 1e6
@@ -68,7 +68,8 @@ def main() -> None:
     args = parser.parse_args()
     processes.prepare()
     names = args.servers.split(",")
-    body = f"From process start to the first reply, median / minimum, and the least CPU time it took:\n\n{startup(names, args.rounds)}\n\n"
+    body = "From process start to the first reply, median / minimum, and the least CPU time it took:\n\n"
+    body += f"{startup(names, args.rounds)}\n\n"
     body += f"{args.idle} idle connections that have made one call each:\n\n{idle(names, args.idle, args.seconds)}"
     report.publish("scale", body, args.update)
 

@@ -80,7 +80,7 @@ TABLES["DeepWide"] = [(1, "tree", (STRUCT, "L2"))] + [(_i + 2, f"w{_i:02d}", _WI
 
 
 def _code(t: Any) -> int:
-    return t if isinstance(t, int) else t[0]  # type: ignore[no-any-return]
+    return t if isinstance(t, int) else t[0]
 
 
 _FIXED = {BYTE: struct.Struct(">b"), I16: struct.Struct(">h"), I32: struct.Struct(">i"), I64: struct.Struct(">q")}

@@ -1,7 +1,7 @@
 """The service Bench as every Python server here answers it: same rules as workload.py.
 
-``Impl`` is thriftserver's; the peers make theirs from ``handler_class`` with their own classes. This folder stands alone
-on PYTHONPATH, so that nothing of bench/ can shadow a package under test.
+``Impl`` is thriftserver's; the peers make theirs from ``handler_class`` with their own classes. This folder stands
+alone on PYTHONPATH, so that nothing of bench/ can shadow a package under test.
 """
 
 from __future__ import annotations
