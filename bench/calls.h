@@ -39,7 +39,6 @@ static u64 now_ns(void)
     return (u64)ts.tv_sec * 1000000000ull + (u64)ts.tv_nsec;
 }
 
-/* ---- connections -------------------------------------------------------- */
 static void kill_conn(struct conn *c)
 {
     if (c->dead) return;

@@ -92,6 +92,7 @@ class Server:
             stderr=self.log,
             env=servers.environment(name),
             cwd=servers.HERE / "handlers",
+            start_new_session=True,  # an interrupt is the benchmark's, which then ends its servers
             preexec_fn=lambda: os.sched_setaffinity(0, {SERVER_CORE}),
         )
         try:
