@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from bench import servers, workload
+from thriftserver.compiled import NATIVE
 
 Operation = Callable[[], Any]
 
@@ -171,6 +172,8 @@ def timed(operation: Operation, count: int) -> float:
 
 
 def main(name: str) -> None:
+    if name.startswith("thriftserver") and NATIVE == CODECS[name][1]:
+        raise SystemExit(f"{name} would run {'compiled' if NATIVE else 'pure'}: is the package built?")
     operations = checked(name)
     gc.collect()
     gc.freeze()
