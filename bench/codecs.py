@@ -172,7 +172,7 @@ def timed(operation: Operation, count: int) -> float:
 
 
 def main(name: str) -> None:
-    if name.startswith("thriftserver") and NATIVE == CODECS[name][1]:
+    if name.startswith("thriftserver") and CODECS[name][1] == NATIVE:
         raise SystemExit(f"{name} would run {'compiled' if NATIVE else 'pure'}: is the package built?")
     operations = checked(name)
     gc.collect()
