@@ -224,6 +224,7 @@ class Settings:
         "",
         "Address for /metrics, /healthz, /readyz and a page for people. Whoever reaches it reads it: keep it private.",
         metavar="HOST:PORT",
+        reloadable=False,
     )
     admin_calls: bool = _row(False, "Let people call the service's methods from the admin page.", parse=boolean)
 

@@ -7,27 +7,34 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 
 import click
 
 import thriftserver
-from thriftserver.cli.call import call
-from thriftserver.cli.check import check
-from thriftserver.cli.ctl import ctl
-from thriftserver.cli.idl import idl, show
-from thriftserver.cli.run import run
-from thriftserver.cli.top import top
 from thriftserver.errors import IdlError, ThriftServerError
 
+#: Commands by name, in the order of the help text; each is a function of that name in the file of that name.
+COMMANDS = ("run", "check", "call", "idl", "ctl", "top")
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class Commands(click.Group):
+    """A group that imports a command when it is asked for: starting a server needs no other command."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        found: click.Command = getattr(import_module(f"thriftserver.cli.{cmd_name}"), cmd_name)
+        return found
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(thriftserver.__version__, prog_name="thriftserver", message="%(prog)s %(version)s")
 def cli() -> None:
     """Serve Apache Thrift services from IDL files loaded at run time."""
-
-
-for command in (run, check, call, idl, ctl, top):
-    cli.add_command(command)
 
 
 def _need_streams() -> None:
@@ -50,6 +57,8 @@ def main() -> None:
         code = error.exit_code
     except ThriftServerError as error:
         if isinstance(error, IdlError) and error.diagnostics:
+            from thriftserver.cli.idl import show
+
             show(list(error.diagnostics), sys.stderr)
         else:
             click.echo(f"Error: {error}", err=True)

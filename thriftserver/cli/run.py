@@ -12,12 +12,14 @@ from thriftserver import log
 from thriftserver.assignment import Assignment, Program
 from thriftserver.cli.options import config_option, setting_options
 from thriftserver.compiled import NATIVE
-from thriftserver.config import misspelt, resolve
+from thriftserver.config import Settings, misspelt, resolve
 from thriftserver.errors import ConfigError
 from thriftserver.idl.loader import Loader
+from thriftserver.master.children import Auxiliary
 from thriftserver.master.sockets import Listeners
 from thriftserver.master.supervisor import Supervisor
 from thriftserver.rpc.binding import choose_service, split_spec
+from thriftserver.scoreboard.board import Board
 
 
 @click.command()
@@ -45,7 +47,8 @@ def run(config: str | None, **cli: Any) -> None:
         advice = "install a C compiler and reinstall thriftserver; it works without, several times slower"
         log.Logger().warning("codec_not_compiled", advice=advice)
     listeners = Listeners(settings.bind, settings.backlog)
-    sys.exit(Supervisor(program, listeners, load_program, _work).run())
+    auxiliary = _admin(settings, listeners) if settings.admin else None
+    sys.exit(Supervisor(program, listeners, load_program, _work, auxiliary=auxiliary).run())
 
 
 def make_program(config: str | None, cli: dict[str, Any]) -> Program:
@@ -60,6 +63,20 @@ def make_program(config: str | None, cli: dict[str, Any]) -> Program:
     for spec in settings.handler:  # the names can be checked here, before any worker is touched
         choose_service(split_spec(spec)[0] or settings.service, modules)
     return Program(settings, loader, modules)
+
+
+def _admin(settings: Settings, served: Listeners) -> Auxiliary:
+    """The process behind ``--admin``. The master owns its socket: a new process takes over without refusing anybody."""
+    from thriftserver.admin import boot
+
+    boot.require()
+    listeners = Listeners((settings.admin,), settings.backlog)
+    log.Logger().info("admin_listening", addresses=listeners.names())
+
+    def run(board: Board, program: Program, lifeline: int) -> int:
+        return boot.run(board, program, listeners.sockets, lifeline, served.names())
+
+    return Auxiliary("admin", run)
 
 
 def _work(assignment: Assignment) -> int:

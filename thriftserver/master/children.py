@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from thriftserver.assignment import Report
+from thriftserver.assignment import Program, Report
 from thriftserver.log import Logger
 from thriftserver.master.fork import fork
 from thriftserver.scoreboard.board import Board
@@ -61,10 +61,10 @@ def bury(child: Child, pid: int, hung: bool, board: Board, log: Logger) -> None:
 class Auxiliary:
     """One more child that is kept alive and is no worker: ``run`` is what it does.
 
-    It is given the scoreboard and the lifeline, which reads end-of-file when the master is gone.
+    It is given the scoreboard, the program in force, and the lifeline, which reads end-of-file when the master is gone.
     """
 
-    def __init__(self, name: str, run: Callable[[Board, int], int]) -> None:
+    def __init__(self, name: str, run: Callable[[Board, Program, int], int]) -> None:
         self.name = name
         self.pid = 0
         self.due = 0.0
@@ -72,13 +72,14 @@ class Auxiliary:
         self._run = run
         self._born = 0.0
         self._deaths = 0
+        self._renewing = False
 
-    def start(self, board: Board, lifeline: int, private: list[int], log: Logger, now: float) -> None:
+    def start(self, board: Board, program: Program, lifeline: int, private: list[int], log: Logger, now: float) -> None:
         """Start it if it is due."""
         if self.pid or now < self.due:
             return
         try:
-            self.pid = fork(lambda: self._run(board, lifeline), private)
+            self.pid = fork(lambda: self._run(board, program, lifeline), private)
         except OSError as error:
             log.error("spawn_failed", auxiliary=self.name, reason=error.strerror)
             self.due = now + 1.0
@@ -87,9 +88,19 @@ class Auxiliary:
     def gone(self, status: int, log: Logger, now: float) -> None:
         """It has ended: again, after a pause that grows while it does not live."""
         self.pid = 0
+        if self._renewing:
+            self._renewing = False
+            self.due = now
+            return
         self._deaths = 0 if now - self._born > 60 else self._deaths + 1
         self.due = now + min(0.1 * 2.0**self._deaths, 10.0)
         log.error("auxiliary_exit", auxiliary=self.name, code=os.waitstatus_to_exitcode(status))
+
+    def renew(self) -> None:
+        """There is a new program: let another one take over."""
+        if self.pid:
+            self._renewing = True
+            os.kill(self.pid, signal.SIGTERM)
 
     def stop(self) -> None:
         """Tell it to leave and wait until it has."""

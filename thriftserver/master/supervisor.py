@@ -147,6 +147,8 @@ class Supervisor:
                 return self._check_reload()
             case events.Adopt():
                 self._programs = {action.generation: self._programs[action.generation]}
+                if self._auxiliary:
+                    self._auxiliary.renew()
             case events.Log():
                 getattr(self._log, action.level)(action.event, **action.facts)
             case events.Announce():
@@ -257,7 +259,9 @@ class Supervisor:
 
     def _keep_auxiliary(self) -> None:
         if self._auxiliary and self._state.phase is not events.Phase.STOPPING:
-            self._auxiliary.start(self._board, self._lifeline_read, self._private(), self._log, time.monotonic())
+            program = self._programs[self._state.generation]
+            now = time.monotonic()
+            self._auxiliary.start(self._board, program, self._lifeline_read, self._private(), self._log, now)
 
     def _spawn(self, number: int, generation: int) -> events.Event:
         read, write = os.pipe2(os.O_CLOEXEC)

@@ -56,9 +56,16 @@ def run(assignment: Assignment) -> int:
 
 def _patch() -> None:
     """Make the standard library cooperative, before any handler code is imported."""
+    from importlib import metadata
+
     from gevent import monkey
 
-    monkey.patch_all()
+    # gevent looks for plugins 25 times, reading what every installed package says of itself each time: once is enough.
+    ask, metadata.entry_points = metadata.entry_points, metadata.entry_points().select
+    try:
+        monkey.patch_all()
+    finally:
+        metadata.entry_points = ask
 
 
 def _serve(assignment: Assignment) -> int:
@@ -103,7 +110,6 @@ def _serve(assignment: Assignment) -> int:
     lifetime = Lifetime(assignment.lifeline, {signal.SIGWINCH: lambda: _dump(loop, log)})
     for each in bound:
         _lifecycle(each, "setup")
-    gc.collect()
     gc.freeze()  # what is alive now stays: the collector need not look at it again
     slot.put(layout.STATE, layout.SERVING)
     loop.start()
