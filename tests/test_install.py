@@ -39,6 +39,7 @@ def test_without_a_compiler(tmp_path: Path) -> None:
             assert calculator.add(2, 3) == 5
 
 
+@pytest.mark.slow
 def test_the_source_distribution_is_whole(tmp_path: Path) -> None:
     source = tmp_path / "source"
     ignore = shutil.ignore_patterns(".*", "node_modules", "build", "*.so", "*.egg-info", "tests")

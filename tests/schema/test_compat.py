@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
+import thriftserver
 from tests.support import ROOT
+from thriftserver.errors import WireError
 from thriftserver.idl.loader import Loader
 from thriftserver.schema.change import Change, Rule
 from thriftserver.schema.compat import breaking, compare
@@ -340,6 +343,48 @@ def test_typedefs_that_double_are_looked_at_once() -> None:
     text = " ".join(lines)
     assert diff(text.format("i32"), text.format("i32")) == []
     assert len(diff(text.format("i32"), text.format("i64"))) == 1999
+
+
+def test_a_root_may_be_called_anything() -> None:
+    def modules(type: str) -> list[Module]:
+        library = f"struct T {{ 1: {type} x }}"
+        text = 'include "root.thrift" service S { void f(1: root.T t) }'
+        return [load(text, root=library), load("struct T { 1: bool x }", "second")]
+
+    assert told(compare(modules("i32"), modules("i64"))) == ["breaking type-changed root.T.x"]
+
+
+#: What an old client has, what the new server has, what is sent, and what must arrive for nothing to be lost.
+SENT = [
+    ("1: optional i32 a", "1: required i32 a", {}, {}),
+    ("1: i32 a", "1: i32 a 2: required i32 b", {"a": 1}, {"a": 1}),
+    ("1: required i32 a", "1: optional i32 a", {"a": 1}, {"a": 1}),
+    ("1: required i32 a 2: i32 b", "2: i32 b", {"a": 1, "b": 2}, {"b": 2}),
+    ("1: i32 a", "1: i64 a", {"a": 1}, {"a": 1}),
+    ("1: bool a", "1: byte a", {"a": True}, {"a": 1}),
+    ("1: i32 a", "2: i32 a", {"a": 1}, {"a": 1}),
+    ("1: i32 a", "1: i32 b", {"a": 1}, {"b": 1}),
+    ("1: E a", "1: i32 a", {"a": 1}, {"a": 1}),
+    ("1: list<E> a", "1: list<i32> a", {"a": [1]}, {"a": [1]}),
+    ("1: string a", "1: binary a", {"a": "x"}, {"a": b"x"}),
+    ("1: list<i32> a", "1: set<i32> a", {"a": [1]}, {"a": {1}}),
+    ("1: list<i32> a", "1: list<i64> a", {"a": [1]}, {"a": [1]}),
+    ("1: map<i32,i32> a", "1: map<i32,string> a", {"a": {1: 1}}, {"a": {1: "1"}}),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "sent", "meant"), SENT)
+@pytest.mark.parametrize("kind", ["struct", "exception"])
+def test_the_codec_agrees(kind: str, old: str, new: str, sent: dict[str, Any], meant: dict[str, Any]) -> None:
+    """What breaks is refused or lost by the codec, and nothing else is."""
+    text = "enum E {{ X = 1 }} {} T {{ {} }} service S {{ void f(1: T t) }}"
+    before, after = (thriftserver.load("t.thrift", files={"t.thrift": text.format(kind, each)}) for each in (old, new))
+    data = thriftserver.serialize(before.T(**sent))
+    try:
+        arrived = thriftserver.deserialize(after.T, data) == after.T(**meant)
+    except WireError:
+        arrived = False
+    assert arrived is not bool(breaking([before.__thrift__], [after.__thrift__], ["S"]))
 
 
 def test_a_line_has_both_places() -> None:

@@ -50,7 +50,7 @@ def matched(old: Sequence[Module], new: Sequence[Module], kind: type[D]) -> Iter
 
 def _definitions(roots: Sequence[Module], kind: type[D]) -> dict[tuple[str, str], D]:
     """By the role of the module (the roots by their position, as files are renamed, others by name) and own name."""
-    roles = {id(root): (f"root {place}", root) for place, root in enumerate(roots)}
+    roles = {id(root): (f"root/{place}", root) for place, root in enumerate(roots)}
     count: Counter[str] = Counter()
     for module in (module for root in roots for module in root.tree()):
         if id(module) not in roles:
