@@ -1,13 +1,18 @@
-"""``thriftserver idl check`` and ``idl dump`` as commands."""
+"""``thriftserver idl check``, ``idl dump`` and ``idl diff`` as commands."""
 
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from tests.support import ROOT
 from thriftserver.cli.idl import idl
 
 
@@ -56,7 +61,63 @@ def test_dump_of_a_broken_file_writes_nothing(run: CliRunner) -> None:
     assert not Path("out.json").exists()
 
 
-@pytest.mark.parametrize("command", [["check"], ["dump"], ["dump", "a", "b"], ["check", "--nope", "x"], ["nope"]])
+def test_diff_says_what_breaks_first(run: CliRunner) -> None:
+    Path("new.thrift").write_text('include "part.thrift"\nstruct Q { 1: i32 x }\nservice S { i64 f(2: part.P p) }\n')
+    Path("old.thrift").write_text('include "part.thrift"\nstruct Q { 1: i32 y }\nservice S { i64 f(1: part.P p) }\n')
+    done = run.invoke(idl, ["diff", "old.thrift", "new.thrift", "-I", "lib"])
+    assert done.exit_code == 1
+    assert done.stdout.splitlines() == [
+        "new.thrift:3: breaking: S.f(1: p): moved from id 1 to 2 (was old.thrift:3) [id-changed]",
+        "new.thrift:2: compatible: old.Q.y: is now called `x`; no method of both versions uses it (was old.thrift:2) "
+        "[field-renamed]",
+        "1 breaking, 1 compatible",
+    ]
+
+
+def test_diff_as_json(run: CliRunner) -> None:
+    Path("old.thrift").write_text("struct A { 1: string n }\n")
+    Path("new.thrift").write_text("struct A { 1: binary n }\nenum E { X = 1 }\n")
+    done = run.invoke(idl, ["diff", "--json", "old.thrift", "new.thrift"])
+    assert done.exit_code == 0
+    data = json.loads(done.stdout)
+    first, second = data.pop("changes")
+    assert data == {"breaking": 0, "compatible": 2}
+    assert (first["severity"], first["rule"], first["path"]) == ("compatible", "string-or-binary", "old.A.n")
+    assert (first["old"], first["used"]) == ({"file": "old.thrift", "line": 1, "column": 22}, False)
+    assert (second["rule"], second["old"], second["new"]["line"]) == ("definition-added", None, 2)
+
+
+def test_diff_of_equal_files_is_content(run: CliRunner) -> None:
+    done = run.invoke(idl, ["diff", "good.thrift", "good.thrift", "-I", "lib"])
+    assert (done.exit_code, done.stdout) == (0, "no changes\n")
+
+
+@pytest.mark.parametrize("files", [["bad.thrift", "good.thrift"], ["good.thrift", "bad.thrift"]])
+def test_diff_of_a_broken_file_says_so(run: CliRunner, files: list[str]) -> None:
+    done = run.invoke(idl, ["diff", *files, "-I", "lib"])
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "bad.thrift:1:15: error: unknown type `Nope`" in done.stderr
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_diff_on_a_terminal_is_coloured(run: CliRunner, plain: bool) -> None:
+    Path("old.thrift").write_text("struct A { 1: string n }\n")
+    Path("new.thrift").write_text("struct A { 1: i32 n }\n")
+    master, terminal = pty.openpty()
+    command = [sys.executable, "-m", "thriftserver", "idl", "diff", "old.thrift", "new.thrift"]
+    env = {key: value for key, value in os.environ.items() if key != "NO_COLOR"} | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, stdout=terminal, env=env | ({"NO_COLOR": "1"} if plain else {}), check=False)
+    os.close(terminal)
+    shown = os.read(master, 10_000).decode()
+    os.close(master)
+    assert done.returncode == 1
+    assert ("\x1b[31m\x1b[1mbreaking:" in shown) is not plain
+    assert "`string` became `i32`" in shown
+
+
+@pytest.mark.parametrize(
+    "command", [["check"], ["dump"], ["dump", "a", "b"], ["diff"], ["diff", "a"], ["check", "--nope", "x"], ["nope"]]
+)
 def test_wrong_use_is_exit_2(run: CliRunner, command: list[str]) -> None:
     assert run.invoke(idl, command).exit_code == 2
 

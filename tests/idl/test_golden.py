@@ -17,6 +17,12 @@ def test_golden(case: Path) -> None:
     assert text == golden.expected_file(case).read_text(), "run `python -m tests.idl.update golden` if this is right"
 
 
+@pytest.mark.parametrize("case", golden.diff_cases(), ids=str)
+def test_difference(case: Path) -> None:
+    expected = (golden.FOLDER / case / "expected").read_text()
+    assert golden.difference(case) == expected, "run `python -m tests.idl.update golden` if this is right"
+
+
 def test_there_are_enough_different_messages() -> None:
     messages = set()
     for path in (golden.FOLDER / "bad").glob("*.err"):

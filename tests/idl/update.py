@@ -43,6 +43,8 @@ def update_golden() -> None:
             print(f"{case} belongs into {kind}/:\n{text}")
             continue
         golden.expected_file(case).write_text(text)
+    for case in golden.diff_cases():
+        (golden.FOLDER / case / "expected").write_text(golden.difference(case))
 
 
 def main(what: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""``thriftserver idl``: what is wrong with an IDL, and what it means.
+"""``thriftserver idl``: what is wrong with an IDL, what it means, and what a new version of it breaks.
 
 It prints what the IDL front end says and decides nothing about Thrift.
 """
@@ -15,6 +15,9 @@ import click
 from thriftserver.idl.diagnostics import Diagnostic, in_order, render
 from thriftserver.idl.dump import dump as dump_module
 from thriftserver.idl.loader import Loader
+from thriftserver.schema.change import Change
+from thriftserver.schema.compat import compare
+from thriftserver.schema.model import Module
 
 _include = click.option(
     "-I",
@@ -29,7 +32,7 @@ _include = click.option(
 
 @click.group()
 def idl() -> None:
-    """Check and dump IDL files."""
+    """Check, dump and compare IDL files."""
 
 
 @idl.command()
@@ -62,10 +65,7 @@ def dump(file: str, include_dirs: tuple[str, ...], output: str | None) -> None:
 
     The format is described in docs/idl.md. Exits with 1, the errors on stderr and nothing written, if there are any.
     """
-    module, found = Loader().check(file, include_dirs)
-    if module is None:
-        show([diagnostic for diagnostic in found if diagnostic.severity == "error"], sys.stderr)
-        sys.exit(1)
+    module = _load(file, include_dirs)
     text = json.dumps(dump_module(module), indent=1, ensure_ascii=False) + "\n"
     if output is None:
         click.echo(text.encode(), nl=False)
@@ -77,9 +77,56 @@ def dump(file: str, include_dirs: tuple[str, ...], output: str | None) -> None:
         raise click.FileError(output, error.strerror or str(error)) from error
 
 
+@idl.command()
+@click.argument("old", metavar="OLD", type=click.Path())
+@click.argument("new", metavar="NEW", type=click.Path())
+@_include
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
+def diff(old: str, new: str, include_dirs: tuple[str, ...], as_json: bool) -> None:
+    """Compare two versions of an IDL file and of all it includes: does the new one break clients of the old one?
+
+    One line a change, those that break first; docs/idl.md has the rules. Exits with 1 if something breaks or a file has
+    errors, else 0.
+    """
+    changes = compare([_load(old, include_dirs)], [_load(new, include_dirs)])
+    breaks = sum(change.severity == "breaking" for change in changes)
+    if as_json:
+        data = {"breaking": breaks, "compatible": len(changes) - breaks, "changes": [each.plain() for each in changes]}
+        click.echo(json.dumps(data, indent=1))
+    else:
+        color = _colored(sys.stdout)
+        for change in changes:
+            _echo(_paint(change) if color else str(change), sys.stdout, color)
+        _echo(f"{breaks} breaking, {len(changes) - breaks} compatible" if changes else "no changes", sys.stdout, color)
+    if breaks:
+        sys.exit(1)
+
+
+def _load(file: str, include_dirs: tuple[str, ...]) -> Module:
+    """The module of a file; with errors, they are printed and this is the end. Each file is read anew."""
+    module, found = Loader().check(file, include_dirs)
+    if module is None:
+        show([diagnostic for diagnostic in found if diagnostic.severity == "error"], sys.stderr)
+        sys.exit(1)
+    return module
+
+
+def _paint(change: Change) -> str:
+    severity = click.style(f"{change.severity}:", fg="red" if change.severity == "breaking" else "cyan", bold=True)
+    return f"{click.style(f'{change.place}:', bold=True)} {severity} {change.text}"
+
+
 def show(found: list[Diagnostic], stream: IO[Any]) -> None:
-    """Print a report, in colour on a terminal unless NO_COLOR asks for none; a terminal's encoding may lack letters."""
-    color = stream.isatty() and not os.environ.get("NO_COLOR")
-    text = render(found, color=color)
+    """Print a report, in colour on a terminal unless NO_COLOR asks for none."""
+    color = _colored(stream)
+    _echo(render(found, color=color), stream, color)
+
+
+def _colored(stream: IO[Any]) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR")
+
+
+def _echo(text: str, stream: IO[Any], color: bool) -> None:
+    """Print; the encoding of a terminal may lack letters."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     click.echo(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, color=color)

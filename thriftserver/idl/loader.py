@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from thriftserver.errors import IdlError
-from thriftserver.idl import ast
+from thriftserver.idl import ast, standard
 from thriftserver.idl.diagnostics import Diagnostic, Note, Report, Span, in_order, render
 from thriftserver.idl.lexer import scan, unquote
 from thriftserver.idl.parser import parse
@@ -64,8 +64,9 @@ class Loader:
     def load(self, path: str, include_dirs: Iterable[str] = (), files: Mapping[str, str] | None = None) -> Module:
         """The module of an IDL file. Raises IdlError with the whole report when there are errors; warnings are dropped.
 
-        An include is looked for beside the file that includes it, then in ``include_dirs``, as Apache's compiler does.
-        With ``files`` (path -> text) everything comes from there and nothing from disk.
+        An include is looked for beside the file that includes it, then in ``include_dirs``, as Apache's compiler does,
+        and at last among the files that come with thriftserver. With ``files`` (path -> text) everything but those
+        comes from there and nothing from disk.
         """
         module, diagnostics = self.check(path, include_dirs, files)
         if module is None:
@@ -181,14 +182,14 @@ class _Run:
         basename = posixpath.basename(name)
         unit = Unit(basename.rpartition(".")[0] or basename, None, True, place)
         units.append(unit)
-        path = self._find(name, self.storage.folder(report.source.key))
+        storage, path = self._find(name, self.storage.folder(report.source.key))
         if path is None:
             unit.problem = f"cannot find `{name}`"
             if not name.startswith("/"):
                 folders = [os.path.dirname(report.source.path) or ".", *self.include_dirs]
                 unit.help = f"looked for it in {', '.join(f'`{folder}`' for folder in folders[:10])}"
             return
-        key = self.storage.key(path)
+        key = storage.key(path)
         if key in self.open:
             self._cycle(node, key, report)
             return
@@ -198,7 +199,7 @@ class _Run:
                 report.error(place.start, place.end, f"includes are nested more than {MAX_DEPTH} deep here")
                 return
             try:
-                text = self.storage.read(key)
+                text = storage.read(key)
             except Unreadable as problem:
                 report.error(place.start, place.end, f"cannot read `{name}`: {problem}")
                 return
@@ -214,13 +215,14 @@ class _Run:
         unit.module = loaded.module
         unit.broken = loaded.broken
 
-    def _find(self, name: str, beside: str) -> str | None:
+    def _find(self, name: str, beside: str) -> tuple[_Disk | _Memory, str | None]:
+        """Where the included file is, and by what path; None when there is none."""
         folders = [""] if name.startswith("/") else [beside, *self.include_dirs]
         for folder in folders:
             path = self.storage.find(folder, name)
             if path is not None:
-                return path
-        return None
+                return self.storage, path
+        return _Disk(), standard.find(name)
 
     def _shown(self, including: str, name: str, path: str) -> str:
         """The path that messages show: relative to the including file as that was given, when that is the same file."""

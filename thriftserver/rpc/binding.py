@@ -13,12 +13,13 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from types import CodeType, ModuleType
 from typing import Any
 
 from thriftserver.errors import HandlerError
+from thriftserver.rpc import fb303
 from thriftserver.schema.model import Function, Module, Service
 
 #: Names a handler may define beside the methods of its service; called around its life in a worker.
@@ -38,11 +39,12 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A service and the object that answers its calls."""
+    """A service and the object that answers its calls; ``provider`` speaks for methods of fb303 that it lacks."""
 
     service: Service
     target: Any
     spec: str
+    provider: fb303.Provider = field(default_factory=fb303.Provider)
 
 
 def split_spec(spec: str) -> tuple[str, str]:
@@ -178,12 +180,15 @@ def _listing(names: Sequence[str] | dict[str, Any]) -> str:
     return ", ".join(names) if names else "none"
 
 
-def bind(specs: Sequence[str], service: str, modules: Sequence[Module]) -> list[Bound]:
-    """Load each handler and choose its service; the first one answers unprefixed names.
+def bind(
+    specs: Sequence[str], service: str, modules: Sequence[Module], provider: fb303.Provider | None = None
+) -> list[Bound]:
+    """Load each handler and choose its service; the first one answers unprefixed names. They share one ``provider``.
 
     Raises HandlerError when a handler cannot be loaded or a service is given twice.
     """
     bound: list[Bound] = []
+    provider = provider or fb303.Provider()
     for spec in specs:
         name, path = split_spec(spec)
         chosen = choose_service(name or service, modules)
@@ -191,8 +196,14 @@ def bind(specs: Sequence[str], service: str, modules: Sequence[Module]) -> list[
             raise HandlerError(
                 f"two handlers for service {chosen.name}; with several services write Service=pkg.mod:Class"
             )
-        bound.append(Bound(chosen, load(path), path))
+        bound.append(Bound(chosen, load(path), path, provider))
     return bound
+
+
+def target_of(bound: Bound, function: Function) -> Any:
+    """What answers a method: the handler's own, else the default there is for one of fb303; None for neither."""
+    own = getattr(bound.target, function.name, None)
+    return fb303.default_of(function, bound.service.name, bound.provider) if own is None else own
 
 
 def fit(bound: Bound) -> list[Problem]:
@@ -201,7 +212,7 @@ def fit(bound: Bound) -> list[Problem]:
     extra = {name: value for name, value in _public(bound.target) if name not in functions}
     problems = []
     for function in functions.values():
-        method = getattr(bound.target, function.name, None)
+        method = target_of(bound, function)
         if method is None:
             problems.append(_missing(function, extra, bound))
         else:

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from thriftserver.codec.plan import method_plan
 from thriftserver.config import duration
 from thriftserver.errors import ConfigError, HandlerError
-from thriftserver.rpc.binding import Bound
+from thriftserver.rpc.binding import Bound, target_of
 from thriftserver.rpc.call import Call
 from thriftserver.schema.model import Function
 
@@ -68,7 +68,8 @@ def make_methods(
     made: list[Method] = []
     for each in bound:
         for function in each.service.methods():
-            target = getattr(each.target, function.name)
+            target = target_of(each, function)
+            assert target is not None, f"{function.name} is missing; require_fit comes first"
             if on_thread is not None and (BLOCKING in function.annotations or getattr(target, _MARK, False)):
                 target = on_thread(target)
             limit = _timeout(function, each.service.name, timeout, given)

@@ -123,8 +123,8 @@ class Container:
                 return False
         return True
 
-    def __str__(self) -> str:
-        written: list[str] = []
+    def words(self) -> Iterator[str]:
+        """Its text in pieces, for who wants the beginning only: it may be huge."""
         waiting: list[Type | str] = [self]  # type: ignore[list-item]  # every Container is a List, Set or Map
         while waiting:
             item = waiting.pop()
@@ -134,8 +134,10 @@ class Container:
                     waiting += (part, ",")
                 waiting[-1] = f"{type(item).__name__.lower()}<"
             else:
-                written.append(str(item))
-        return "".join(written)
+                yield str(item)
+
+    def __str__(self) -> str:
+        return "".join(self.words())
 
     __repr__ = __str__
 
