@@ -71,6 +71,7 @@ def _patch() -> None:
 def _serve(assignment: Assignment) -> int:
     # Imported here because these rooms import gevent, which must not happen before the patch, nor in the master.
     from thriftserver.worker.accept import Fellows
+    from thriftserver.worker.fb303 import provider
     from thriftserver.worker.lifetime import Lifetime
     from thriftserver.worker.loop import HEARTBEAT, Loop
     from thriftserver.worker.threads import Threads
@@ -82,7 +83,8 @@ def _serve(assignment: Assignment) -> int:
     about(now_serving)
     _tell_of_greenlets(log)
     loading.use(program.loader)
-    bound = bind(settings.handler, settings.service, program.modules)
+    told = provider(assignment.board, assignment.number, log)
+    bound = bind(settings.handler, settings.service, program.modules, told)
     for each in bound:
         for problem in require_fit(each):
             log.warning("handler_problem", problem=str(problem))
