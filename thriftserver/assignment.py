@@ -32,6 +32,8 @@ class Program:
     settings: Settings
     loader: Loader
     modules: tuple[Module, ...]
+    services: tuple[str, ...] = ()
+    """The names of the services that are served."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,6 +139,9 @@ class Settings:
         parse=duration,
         metavar="DURATION",
     )
+    allow_breaking: bool = _row(
+        False, "Let a reload take an IDL that breaks clients of the running one.", parse=boolean
+    )
     max_rss: int = _row(0, "Memory with which a worker is replaced; 0: any.", parse=size, metavar="SIZE")
     control: str = _row(
         "", "Unix socket on which `thriftserver ctl` reaches the master.", metavar="PATH", reloadable=False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
@@ -211,3 +212,9 @@ def test_a_deleted_attribute_is_an_error(codec: ModuleType) -> None:
 def test_the_soak_would_notice_a_leak() -> None:
     hoard: list[bytes] = []
     assert growth(lambda rounds: hoard.extend(bytes(64) for _ in range(rounds)), 100_000) > 6_000_000
+
+
+@pytest.mark.parametrize("kind", [Counter, OrderedDict, lambda items: defaultdict(int, items)])
+def test_any_kind_of_dict_is_a_map(codec: ModuleType, kind: Callable[[dict[int, int]], Any]) -> None:
+    plain = codec.encode_struct(Numbers(map={1: 2, 3: 4}))
+    assert codec.encode_struct(Numbers(map=kind({1: 2, 3: 4}))) == plain

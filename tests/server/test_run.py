@@ -175,6 +175,21 @@ def test_a_reload_that_cannot_work_changes_nothing(folder: Path, broken: str) ->
         server.wait("reloaded")
 
 
+def test_a_reload_that_would_break_clients_needs_to_be_asked_for(folder: Path) -> None:
+    with Server(*ARGS, cwd=folder) as server, client(server, folder) as demo:
+        worker = demo.pid()
+        write_demo(folder, idl=IDL.replace("  i32 add(1: i32 a, 2: i32 b)", "  i32 add(1: i32 a, 2: i64 b)"))
+        server.signal(signal.SIGHUP)
+        reason = server.wait("reload_rejected")["reason"]
+        assert "Demo.add(2: b)" in reason
+        assert "demo.thrift:5" in reason
+        assert demo.pid() == worker
+    with Server(*ARGS, "--allow-breaking", cwd=folder) as server:
+        write_demo(folder)
+        server.signal(signal.SIGHUP)
+        server.wait("reloaded")
+
+
 def test_term_finishes_what_runs(folder: Path) -> None:
     with Server(*ARGS, cwd=folder) as server:
         idle, busy = client(server, folder), client(server, folder)

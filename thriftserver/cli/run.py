@@ -60,9 +60,9 @@ def make_program(config: str | None, cli: dict[str, Any]) -> Program:
         raise ConfigError("no handler: give --handler pkg.mod:Class")
     loader = Loader()
     modules = tuple(loader.load(path, settings.include) for path in settings.idl)
-    for spec in settings.handler:  # the names can be checked here, before any worker is touched
-        choose_service(split_spec(spec)[0] or settings.service, modules)
-    return Program(settings, loader, modules)
+    # The names can be checked here, before any worker is touched.
+    services = [choose_service(split_spec(spec)[0] or settings.service, modules) for spec in settings.handler]
+    return Program(settings, loader, modules, tuple(service.name for service in services))
 
 
 def _admin(settings: Settings, served: Listeners) -> Auxiliary:

@@ -138,7 +138,7 @@ class Map(Node):
         return FrozenMap(items) if self.frozen else items
 
     def write(self, sink: Sink, value: Any) -> None:
-        if isinstance(value, dict):
+        if type(value) is dict:  # compiled code takes no subclass of it
             self.write_items(sink, value)
         elif isinstance(value, Mapping):
             self.write_items(sink, dict(value))

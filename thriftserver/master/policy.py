@@ -381,7 +381,8 @@ def _retire_surplus(state: State, now: float, actions: list[Action]) -> State:
     # Connections are handed over if somebody is there to take them.
     successors = any(each.ready and each not in leaving for each in staying)
     for worker in leaving:
-        actions.append(Signal(worker.pid, "USR2" if worker.ready and successors else "TERM"))
+        # One that is not ready may be so by the time the signal comes, and hold connections: never TERM it here.
+        actions.append(Signal(worker.pid, "USR2" if successors else "TERM"))
         deadline = now + state.graceful_timeout + 1.0
         state = _put(state, replace(worker, retiring=True, deadline=deadline))
     return state

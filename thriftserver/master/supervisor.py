@@ -27,6 +27,7 @@ from thriftserver.master.control import Control
 from thriftserver.master.fork import HANDLED, fork
 from thriftserver.master.health import Health
 from thriftserver.master.sockets import Listeners
+from thriftserver.schema.compat import breaking
 from thriftserver.scoreboard.board import Board
 
 #: Workers and methods that the scoreboard has room for, at least; room that nobody uses takes no memory.
@@ -167,12 +168,18 @@ class Supervisor:
         except ThriftServerError as error:
             return events.ReloadImpossible(str(error))
         settings, current = program.settings, self._state.generation
+        running = self._programs[current]
+        broken = breaking(running.modules, program.modules, running.services)
+        if broken and not settings.allow_breaking:
+            lines = "\n  ".join(str(change) for change in broken)
+            advice = "keep the wire compatible, or reload with allow_breaking"
+            return events.ReloadImpossible(f"clients of the running IDL would break; {advice}:\n  {lines}")
         for row in options():
-            before = getattr(self._programs[current].settings, row.name)
+            before = getattr(running.settings, row.name)
             if not row.metadata["reloadable"] and getattr(settings, row.name) != before:
                 self._log.warning("reload_ignores", option=row.name, advice="this needs a restart or an upgrade")
         # Only these two are ever forked from; what an earlier, rejected reload left is dropped.
-        self._programs = {current: self._programs[current], self._state.newest + 1: program}
+        self._programs = {current: running, self._state.newest + 1: program}
         return events.ReloadChecked(settings.workers, settings.boot_timeout, settings.graceful_timeout)
 
     # Waiting.
