@@ -10,6 +10,7 @@ import click
 
 from thriftserver import log
 from thriftserver.assignment import Assignment, Program
+from thriftserver.cli.configuration import listing, verdict
 from thriftserver.cli.options import config_option, setting_options
 from thriftserver.compiled import NATIVE
 from thriftserver.config import Settings, misspelt, resolve
@@ -25,7 +26,9 @@ from thriftserver.scoreboard.board import Board
 @click.command()
 @setting_options()
 @config_option
-def run(config: str | None, **cli: Any) -> None:
+@click.option("--check-config", is_flag=True, help="Read configuration and IDL, say what is wrong, serve nothing.")
+@click.option("--print-config", is_flag=True, help="Print every option, as TOML, with where its value comes from.")
+def run(config: str | None, check_config: bool, print_config: bool, **cli: Any) -> None:
     """Serve a Thrift IDL with a handler.
 
     \b
@@ -34,6 +37,13 @@ def run(config: str | None, **cli: Any) -> None:
     Every option is also an environment variable (THRIFTSERVER_WORKERS) and a key of the configuration file (workers).
     HUP reloads configuration, IDL and handler; TERM finishes what runs and stops; INT stops at once.
     """
+
+    if print_config:
+        click.echo(listing(*resolve(cli, config)))
+    if check_config:
+        click.echo(verdict(make_program(config, cli)))
+    if check_config or print_config:
+        return
 
     def load_program() -> Program:
         return make_program(config, cli)
