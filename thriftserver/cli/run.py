@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import click
 
 from thriftserver import log
-from thriftserver.assignment import Assignment, Program
+from thriftserver.assignment import FAILED, Assignment, Program, Report
 from thriftserver.cli.configuration import listing, verdict
 from thriftserver.cli.options import config_option, setting_options
 from thriftserver.compiled import NATIVE
-from thriftserver.config import Settings, misspelt, resolve
+from thriftserver.config import ENV_PREFIX, Settings, misspelt, resolve
 from thriftserver.errors import ConfigError
 from thriftserver.idl.loader import Loader
+from thriftserver.master import identity
 from thriftserver.master.children import Auxiliary
 from thriftserver.master.sockets import Listeners
 from thriftserver.master.supervisor import Supervisor
@@ -40,6 +42,8 @@ def run(config: str | None, check_config: bool, print_config: bool, **cli: Any) 
 
     if print_config:
         click.echo(listing(*resolve(cli, config)))
+    if check_config or not print_config:
+        config = settle(config, cli)
     if check_config:
         click.echo(verdict(make_program(config, cli)))
     if check_config or print_config:
@@ -56,9 +60,32 @@ def run(config: str | None, check_config: bool, print_config: bool, **cli: Any) 
     if not NATIVE and not os.environ.get("THRIFTSERVER_PURE"):
         advice = "install a C compiler and reinstall thriftserver; it works without, several times slower"
         log.Logger().warning("codec_not_compiled", advice=advice)
-    listeners = Listeners(settings.bind, settings.backlog)
-    auxiliary = _admin(settings, listeners) if settings.admin else None
-    sys.exit(Supervisor(program, listeners, load_program, _work, auxiliary=auxiliary).run())
+    sys.exit(_serve(program, load_program))
+
+
+def _serve(program: Program, reload: Callable[[], Program]) -> int:
+    settings = program.settings
+    identity.entitle(settings.name, "master")
+    pidfile = identity.Pidfile(settings.pidfile) if settings.pidfile else None
+    try:
+        account = identity.account(settings)
+        owner = (account.uid, account.gid) if account else None
+        listeners = Listeners(settings.bind, settings.backlog, settings.unix_mode, owner)
+        auxiliary = _admin(settings, listeners) if settings.admin else None
+        return Supervisor(program, listeners, reload, _work, auxiliary=auxiliary).run()
+    finally:
+        if pidfile:
+            pidfile.close()
+
+
+def settle(config: str | None, cli: dict[str, Any]) -> str | None:
+    """Take on directory, umask and import path; what ``config`` is called from there. Raises ConfigError."""
+    config = config or os.environ.get(f"{ENV_PREFIX}CONFIG")
+    settings, _ = resolve(cli, config)
+    if config and settings.chdir:
+        config = os.path.abspath(config)
+    identity.settle(settings)
+    return config
 
 
 def make_program(config: str | None, cli: dict[str, Any]) -> Program:
@@ -68,6 +95,7 @@ def make_program(config: str | None, cli: dict[str, Any]) -> Program:
         raise ConfigError("no IDL to serve: give --idl FILE.thrift")
     if not settings.handler:
         raise ConfigError("no handler: give --handler pkg.mod:Class")
+    identity.account(settings)  # a name that does not exist is told here, before any worker is touched
     loader = Loader()
     modules = tuple(loader.load(path, settings.include) for path in settings.idl)
     for spec in settings.handler:  # the names can be checked here, before any worker is touched
@@ -84,6 +112,8 @@ def _admin(settings: Settings, served: Listeners) -> Auxiliary:
     log.Logger().info("admin_listening", addresses=listeners.names())
 
     def run(board: Board, program: Program, lifeline: int) -> int:
+        identity.entitle(program.settings.name, "admin")
+        identity.become(program.settings)
         return boot.run(board, program, listeners.sockets, lifeline, served.names())
 
     return Auxiliary("admin", run)
@@ -91,6 +121,13 @@ def _admin(settings: Settings, served: Listeners) -> Auxiliary:
 
 def _work(assignment: Assignment) -> int:
     """What a forked worker does. Imported in the child only: these rooms bring gevent with them."""
+    settings = assignment.program.settings
+    identity.entitle(settings.name, f"worker {assignment.number}")
+    try:
+        identity.become(settings)
+    except ConfigError as error:
+        Report(FAILED, error.exit_code, str(error)).send(assignment.report)
+        return error.exit_code
     from thriftserver.worker import boot
 
     return boot.run(assignment)
