@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -17,9 +18,9 @@ from thriftserver.compiled import NATIVE
 from thriftserver.config import ENV_PREFIX, Settings, misspelt, resolve
 from thriftserver.errors import ConfigError
 from thriftserver.idl.loader import Loader
-from thriftserver.master import identity
+from thriftserver.master import identity, systemd
 from thriftserver.master.children import Auxiliary
-from thriftserver.master.sockets import Listeners
+from thriftserver.master.sockets import Listeners, name
 from thriftserver.master.supervisor import Supervisor
 from thriftserver.rpc.binding import choose_service, split_spec
 from thriftserver.scoreboard.board import Board
@@ -55,27 +56,41 @@ def run(config: str | None, check_config: bool, print_config: bool, **cli: Any) 
     program = load_program()
     settings = program.settings
     log.configure(settings.log_level, settings.log_file, settings.log_format)
-    for name, meant in misspelt():
-        log.Logger().warning("variable_ignored", variable=name, advice=f"is {meant} meant?")
+    for variable, meant in misspelt():
+        log.Logger().warning("variable_ignored", variable=variable, advice=f"is {meant} meant?")
     if not NATIVE and not os.environ.get("THRIFTSERVER_PURE"):
         advice = "install a C compiler and reinstall thriftserver; it works without, several times slower"
         log.Logger().warning("codec_not_compiled", advice=advice)
-    sys.exit(_serve(program, load_program))
+    chosen = resolve(cli, config)[1]["bind"] != "default"
+    sys.exit(_serve(program, load_program, bind=settings.bind if chosen else ()))
 
 
-def _serve(program: Program, reload: Callable[[], Program]) -> int:
+def _serve(program: Program, reload: Callable[[], Program], bind: Sequence[str]) -> int:
+    """``bind`` is what somebody asked for; without it, the sockets that systemd passes come before the default."""
     settings = program.settings
+    notifier, passed = systemd.Notifier(os.environ), systemd.passed_sockets(os.environ)
     identity.entitle(settings.name, "master")
     pidfile = identity.Pidfile(settings.pidfile) if settings.pidfile else None
     try:
         account = identity.account(settings)
         owner = (account.uid, account.gid) if account else None
-        listeners = Listeners(settings.bind, settings.backlog, settings.unix_mode, owner)
+        addresses = bind or (() if passed else settings.bind)
+        listeners = Listeners(addresses, settings.backlog, settings.unix_mode, owner, passed)
+        _drop(passed, listeners)
         auxiliary = _admin(settings, listeners) if settings.admin else None
-        return Supervisor(program, listeners, reload, _work, auxiliary=auxiliary).run()
+        return Supervisor(program, listeners, reload, _work, [notifier.watch], auxiliary).run()
     finally:
         if pidfile:
             pidfile.close()
+
+
+def _drop(passed: Sequence[socket.socket], listeners: Listeners) -> None:
+    """Close what systemd passed and no address asks for: its callers would wait for ever."""
+    for sock in passed:
+        if sock not in listeners.sockets:
+            advice = "no --bind asks for this socket that systemd passed; without --bind all are used"
+            log.Logger().warning("socket_unused", address=name(sock), advice=advice)
+            sock.close()
 
 
 def settle(config: str | None, cli: dict[str, Any]) -> str | None:

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from thriftserver.errors import BindError, ConfigError
 
@@ -53,26 +54,37 @@ class Listeners:
     """The master's listening sockets. ``close`` removes unix sockets from the file system if this process made them.
 
     ``unix_mode`` (octal text) and ``owner`` (user and group id) are what those get; without them, what is usual.
+    An address that one of the sockets ``passed`` has is not bound again; without addresses, all of them are used.
     """
 
     def __init__(
-        self, addresses: Sequence[str], backlog: int, unix_mode: str = "", owner: tuple[int, int] | None = None
+        self,
+        addresses: Sequence[str],
+        backlog: int,
+        unix_mode: str = "",
+        owner: tuple[int, int] | None = None,
+        passed: Sequence[socket.socket] = (),
     ) -> None:
         self.sockets: list[socket.socket] = []
         self._made: list[tuple[str, int, int]] = []
         self._unix_mode = unix_mode
         self._unix_owner = owner
         self._owner = os.getpid()
+        self._passed = passed
         try:
             for address in [parse(text) for text in addresses]:
                 self.sockets.append(self._open(address, backlog))
+            if not addresses:
+                self.sockets += passed
+                for sock in passed:
+                    sock.setblocking(False)
         except BaseException:
             self.close()
             raise
 
     def names(self) -> list[str]:
         """The addresses in force: port 0 has become a number."""
-        return [_name(sock) for sock in self.sockets]
+        return [name(sock) for sock in self.sockets]
 
     def close(self) -> None:
         for sock in self.sockets:
@@ -86,7 +98,10 @@ class Listeners:
 
     def _open(self, address: Address, backlog: int) -> socket.socket:
         try:
-            if address.kind == "fd":
+            found = next((sock for sock in self._passed if _is_at(sock, address)), None)
+            if found is not None:
+                sock = found
+            elif address.kind == "fd":
                 sock = socket.socket(fileno=address.port)
             elif address.kind == "unix":
                 sock = self._open_unix(address)
@@ -119,10 +134,23 @@ class Listeners:
         return sock
 
 
+def _is_at(sock: socket.socket, address: Address) -> bool:
+    if address.kind == "fd":
+        return sock.fileno() == address.port
+    if address.kind == "unix":
+        return sock.family == socket.AF_UNIX and sock.getsockname() == os.path.abspath(address.host)
+    if sock.family == socket.AF_UNIX:
+        return False
+    family, *_, where = _look_up(address)
+    return sock.family == family and sock.getsockname()[:2] == where[:2]
+
+
+def _look_up(address: Address) -> tuple[int, int, int, str, tuple[Any, ...]]:
+    return socket.getaddrinfo(address.host or None, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+
+
 def _open_tcp(address: Address) -> socket.socket:
-    family, kind, protocol, _, where = socket.getaddrinfo(
-        address.host or None, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
+    family, kind, protocol, _, where = _look_up(address)
     sock = socket.socket(family, kind, protocol)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -170,7 +198,8 @@ def _reason(error: OSError, address: Address) -> str:
     return error.strerror or str(error)
 
 
-def _name(sock: socket.socket) -> str:
+def name(sock: socket.socket) -> str:
+    """The address in force, as it is written."""
     where = sock.getsockname()
     if sock.family == socket.AF_UNIX:
         return f"unix:{where}"
