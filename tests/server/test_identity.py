@@ -116,7 +116,7 @@ def test_of_three_that_find_the_same_stale_pidfile_one_starts(folder: Path) -> N
     servers = [Server(*ARGS, "-p", "pid", cwd=folder, ready=False) for _ in range(3)]
     try:
         for each in servers:
-            each.until(lambda each=each: bool(each.other or each.found("ready")), "outcome")  # type: ignore[misc]
+            each.until(lambda each=each: bool(each.other or each.found("ready")), "outcome")
         (winner,) = [each for each in servers if each.found("ready")]
         assert (folder / "pid").read_text() == f"{winner.pid}\n"
         assert [each.exit_code() for each in servers if each is not winner] == [2, 2]
@@ -202,6 +202,8 @@ def test_processes_are_named(folder: Path) -> None:
         (("-m", "999"), "--umask: '999' is no mode; write it in octal (0660)"),
         (("-u", "nobody-at-all"), "--user: there is no user 'nobody-at-all'"),
         (("-g", "nobody-at-all"), "--group: there is no group 'nobody-at-all'"),
+        (("-u", "4294967295", "-g", "1"), "--user: there is no user '4294967295'"),
+        (("-u", "1", "-g", "4294967295"), "--group: there is no group '4294967295'"),
         (("-u", "54321"), "--user: 54321 is in no user database; say --group too"),
     ],
 )

@@ -21,6 +21,8 @@ from thriftserver.errors import ConfigError
 COMM = 15
 #: Seconds by which a clock may be off when a process is told to be younger than its pidfile.
 SLACK = 2.0
+#: Not a user or group: to the kernel it means "as before", which would leave a worker with root.
+NOBODY = (1 << 32) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +65,14 @@ def _user(text: str) -> Account:
     try:
         entry = pwd.getpwuid(int(text)) if text.isdecimal() else pwd.getpwnam(text)
     except (KeyError, OverflowError):
-        if text.isdecimal() and int(text) < 1 << 32:
+        if text.isdecimal() and int(text) < NOBODY:
             return Account(int(text), -1)
         raise ConfigError(f"--user: there is no user {text!r}") from None
     return Account(entry.pw_uid, entry.pw_gid, entry.pw_name, entry.pw_dir)
 
 
 def _group(text: str) -> int:
-    if text.isdecimal() and int(text) < 1 << 32:
+    if text.isdecimal() and int(text) < NOBODY:
         return int(text)
     try:
         return grp.getgrnam(text).gr_gid
