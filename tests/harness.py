@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -36,18 +36,21 @@ class Server:
         env: dict[str, str] | None = None,
         python: str = sys.executable,
         ready: bool = True,
+        prefix: Sequence[str] = (),
+        pass_fds: Sequence[int] = (),
     ) -> None:
-        bind = [] if any(arg.startswith(("-b", "--bind")) for arg in args) else ["--bind", "127.0.0.1:0"]
+        bind = [] if pass_fds or any(arg.startswith(("-b", "--bind")) for arg in args) else ["--bind", "127.0.0.1:0"]
         self.events: list[dict[str, Any]] = []
         self.other: list[str] = []
         self._news = threading.Condition()
         self.process = subprocess.Popen(
-            [python, "-m", "thriftserver", "run", *args, *bind],
+            [*prefix, python, "-m", "thriftserver", "run", *args, *bind],
             cwd=cwd,
             env=os.environ | ({"PYTHONPATH": str(ROOT)} if python == sys.executable else {}) | (env or {}),
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            pass_fds=pass_fds,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

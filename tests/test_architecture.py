@@ -64,6 +64,7 @@ OWNERS = {
     "greenlet": {"worker"},
     "opentelemetry": {"tracing"},
     "prometheus_client": {"admin"},
+    "setproctitle": {"master"},
 }
 
 FILES = sorted(PACKAGE.rglob("*.py"))

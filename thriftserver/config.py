@@ -71,6 +71,13 @@ def method_timeout(text: str) -> tuple[str, float]:
     return name.strip(), duration(limit)
 
 
+def octal(text: str) -> str:
+    """Permission bits: ``0660``, ``660``, ``0o660``; nothing for what is there already."""
+    if not re.fullmatch(r"((0o)?0?[0-7]{1,3})?", text.strip().lower()):
+        raise ValueError(f"{text!r} is no mode; write it in octal (0660)")
+    return text.strip().lower()
+
+
 def one_of(*words: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text.lower() not in words:
@@ -125,6 +132,13 @@ class Settings:
         metavar="ADDRESS",
         reloadable=False,
     )
+    unix_mode: str = _row(
+        "",
+        "Permissions of unix sockets, in octal (0660); without it, what the umask leaves.",
+        parse=octal,
+        metavar="MODE",
+        reloadable=False,
+    )
     workers: int = _row(1, "Worker processes.", "-w", parse=positive, metavar="N", env="WEB_CONCURRENCY")
     graceful_timeout: float = _row(
         30.0, "How long a stopping worker may take to finish its calls.", parse=duration, metavar="DURATION"
@@ -145,6 +159,22 @@ class Settings:
     max_rss: int = _row(0, "Memory with which a worker is replaced; 0: any.", parse=size, metavar="SIZE")
     control: str = _row(
         "", "Unix socket on which `thriftserver ctl` reaches the master.", metavar="PATH", reloadable=False
+    )
+    user: str = _row("", "User that workers run as, by name or number; only root can change it.", "-u", metavar="USER")
+    group: str = _row("", "Group that workers run as; without it, the user's own.", "-g", metavar="GROUP")
+    umask: str = _row(
+        "",
+        "Permissions that new files do not get, in octal; without it, as inherited.",
+        "-m",
+        parse=octal,
+        metavar="MASK",
+        reloadable=False,
+    )
+    pidfile: str = _row("", "File with the master's process id.", "-p", metavar="PATH", reloadable=False)
+    name: str = _row("thriftserver", "Name of the processes, for ps and top.", "-n", metavar="NAME", reloadable=False)
+    chdir: str = _row("", "Directory to work in; relative names start there.", metavar="DIR", reloadable=False)
+    pythonpath: tuple[str, ...] = _row(
+        (), "Directory to import handlers from, beside the current one; repeatable.", metavar="DIR", reloadable=False
     )
     max_connections: int = _row(
         10_000, "Connections one worker holds; more wait in the backlog.", parse=positive, metavar="N"

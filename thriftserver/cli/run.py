@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
 
 from thriftserver import log
-from thriftserver.assignment import Assignment, Program
+from thriftserver.assignment import FAILED, Assignment, Program, Report
+from thriftserver.cli.configuration import listing, verdict
 from thriftserver.cli.options import config_option, setting_options
 from thriftserver.compiled import NATIVE
-from thriftserver.config import Settings, misspelt, resolve
+from thriftserver.config import ENV_PREFIX, Settings, misspelt, resolve
 from thriftserver.errors import ConfigError
 from thriftserver.idl.loader import Loader
+from thriftserver.master import identity, systemd
 from thriftserver.master.children import Auxiliary
-from thriftserver.master.sockets import Listeners
+from thriftserver.master.sockets import Listeners, name
 from thriftserver.master.supervisor import Supervisor
 from thriftserver.rpc.binding import choose_service, split_spec
 from thriftserver.scoreboard.board import Board
@@ -25,7 +29,9 @@ from thriftserver.scoreboard.board import Board
 @click.command()
 @setting_options()
 @config_option
-def run(config: str | None, **cli: Any) -> None:
+@click.option("--check-config", is_flag=True, help="Read configuration and IDL, say what is wrong, serve nothing.")
+@click.option("--print-config", is_flag=True, help="Print every option, as TOML, with where its value comes from.")
+def run(config: str | None, check_config: bool, print_config: bool, **cli: Any) -> None:
     """Serve a Thrift IDL with a handler.
 
     \b
@@ -35,20 +41,66 @@ def run(config: str | None, **cli: Any) -> None:
     HUP reloads configuration, IDL and handler; TERM finishes what runs and stops; INT stops at once.
     """
 
+    if print_config:
+        click.echo(listing(*resolve(cli, config)))
+    if check_config or not print_config:
+        config = settle(config, cli)
+    if check_config:
+        click.echo(verdict(make_program(config, cli)))
+    if check_config or print_config:
+        return
+
     def load_program() -> Program:
         return make_program(config, cli)
 
     program = load_program()
     settings = program.settings
     log.configure(settings.log_level, settings.log_file, settings.log_format)
-    for name, meant in misspelt():
-        log.Logger().warning("variable_ignored", variable=name, advice=f"is {meant} meant?")
+    for variable, meant in misspelt():
+        log.Logger().warning("variable_ignored", variable=variable, advice=f"is {meant} meant?")
     if not NATIVE and not os.environ.get("THRIFTSERVER_PURE"):
         advice = "install a C compiler and reinstall thriftserver; it works without, several times slower"
         log.Logger().warning("codec_not_compiled", advice=advice)
-    listeners = Listeners(settings.bind, settings.backlog)
-    auxiliary = _admin(settings, listeners) if settings.admin else None
-    sys.exit(Supervisor(program, listeners, load_program, _work, auxiliary=auxiliary).run())
+    chosen = resolve(cli, config)[1]["bind"] != "default"
+    sys.exit(_serve(program, load_program, bind=settings.bind if chosen else ()))
+
+
+def _serve(program: Program, reload: Callable[[], Program], bind: Sequence[str]) -> int:
+    """``bind`` is what somebody asked for; without it, the sockets that systemd passes come before the default."""
+    settings = program.settings
+    notifier, passed = systemd.Notifier(os.environ), systemd.passed_sockets(os.environ)
+    identity.entitle(settings.name, "master")
+    pidfile = identity.Pidfile(settings.pidfile) if settings.pidfile else None
+    try:
+        account = identity.account(settings)
+        owner = (account.uid, account.gid) if account else None
+        addresses = bind or (() if passed else settings.bind)
+        listeners = Listeners(addresses, settings.backlog, settings.unix_mode, owner, passed)
+        _drop(passed, listeners)
+        auxiliary = _admin(settings, listeners) if settings.admin else None
+        return Supervisor(program, listeners, reload, _work, [notifier.watch], auxiliary).run()
+    finally:
+        if pidfile:
+            pidfile.close()
+
+
+def _drop(passed: Sequence[socket.socket], listeners: Listeners) -> None:
+    """Close what systemd passed and no address asks for: its callers would wait for ever."""
+    for sock in passed:
+        if sock not in listeners.sockets:
+            advice = "no --bind asks for this socket that systemd passed; without --bind all are used"
+            log.Logger().warning("socket_unused", address=name(sock), advice=advice)
+            sock.close()
+
+
+def settle(config: str | None, cli: dict[str, Any]) -> str | None:
+    """Take on directory, umask and import path; what ``config`` is called from there. Raises ConfigError."""
+    config = config or os.environ.get(f"{ENV_PREFIX}CONFIG")
+    settings, _ = resolve(cli, config)
+    if config and settings.chdir:
+        config = os.path.abspath(config)
+    identity.settle(settings)
+    return config
 
 
 def make_program(config: str | None, cli: dict[str, Any]) -> Program:
@@ -58,6 +110,7 @@ def make_program(config: str | None, cli: dict[str, Any]) -> Program:
         raise ConfigError("no IDL to serve: give --idl FILE.thrift")
     if not settings.handler:
         raise ConfigError("no handler: give --handler pkg.mod:Class")
+    identity.account(settings)  # a name that does not exist is told here, before any worker is touched
     loader = Loader()
     modules = tuple(loader.load(path, settings.include) for path in settings.idl)
     # The names can be checked here, before any worker is touched.
@@ -74,6 +127,8 @@ def _admin(settings: Settings, served: Listeners) -> Auxiliary:
     log.Logger().info("admin_listening", addresses=listeners.names())
 
     def run(board: Board, program: Program, lifeline: int) -> int:
+        identity.entitle(program.settings.name, "admin")
+        identity.become(program.settings)
         return boot.run(board, program, listeners.sockets, lifeline, served.names())
 
     return Auxiliary("admin", run)
@@ -81,6 +136,13 @@ def _admin(settings: Settings, served: Listeners) -> Auxiliary:
 
 def _work(assignment: Assignment) -> int:
     """What a forked worker does. Imported in the child only: these rooms bring gevent with them."""
+    settings = assignment.program.settings
+    identity.entitle(settings.name, f"worker {assignment.number}")
+    try:
+        identity.become(settings)
+    except ConfigError as error:
+        Report(FAILED, error.exit_code, str(error)).send(assignment.report)
+        return error.exit_code
     from thriftserver.worker import boot
 
     return boot.run(assignment)

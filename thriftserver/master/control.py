@@ -215,10 +215,10 @@ class Control:
 
 
 def _listen(path: str) -> socket.socket:
-    remove_stale(path)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)
     try:
+        remove_stale(path)
         sock.bind(path)
         sock.listen(BACKLOG)
     except OSError as error:

@@ -9,9 +9,11 @@ import errno
 import os
 import socket
 import stat
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from thriftserver.errors import BindError, ConfigError
 
@@ -49,35 +51,57 @@ def parse(text: str, purpose: str = "listen on") -> Address:
 
 
 class Listeners:
-    """The master's listening sockets. ``close`` removes unix sockets from the file system if this process made them."""
+    """The master's listening sockets. ``close`` removes unix sockets from the file system if this process made them.
 
-    def __init__(self, addresses: Sequence[str], backlog: int) -> None:
+    ``unix_mode`` (octal text) and ``owner`` (user and group id) are what those get; without them, what is usual.
+    An address that one of the sockets ``passed`` has is not bound again; without addresses, all of them are used.
+    """
+
+    def __init__(
+        self,
+        addresses: Sequence[str],
+        backlog: int,
+        unix_mode: str = "",
+        owner: tuple[int, int] | None = None,
+        passed: Sequence[socket.socket] = (),
+    ) -> None:
         self.sockets: list[socket.socket] = []
-        self._made: list[tuple[str, int]] = []
+        self._made: list[tuple[str, int, int]] = []
+        self._unix_mode = unix_mode
+        self._unix_owner = owner
         self._owner = os.getpid()
+        self._passed = passed
         try:
             for address in [parse(text) for text in addresses]:
                 self.sockets.append(self._open(address, backlog))
+            if not addresses:
+                self.sockets += passed
+                for sock in passed:
+                    sock.setblocking(False)
         except BaseException:
             self.close()
             raise
 
     def names(self) -> list[str]:
         """The addresses in force: port 0 has become a number."""
-        return [_name(sock) for sock in self.sockets]
+        return [name(sock) for sock in self.sockets]
 
     def close(self) -> None:
         for sock in self.sockets:
             sock.close()
         if os.getpid() == self._owner:
-            for path, inode in self._made:
+            for path, device, inode in self._made:
                 with suppress(OSError):
-                    if os.stat(path).st_ino == inode:  # not one that somebody else has put there since
+                    found = os.stat(path)
+                    if (found.st_dev, found.st_ino) == (device, inode):  # not one that was put there since
                         os.unlink(path)
 
     def _open(self, address: Address, backlog: int) -> socket.socket:
         try:
-            if address.kind == "fd":
+            found = next((sock for sock in self._passed if _is_at(sock, address)), None)
+            if found is not None:
+                sock = found
+            elif address.kind == "fd":
                 sock = socket.socket(fileno=address.port)
             elif address.kind == "unix":
                 sock = self._open_unix(address)
@@ -93,18 +117,40 @@ class Listeners:
         remove_stale(address.host)
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            sock.bind(address.host)
+            # By the umask and not by chmod, so that the socket is never open to more people than it should be.
+            before = os.umask(~int(self._unix_mode, 8) & 0o777) if self._unix_mode else None
+            try:
+                sock.bind(address.host)
+            finally:
+                if before is not None:
+                    os.umask(before)
+            made = os.stat(address.host)
+            self._made.append((address.host, made.st_dev, made.st_ino))
+            if self._unix_owner is not None:
+                os.chown(address.host, *self._unix_owner)
         except BaseException:
             sock.close()
             raise
-        self._made.append((address.host, os.stat(address.host).st_ino))
         return sock
 
 
+def _is_at(sock: socket.socket, address: Address) -> bool:
+    if address.kind == "fd":
+        return sock.fileno() == address.port
+    if address.kind == "unix":
+        return sock.family == socket.AF_UNIX and sock.getsockname() == os.path.abspath(address.host)
+    if sock.family == socket.AF_UNIX:
+        return False
+    family, *_, where = _look_up(address)
+    return sock.family == family and sock.getsockname()[:2] == where[:2]
+
+
+def _look_up(address: Address) -> tuple[int, int, int, str, tuple[Any, ...]]:
+    return socket.getaddrinfo(address.host or None, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+
+
 def _open_tcp(address: Address) -> socket.socket:
-    family, kind, protocol, _, where = socket.getaddrinfo(
-        address.host or None, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
+    family, kind, protocol, _, where = _look_up(address)
     sock = socket.socket(family, kind, protocol)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -116,30 +162,44 @@ def _open_tcp(address: Address) -> socket.socket:
 
 
 def remove_stale(path: str) -> None:
-    """Remove a socket file on which nobody listens any more."""
+    """Remove a socket file on which nobody listens any more. Raises OSError (EADDRINUSE) for anything else there."""
     try:
-        if not stat.S_ISSOCK(os.stat(path).st_mode):
-            return
+        kind = os.stat(path).st_mode
     except OSError:
         return
+    if not stat.S_ISSOCK(kind):
+        raise OSError(errno.EADDRINUSE, "there is a file of that name, and it is no socket")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)  # a full backlog is an answer too
         try:
             probe.connect(path)
         except ConnectionRefusedError:
             os.unlink(path)
-        except OSError:
             return
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EPROTOTYPE):
+                raise
+        raise OSError(errno.EADDRINUSE, f"a server{_listener(probe)} is listening there already")
+
+
+def _listener(probe: socket.socket) -> str:
+    """Who listens at the other end of a connection, as far as the kernel tells."""
+    with suppress(OSError):
+        pid = int.from_bytes(probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 4), sys.byteorder)
+        return f" with pid {pid}" if pid else ""
+    return ""
 
 
 def _reason(error: OSError, address: Address) -> str:
-    if error.errno == errno.EADDRINUSE:
+    if error.errno == errno.EADDRINUSE and address.kind != "unix":
         return "the address is in use; is another server running? (--bind chooses another)"
     if error.errno == errno.EACCES:
         return "permission denied" + ("; ports below 1024 need privileges" if 0 < address.port < 1024 else "")
     return error.strerror or str(error)
 
 
-def _name(sock: socket.socket) -> str:
+def name(sock: socket.socket) -> str:
+    """The address in force, as it is written."""
     where = sock.getsockname()
     if sock.family == socket.AF_UNIX:
         return f"unix:{where}"

@@ -74,7 +74,7 @@ class Supervisor:
         listeners: Listeners,
         reload: Callable[[], Program],
         work: Callable[[Assignment], int],
-        observers: Sequence[Observer] = (),
+        observers: Sequence[Callable[[Board], Observer]] = (),
         auxiliary: Auxiliary | None = None,
     ) -> None:
         settings = program.settings
@@ -90,7 +90,7 @@ class Supervisor:
         self._health = Health(self._board)
         self._auxiliary = auxiliary
         self._control = Control(settings.control, self._board, self._log) if settings.control else None
-        self._observers = [*observers, *([self._control] if self._control else [])]
+        self._observers = [*(make(self._board) for make in observers), *([self._control] if self._control else [])]
         self._failure: events.Fail | None = None
         self._state = events.State(
             settings.workers, settings.boot_timeout, settings.graceful_timeout, self._board.capacity

@@ -1,0 +1,101 @@
+"""``run --print-config`` and ``--check-config``: what is in force and where it comes from, without serving."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.harness import PATIENCE
+from tests.server.services import ARGS, write_demo
+from tests.support import ROOT
+from thriftserver.config import Settings, options, resolve
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_demo(tmp_path)
+
+
+def run(folder: Path, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "thriftserver", "run", *args],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | env,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+def test_print_config_shows_every_option_with_its_origin_in_one_column(folder: Path) -> None:
+    (folder / "t.toml").write_text("backlog = 7\n")
+    shown = run(folder, *ARGS, "-c", "t.toml", "--print-config", THRIFTSERVER_TIMEOUT="1500ms")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    lines = dict(line.split(" = ", 1) for line in shown.stdout.splitlines())
+    assert list(lines) == [row.name for row in options()]
+    origins = {name: tuple(part.strip() for part in rest.split("  # ")) for name, rest in lines.items()}
+    assert origins["idl"] == ('["demo.thrift"]', "--idl")
+    assert origins["timeout"] == ("1.5", "environment variable THRIFTSERVER_TIMEOUT")
+    assert origins["backlog"] == ("7", "t.toml: backlog")
+    assert origins["workers"] == ("1", "default")
+    assert len({line.rindex("# ") for line in shown.stdout.splitlines()}) == 1
+
+
+def test_what_print_config_prints_can_be_used_as_a_file(folder: Path) -> None:
+    args = ("--method-timeout", "Demo.add=200ms", "--max-frame", "64k", "--access-sample", "5%", "--no-monkey-patch")
+    shown = run(folder, *ARGS, *args, "--middleware", 'a:"b"', "--debug", "--print-config").stdout
+    assert set(tomllib.loads(shown)) == {row.name for row in options()}
+    (folder / "again.toml").write_text(shown)
+    expected = Settings(
+        idl=("demo.thrift",),
+        handler=("demo:Impl",),
+        method_timeout=(("Demo.add", 0.2),),
+        max_frame=65536,
+        access_sample=0.05,
+        monkey_patch=False,
+        middleware=('a:"b"',),
+        debug=True,
+    )
+    assert resolve({}, str(folder / "again.toml"), {})[0] == expected
+
+
+def test_check_config_says_ok_and_binds_nothing(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        bind = f"127.0.0.1:{taken.getsockname()[1]}"
+        checked = run(folder, *ARGS, "--check-config", "--bind", bind, THRIFTSERVER_WORKER="3")
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert checked.stdout == (
+        f"warning: THRIFTSERVER_WORKER is ignored; is THRIFTSERVER_WORKERS meant?\nok: Demo on {bind}, workers: 1\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        ((), 2, "no IDL to serve"),
+        ((*ARGS, "--workers", "0"), 2, "--workers: '0' is not a whole number"),
+        ((*ARGS, "--bind", "nowhere"), 2, "cannot listen on 'nowhere'"),
+        ((*ARGS, "--admin", "nowhere"), 2, "cannot listen on 'nowhere'"),
+        (("--idl", "bad.thrift", "--handler", "demo:Impl"), 4, "bad.thrift:1"),
+    ],
+)
+def test_check_config_tells_what_is_wrong(folder: Path, args: tuple[str, ...], code: int, message: str) -> None:
+    (folder / "bad.thrift").write_text("struct {")
+    checked = run(folder, *args, "--check-config")
+    assert (checked.returncode, checked.stdout) == (code, "")
+    assert message in checked.stderr
+    assert "Traceback" not in checked.stderr
+
+
+def test_both_print_first(folder: Path) -> None:
+    both = run(folder, "--print-config", "--check-config")
+    assert both.returncode == 2
+    assert both.stdout.startswith("idl = []")
+    assert "no IDL to serve" in both.stderr

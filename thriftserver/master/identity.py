@@ -1,0 +1,184 @@
+"""Who the processes are: pidfile, user and group, umask, directory, import path, and the names that ps shows.
+
+It acts on the process that calls it; when each thing is due is the command line's to know.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import grp
+import os
+import pwd
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from thriftserver.config import Settings
+from thriftserver.errors import ConfigError
+
+#: Bytes of a name that the kernel keeps for ``ps`` and ``top``.
+COMM = 15
+#: Seconds by which a clock may be off when a process is told to be younger than its pidfile.
+SLACK = 2.0
+#: Not a user or group: to the kernel it means "as before", which would leave a worker with root.
+NOBODY = (1 << 32) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whom workers run as. ``name`` is empty for a user or group that is a mere number."""
+
+    uid: int
+    gid: int
+    name: str = ""
+    home: str = ""
+
+
+def settle(settings: Settings) -> None:
+    """Directory, umask and import path: the master's, and inherited by all. Raises ConfigError."""
+    if settings.chdir:
+        try:
+            os.chdir(settings.chdir)
+        except OSError as error:
+            raise ConfigError(f"--chdir: cannot enter {settings.chdir}: {error.strerror}") from None
+    if settings.umask:
+        os.umask(int(settings.umask, 8))
+    sys.path[:0] = [os.path.abspath(path) for path in settings.pythonpath]
+
+
+def account(settings: Settings) -> Account | None:
+    """Whom ``--user`` and ``--group`` mean; None for nobody else than now. Raises ConfigError if that cannot be."""
+    if not settings.user and not settings.group:
+        return None
+    found = _user(settings.user) if settings.user else Account(os.geteuid(), os.getegid())
+    if settings.group:
+        found = Account(found.uid, _group(settings.group), found.name, found.home)
+    elif found.gid < 0:
+        raise ConfigError(f"--user: {settings.user} is in no user database; say --group too")
+    if os.geteuid() and (found.uid, found.gid) != (os.geteuid(), os.getegid()):
+        raise ConfigError("--user and --group: only root can run workers as somebody else")
+    return found
+
+
+def _user(text: str) -> Account:
+    try:
+        entry = pwd.getpwuid(int(text)) if text.isdecimal() else pwd.getpwnam(text)
+    except (KeyError, OverflowError):
+        if text.isdecimal() and int(text) < NOBODY:
+            return Account(int(text), -1)
+        raise ConfigError(f"--user: there is no user {text!r}") from None
+    return Account(entry.pw_uid, entry.pw_gid, entry.pw_name, entry.pw_dir)
+
+
+def _group(text: str) -> int:
+    if text.isdecimal() and int(text) < NOBODY:
+        return int(text)
+    try:
+        return grp.getgrnam(text).gr_gid
+    except KeyError:
+        raise ConfigError(f"--group: there is no group {text!r}") from None
+
+
+def become(settings: Settings) -> None:
+    """Be the configured user for good, in a child that has not imported handler code yet. Raises ConfigError.
+
+    Before the import and not after it, because code at the top of a handler's module should not run as root either.
+    """
+    wanted = account(settings)
+    if wanted is None or os.geteuid():
+        return
+    try:
+        if wanted.name:
+            os.initgroups(wanted.name, wanted.gid)
+        else:
+            os.setgroups([wanted.gid])
+        os.setresgid(wanted.gid, wanted.gid, wanted.gid)
+        os.setresuid(wanted.uid, wanted.uid, wanted.uid)
+    except OSError as error:
+        raise ConfigError(f"cannot run as user {wanted.uid}, group {wanted.gid}: {error.strerror}") from None
+    if wanted.name:
+        os.environ.update(USER=wanted.name, LOGNAME=wanted.name, HOME=wanted.home)
+
+
+def entitle(name: str, role: str) -> None:
+    """Name this process for ps and top: the start of its name and its role (``master``, ``worker 3``).
+
+    With setproctitle installed, its command line becomes the whole of both. The short name is set through /proc, which
+    is what prctl(PR_SET_NAME) does, without loading ctypes for it.
+    """
+    with suppress(ImportError):
+        from setproctitle import setproctitle
+
+        setproctitle(f"{name}: {role}")  # sets the short name too, in its own way
+    short = role.replace("worker ", "w")
+    with suppress(OSError):  # a /proc that is missing or read-only costs the name, nothing else
+        Path("/proc/self/comm").write_text(f"{name[: COMM - len(short) - 1]} {short}")
+
+
+class Pidfile:
+    """A file with this process's id, from now until ``close``. Raises ConfigError if another one's stands there."""
+
+    def __init__(self, path: str) -> None:
+        self.path = os.path.abspath(path)
+        self._owner = os.getpid()
+        draft = f"{self.path}.{self._owner}"
+        try:
+            with suppress(FileNotFoundError):
+                os.unlink(draft)  # of a process that had this id and died while it wrote
+            fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+            try:
+                os.write(fd, f"{self._owner}\n".encode())
+                self._place(draft)
+            finally:
+                os.close(fd)
+                with suppress(FileNotFoundError):
+                    os.unlink(draft)
+        except OSError as error:
+            raise ConfigError(f"cannot write the pidfile {path}: {error.strerror}") from None
+
+    def _place(self, draft: str) -> None:
+        """Give the whole file its name. Of several that find the same stale one, the one with its lock replaces it."""
+        while True:
+            with suppress(FileExistsError):
+                os.link(draft, self.path)
+                return
+            with suppress(FileNotFoundError), open(self.path, "r+b") as old:
+                fcntl.lockf(old, fcntl.LOCK_EX)
+                if _identity(os.fstat(old.fileno())) != _identity(os.stat(self.path)):
+                    continue  # somebody was faster: look at what stands there now
+                _require_stale(self.path, old.read(64), os.fstat(old.fileno()).st_mtime)
+                os.rename(draft, self.path)
+                return
+
+    def close(self) -> None:
+        """Remove it, unless this is a child, or another has written its own since."""
+        if os.getpid() == self._owner:
+            with suppress(OSError):
+                if Path(self.path).read_bytes() == b"%d\n" % self._owner:
+                    os.unlink(self.path)
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
+def _require_stale(path: str, content: bytes, written: float) -> None:
+    text = content.strip()
+    if text and not text.isdigit():
+        raise ConfigError(f"the pidfile {path} holds something else than a process id; remove it if it may go")
+    pid = int(text or 0)
+    if pid and pid != os.getpid() and (started := _started(pid)) and started <= written + SLACK:
+        raise ConfigError(f"already running with pid {pid}, says the pidfile {path}")
+
+
+def _started(pid: int) -> float:
+    """When a process began, in seconds since 1970; 0 if there is none. After its pidfile: the id was used again."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        if fields[0] in "ZX":
+            return 0.0
+        boot = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime "))
+        return int(boot.split()[1]) + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    except OSError:
+        return 0.0
