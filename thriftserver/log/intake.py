@@ -26,6 +26,13 @@ class Intake(logging.Handler):
         """None is needed: a line is written in one piece."""
         self.lock = None
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        """What logging does, without the lock."""
+        passed = self.filter(record)
+        if passed:
+            self.emit(passed if isinstance(passed, logging.LogRecord) else record)
+        return bool(passed)
+
     def emit(self, record: logging.LogRecord) -> None:
         facts: dict[str, Any] = {"logger": record.name}
         try:

@@ -22,6 +22,7 @@ cdef extern from *:
 
 cdef unsigned int _WATCHED
 cdef unsigned int _WRITABLE
+cdef unsigned int _ENDING
 cdef int BATCH
 cdef long long NOTICE
 cdef int BURST
@@ -33,6 +34,7 @@ cdef class Member:
     cdef unsigned int mask
     cdef bint queued
     cdef long long ready_at
+    cdef bint gave_up
     cpdef object on_ready(self, Seat seat)
     cpdef object send_deferred(self)
 
@@ -57,7 +59,7 @@ cdef class Pump:
     cdef readonly list members
     cdef readonly dict partial
     cdef readonly dict blocked
-    @cython.locals(count=cython.int, index=cython.int, now=cython.longlong, member=Member, fd=cython.int)
+    @cython.locals(count=cython.int, index=cython.int, now=cython.longlong, member=Member, fd=cython.int, mask=cython.uint)
     cpdef object collect(self)
     @cython.locals(processor=Processor, member=Member, queue=list)
     cpdef object turn(self, Seat seat)

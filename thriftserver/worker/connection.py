@@ -212,7 +212,7 @@ class Connection(Member):
             self.order.append(ticket)
         now = clock()
         waited = now - self.received > PATIENT
-        seat.left = waited and not self.ending and not self.more and has_left(self.fd)
+        seat.left = waited and (self.gave_up or (not self.ending and not self.more and has_left(self.fd)))
         self.running += 1
         try:
             reply = pump.processor.serve(source, seat, self.peer, self.label, self.received, now)

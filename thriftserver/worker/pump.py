@@ -25,6 +25,7 @@ if not cython.compiled:
 #: What is watched for: bytes and the end of the stream, each told once (edge-triggered).
 _WATCHED = 0x1 | 0x2000 | 0x80000000  # EPOLLIN | EPOLLRDHUP | EPOLLET
 _WRITABLE = 0x4  # EPOLLOUT
+_ENDING = 0x2000 | 0x8 | 0x10  # EPOLLRDHUP | EPOLLERR | EPOLLHUP
 
 #: Ready descriptors taken from the kernel at once.
 BATCH = 256
@@ -41,13 +42,15 @@ NOTICE = 1_000_000
 class Member:
     """What has a descriptor in the set. ``ready_at`` is when it was found ready, in monotonic nanoseconds."""
 
-    __slots__ = ("fd", "mask", "queued", "ready_at")
+    __slots__ = ("fd", "gave_up", "mask", "queued", "ready_at")
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
         self.mask = 0
         self.queued = False
         self.ready_at = 0
+        #: The peer closed its side while it waited for its turn.
+        self.gave_up = False
 
     def on_ready(self, seat: Seat) -> None:
         """Its turn; ``seat`` is where calls sit that are served in it."""
@@ -97,8 +100,12 @@ class Pump:
             fd = found_fd(index)
             member = self.members[fd]
             if member is not None:
-                member.mask |= found_mask(index)
-                if not member.queued:
+                mask = found_mask(index)
+                member.mask |= mask
+                if member.queued:
+                    if mask & _ENDING:
+                        member.gave_up = True
+                else:
                     member.queued = True
                     member.ready_at = now
                     self.queue.append(member)
