@@ -35,6 +35,7 @@ cdef class Member:
     cdef bint queued
     cdef long long ready_at
     cdef bint gave_up
+    cdef public bint urgent
     cpdef object on_ready(self, Seat seat)
     cpdef object send_deferred(self)
 
@@ -54,6 +55,7 @@ cdef class Pump:
     cdef list queue
     cdef Py_ssize_t head
     cdef list outbox
+    cdef list urgent
     cdef long long burst_since
     cdef int caution
     cdef readonly list members
@@ -72,5 +74,7 @@ cdef class Pump:
     @cython.locals(queue=list)
     cdef object step(self)
     cpdef Py_ssize_t waiting(self)
+    @cython.locals(urgent=list, member=Member)
+    cdef object admit(self)
     cpdef object again(self, Member member)
     cpdef object look(self, Member member)

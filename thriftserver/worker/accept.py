@@ -20,7 +20,6 @@ from thriftserver.scoreboard import layout
 from thriftserver.scoreboard.board import Board
 
 if TYPE_CHECKING:
-    from thriftserver.rpc.processor import Seat
     from thriftserver.worker.loop import Loop
     from thriftserver.worker.pump import Member
 else:
@@ -61,10 +60,11 @@ class Source(Member):
 
     def __init__(self, fd: int, loop: Loop) -> None:
         super().__init__(fd)
+        self.urgent = True
         self.loop = loop
         self._later: Any = None
 
-    def on_ready(self, _seat: Seat) -> None:
+    def on_ready(self, _seat: Any) -> None:
         self._take_all(polite=True)
 
     def _take_all(self, *, polite: bool) -> None:

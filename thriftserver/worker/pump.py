@@ -42,7 +42,7 @@ NOTICE = 1_000_000
 class Member:
     """What has a descriptor in the set. ``ready_at`` is when it was found ready, in monotonic nanoseconds."""
 
-    __slots__ = ("fd", "gave_up", "mask", "queued", "ready_at")
+    __slots__ = ("fd", "gave_up", "mask", "queued", "ready_at", "urgent")
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
@@ -51,8 +51,10 @@ class Member:
         self.ready_at = 0
         #: The peer closed its side while it waited for its turn.
         self.gave_up = False
+        #: Its turn runs no call, so it need not wait for one; it gets no seat.
+        self.urgent = False
 
-    def on_ready(self, seat: Seat) -> None:
+    def on_ready(self, seat: Any) -> None:
         """Its turn; ``seat`` is where calls sit that are served in it."""
         raise NotImplementedError
 
@@ -82,6 +84,7 @@ class Pump:
         #: Those whose turn it is, from ``head`` on: a list costs a fraction of a deque here.
         self.queue: list[Any] = []
         self.head = 0
+        self.urgent: list[Any] = []
         #: Connections with a reply that is sent together with those of others, and since when.
         self.outbox: list[Any] = []
         self.burst_since = 0
@@ -108,7 +111,24 @@ class Pump:
                 else:
                     member.queued = True
                     member.ready_at = now
-                    self.queue.append(member)
+                    if member.urgent:
+                        self.urgent.append(member)
+                    else:
+                        self.queue.append(member)
+        if self.urgent:
+            self.admit()
+
+    def admit(self) -> None:
+        """Let those go first whose turn runs no call: new connections are taken whatever else waits."""
+        urgent = self.urgent
+        self.urgent = []
+        for member in urgent:
+            member.queued = False
+            if member.fd >= 0:
+                try:
+                    member.on_ready(None)
+                except Exception as error:  # noqa: BLE001 - as in turn
+                    self.failed(member, error)
 
     def turn(self, seat: Seat) -> None:
         """Give everybody who is ready a turn, in the order of arrival; collect who is, first and now and then."""
@@ -182,7 +202,10 @@ class Pump:
         if not member.queued:
             member.queued = True
             member.ready_at = clock()
-            self.queue.append(member)
+            if member.urgent:
+                self.urgent.append(member)
+            else:
+                self.queue.append(member)
             if not self.kicked:
                 self.kick()
 
