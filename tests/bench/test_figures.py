@@ -6,6 +6,7 @@ import pytest
 
 from bench import bars, report, servers
 from bench.measuring import in_turns, ratio, ratios
+from bench.overload_bench import refused_within_ms
 
 
 def test_a_ratio_is_the_median_of_the_rounds_and_that_of_the_minima() -> None:
@@ -45,6 +46,13 @@ def test_a_bar_is_met_by_every_value_or_not_at_all(
     values: tuple[float, ...], limits: dict[str, float], expected: str
 ) -> None:
     assert bars.verdict(*values, **limits) == expected
+
+
+def test_a_server_that_refuses_nobody_does_not_refuse_in_time() -> None:
+    shed, late = ({"count": 1, "latency_us": {"p99": us}} for us in (30_000.0, 60_000.0))
+    assert refused_within_ms({"11": shed}) == 30.0
+    assert refused_within_ms({"11": shed, "12": late}) == 60.0
+    assert bars.verdict(refused_within_ms({}), at_most=bars.REFUSED_MS) == "not met"
 
 
 def test_bars_are_of_servers_that_exist() -> None:
