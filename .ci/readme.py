@@ -41,7 +41,7 @@ def serve() -> None:
         rest = server.stderr.read()
         print(rest, end="")
         server.wait()
-    assert '"event": "stopped"' in rest
+    assert any(line.startswith("{") and json.loads(line)["event"] == "stopped" for line in rest.splitlines()), rest
 
 
 if __name__ == "__main__":
