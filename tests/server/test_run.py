@@ -299,7 +299,7 @@ def test_a_handler_that_cannot_load_is_one_message(folder: Path, spec: str) -> N
     assert message in done.stderr
     assert len([line for line in done.stderr.splitlines() if line.startswith("Error: ")]) == 1
     assert "Traceback" not in done.stderr
-    assert not [line for line in done.stderr.splitlines() if '"level": "error"' in line]
+    assert not [line for line in done.stderr.splitlines() if '"level":"error"' in line]
 
 
 @pytest.mark.parametrize(
