@@ -27,6 +27,11 @@ cdef extern from "seam.h":
     object slots_new(object cls, object blank, const Py_ssize_t *offsets)
     void slots_done(object value, const Py_ssize_t *offsets, Py_ssize_t count)
     void list_put(object values, Py_ssize_t place, object item)
+    int KIND_BINARY
+    ctypedef struct slot_row:
+        pass
+    char *put_slots(char *at, const char *end, object value, const slot_row *row, Py_ssize_t count, Py_ssize_t *index)
+    void copy(char *to, const char *start, Py_ssize_t size)
 
     object i32_list(const char *at, Py_ssize_t size)
     object i64_list(const char *at, Py_ssize_t size)
@@ -46,6 +51,7 @@ cdef class Source:
 @cython.final
 cdef class Sink:
     cdef int depth
+    cdef Py_ssize_t scratch  # bytes of its own memory at start, while owner is NULL
     cdef char *start
     cdef char *at
     cdef char *end
@@ -69,6 +75,7 @@ cdef bint put_odd_bytes(Sink sink, object value) except -1
 cdef bint put_wide_text(Sink sink, object value) except -1
 cdef list slot_offsets(object cls, object names)
 cdef bytes slot_table(object offsets)
+cdef bytes slot_rows(object rows)
 
 cdef inline int take_u8(Source source) except -1:
     cdef Py_ssize_t pos = source.pos
@@ -182,7 +189,7 @@ cdef inline int put_size(Sink sink, int size) except -1:
 
 cdef inline int put_run(Sink sink, const char *data, Py_ssize_t size) except -1:
     room(sink, size)
-    memcpy(sink.at, data, size)
+    copy(sink.at, data, size)
     sink.at += size
     return 0
 
@@ -194,7 +201,7 @@ cdef inline int put_sized(Sink sink, const char *data, Py_ssize_t size) except -
         raise OverflowError
     room(sink, 4 + size)
     store32(sink.at, <int>size)
-    memcpy(sink.at + 4, data, size)
+    copy(sink.at + 4, data, size)
     sink.at += 4 + size
     return 0
 

@@ -24,16 +24,21 @@ cdef extern from *:
 cdef extern from "seam.h":
     Py_ssize_t slot_offset(object cls, object name)
 
-#: Bytes a sink starts with; the memory of the last one is kept for the next.
+#: Bytes that a sink starts with, and that one for a message starts with. Many replies wait together to be sent, so that
+#: a server uses several of the latter in turn: all of them should stay in the processor's cache.
 cdef enum:
     SCRATCH = 16384
+    REPLY = 1024
+    SPARE = 64
 
-#: A sink that nobody uses, kept for its memory. Nobody touches a sink after ``finish``.
+#: A sink that nobody uses, kept for its memory, and those for messages. Nobody touches a sink after ``finish``.
 cdef Sink idle = None
+cdef list spare = []
 
 
 @cython.final
 @cython.freelist(4)
+@cython.no_gc
 cdef class Source:
     pass
 
@@ -72,18 +77,22 @@ cdef Source view_source(object owner, const char *base, Py_ssize_t end):
 
 cdef Sink new_sink(bint framed):
     global idle
-    cdef Sink sink = idle
-    if sink is None:
+    cdef Sink sink
+    if framed and spare:
+        sink = spare.pop()
+    elif not framed and idle is not None:
+        sink = idle
+        idle = None
+    else:
         sink = Sink.__new__(Sink)
         sink.owner = NULL
-        sink.start = <char *>PyMem_Malloc(SCRATCH)
+        sink.scratch = REPLY if framed else SCRATCH
+        sink.start = <char *>PyMem_Malloc(sink.scratch)
         if sink.start == NULL:
             raise MemoryError
-    else:
-        idle = None
     sink.depth = 0
     sink.at = sink.start + (4 if framed else 0)
-    sink.end = sink.start + SCRATCH
+    sink.end = sink.start + sink.scratch
     return sink
 
 
@@ -94,6 +103,8 @@ cdef int grow(Sink sink, Py_ssize_t size) except -1:
     cdef PyObject *owner
     # What a large value asked for is mostly the end of it: a little more, not twice as much.
     wanted += wanted // 2 if size < 65536 else 4096
+    if wanted < SCRATCH:
+        wanted = SCRATCH
     if sink.owner == NULL:
         owner = new_bytes(NULL, wanted)
         memcpy(bytes_at(owner), sink.start, used)
@@ -112,13 +123,13 @@ cdef int grow(Sink sink, Py_ssize_t size) except -1:
 
 
 cdef bytes finish(Sink sink):
-    global idle
     cdef Py_ssize_t used = sink.at - sink.start
     cdef PyObject *owner
     cdef bytes made
     if sink.owner == NULL:
-        idle = sink
-        return PyBytes_FromStringAndSize(sink.start, used)
+        made = PyBytes_FromStringAndSize(sink.start, used)
+        recycle(sink)
+        return made
     owner = sink.owner
     sink.owner = NULL
     sink.start = NULL
@@ -144,7 +155,10 @@ cdef Py_ssize_t seal(Sink sink) except -1:
 cdef int recycle(Sink sink) except -1:
     global idle
     if sink.owner == NULL:
-        idle = sink
+        if sink.scratch == SCRATCH:
+            idle = sink
+        elif len(spare) < SPARE:
+            spare.append(sink)
     return 0
 
 
@@ -217,3 +231,12 @@ cdef list slot_offsets(object cls, object names):
 
 cdef bytes slot_table(object offsets):
     return struct.pack(f"{len(offsets)}n", *offsets)
+
+
+cdef bytes slot_rows(object rows):
+    """(offset, id, wire type, op, required) of fields, as put_slots wants them."""
+    packed = [
+        struct.pack("nhBBB0n", offset, id, wire, KIND_BINARY if op == "binary" else wire, required)
+        for offset, id, wire, op, required in rows
+    ]
+    return b"".join(packed)

@@ -9,7 +9,7 @@ from thriftserver.codec._node cimport (
     Binary, Bool, Deep, Double, Enum, I16, I32, I64, I8, Node, Text, Uuid, enter, nest, skip,
 )
 from thriftserver.codec._seam cimport (
-    Sink, Source, list_put, put_field, put_u8, slot_at, slot_offsets, slot_put, slot_table, slots_done,
+    Sink, Source, list_put, put_field, put_slots, put_u8, slot_at, slot_offsets, slot_put, slot_row, slot_rows, slot_table, slots_done,
     slots_new, take_i16, take_u8,
 )
 
@@ -41,7 +41,7 @@ cdef class Fields:
     cdef Member first
     cdef list late
     cdef readonly list members
-    cdef bytes table
+    cdef bytes rows, table
     @cython.locals(expected=Member, member=Member, id=cython.int, code=cython.int, inside=cython.bint)
     cdef object read(self, Source source)
     cdef int count_late(self, Source source, object values, Member member) except -1
@@ -49,7 +49,7 @@ cdef class Fields:
 cdef class Struct(Node):
     cdef object cls
     cdef Fields fields
-    @cython.locals(member=Member, direct=cython.bint)
+    @cython.locals(member=Member, fields=Fields, direct=cython.bint, index=cython.Py_ssize_t)
     cdef int write(self, Sink sink, object value) except -1
     cdef object stranger(self, object value, str name)
 
@@ -93,3 +93,8 @@ cdef inline object complete(Fields fields, object values):
         slots_done(values, <const Py_ssize_t *>PyBytes_AS_STRING(fields.table), fields.count)
         return values
     return values if fields.cls is None else fields.cls(*values)
+
+cdef inline Py_ssize_t put_plain(Sink sink, object value, Fields fields, Py_ssize_t index):
+    cdef const slot_row *rows = <const slot_row *>PyBytes_AS_STRING(fields.rows)
+    sink.at = put_slots(sink.at, sink.end, value, rows, fields.count, &index)
+    return index

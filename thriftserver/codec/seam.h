@@ -15,6 +15,12 @@
 #define DIGITS ob_digit
 #endif
 
+#if PYLONG_BITS_IN_DIGIT == 30 && PY_VERSION_HEX < 0x030E0000 && !defined(Py_GIL_DISABLED)
+#define DIGITS_KNOWN 1
+#else
+#define DIGITS_KNOWN 0
+#endif
+
 static inline uint16_t swap16(uint16_t v) { return (uint16_t)(v << 8 | v >> 8); }
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 #define BE16(v) (v)
@@ -145,7 +151,42 @@ static inline int plain_int(PyObject *value) {
 }
 static inline int exact_float(PyObject *value) { return PyFloat_CheckExact(value); }
 static inline double float_of(PyObject *value) { return PyFloat_AS_DOUBLE(value); }
-static inline long long int_of(PyObject *value, int *overflow) { return PyLong_AsLongLongAndOverflow(value, overflow); }
+/* The number of an int or of a subclass. One or two digits (60 bits) are read in place, where the layout is known. */
+static inline long long int_of(PyObject *value, int *overflow) {
+#if DIGITS_KNOWN
+    PyLongObject *from = (PyLongObject *)value;
+#if PY_VERSION_HEX >= 0x030C0000
+    uintptr_t count = from->long_value.lv_tag >> 3;
+    int negative = (from->long_value.lv_tag & 3) == 2;
+#else
+    Py_ssize_t count = Py_SIZE(from);
+    int negative = count < 0;
+    if (negative) count = -count;
+#endif
+    if (count <= 2) {
+        long long n = count == 0 ? 0 : from->DIGITS[0];
+        if (count == 2) n |= (long long)from->DIGITS[1] << 30;
+        *overflow = 0;
+        return negative ? -n : n;
+    }
+#endif
+    return PyLong_AsLongLongAndOverflow(value, overflow);
+}
+/* The first and the last bytes of what is at most twice as long. */
+#define copy_ends(to, from, size, width) (memcpy(to, from, width), memcpy((to) + (size) - (width), (from) + (size) - (width), width))
+/* memcpy, without the call for what is short, as most texts are. */
+static inline void copy(char *to, const char *from, Py_ssize_t size) {
+    if (size > 32) memcpy(to, from, (size_t)size);
+    else if (size >= 16) copy_ends(to, from, size, 16);
+    else if (size >= 8) copy_ends(to, from, size, 8);
+    else if (size >= 4) copy_ends(to, from, size, 4);
+    else if (size > 0) {
+        char middle = from[size / 2], last = from[size - 1];
+        to[0] = from[0];
+        to[size / 2] = middle;
+        to[size - 1] = last;
+    }
+}
 
 /* ---- slots of structs ---- */
 
@@ -212,12 +253,79 @@ static inline void list_put(PyObject *values, Py_ssize_t place, PyObject *item) 
     Py_XDECREF(old);
 }
 
+/* A field to be written: where its slot is, and what it is on the wire. ``kind`` is the wire type, or for binary this: */
+#define KIND_BINARY 128
+typedef struct {
+    Py_ssize_t offset;
+    int16_t id;
+    uint8_t wire, kind, required;
+} slot_row;
+
+/* Writes fields of base types from ``index`` on, up to the first that needs a closer look: another type, a value that does
+   not fit, no room. No foreign code runs, so nothing can change meanwhile. Gives the new end of what is written. */
+static inline char *put_slots(char *at, const char *end, PyObject *value, const slot_row *row, Py_ssize_t count, Py_ssize_t *index) {
+    Py_ssize_t i = *index;
+    for (; i < count; i++) {
+        const slot_row *field = &row[i];
+        PyObject *item = SLOT(value, field->offset);
+        if (item == Py_None && !field->required) continue;
+        if (item == NULL || end - at < 3 + 8) break;
+        char *to = at + 3;
+        long long n = 0;
+        int overflow = 0;
+        switch (field->kind) {
+        case 2:
+            if (item != Py_True && item != Py_False) goto done;
+            *to++ = item == Py_True;
+            break;
+        case 3:
+        case 6:
+        case 8:
+        case 10:
+            if (!plain_int(item)) goto done;
+            n = int_of(item, &overflow);
+            if (overflow) goto done;
+            if (field->kind == 10) store64(to, n), to += 8;
+            else if (field->kind == 8 && n == (int32_t)n) store32(to, (int)n), to += 4;
+            else if (field->kind == 6 && n == (int16_t)n) store16(to, (int)n), to += 2;
+            else if (field->kind == 3 && n == (int8_t)n) *to++ = (char)n;
+            else goto done;
+            break;
+        case 4:
+            if (!PyFloat_CheckExact(item)) goto done;
+            store_double(to, PyFloat_AS_DOUBLE(item)), to += 8;
+            break;
+        case 11:
+        case KIND_BINARY: {
+            Py_ssize_t size;
+            const char *from;
+            if (field->kind == 11 ? !is_ascii(item) : !PyBytes_Check(item)) goto done;
+            if (field->kind == 11) from = ascii_utf8(item, &size);
+            else from = PyBytes_AS_STRING(item), size = PyBytes_GET_SIZE(item);
+            if (end - to < 4 + size || size > INT32_MAX) goto done;
+            store32(to, (int)size);
+            copy(to + 4, from, size);
+            to += 4 + size;
+            break;
+        }
+        default:
+            goto done;
+        }
+        at[0] = (char)field->wire;
+        store16(at + 1, field->id);
+        at = to;
+    }
+done:
+    *index = i;
+    return at;
+}
+
 /* ---- many numbers at once; ``items`` is a list or tuple, and nothing here runs foreign code that could change it ---- */
 
 /* A Python int. One of more than one digit (30 bits) is made in place, where the layout is known: CPython's own call spends
    as long on counting digits as on the allocation. */
 static inline PyObject *new_long(long long n) {
-#if PYLONG_BITS_IN_DIGIT == 30 && PY_VERSION_HEX < 0x030E0000 && !defined(Py_GIL_DISABLED)
+#if DIGITS_KNOWN
     uint64_t size = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
     if (size >> 30) {
         Py_ssize_t count = size >> 60 ? 3 : 2;

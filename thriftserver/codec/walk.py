@@ -46,9 +46,11 @@ if not cython.compiled:
         keep,
         kept,
         put_field,
+        put_plain,
         put_u8,
         slot,
         slot_offsets,
+        slot_rows,
         slot_table,
         take_i16,
         take_u8,
@@ -89,7 +91,7 @@ class Member:
 class Fields:
     """The fields of one struct, or the arguments of one method."""
 
-    __slots__ = ("blank", "by_id", "cls", "count", "direct", "first", "late", "members", "table")
+    __slots__ = ("blank", "by_id", "cls", "count", "direct", "first", "late", "members", "rows", "table")
 
     def __init__(self, rows: Sequence[FieldRow], cls: Any = None) -> None:
         self.cls = cls
@@ -97,6 +99,8 @@ class Fields:
         self.direct = offsets is not None
         self.table = slot_table(offsets or [])
         self.members = [Member(row, offsets[row.place] if offsets else 0) for row in rows]
+        pairs = zip(self.members, rows, strict=True)
+        self.rows = slot_rows([(each.offset, row.id, row.row.wire, row.row.op, row.required) for each, row in pairs])
         self.count = len(self.members)
         self.first = self.members[0] if rows else None
         for member, following in itertools.pairwise(self.members):
@@ -175,19 +179,25 @@ class Struct(Node):
 
     def write(self, sink: Sink, value: Any) -> None:
         nest(sink)
-        direct = self.fields.direct and isinstance(value, self.cls)
+        fields = self.fields
+        direct = fields.direct and isinstance(value, self.cls)
         if not direct and type(value).__module__ == "builtins":
             raise self.misfit(value)
-        member: Any = self.fields.first
+        index = 0
         try:
-            while member is not None:
+            while True:
+                if direct:
+                    index = put_plain(sink, value, fields, index)
+                if index == fields.count:
+                    break
+                member = fields.members[index]
+                index += 1
                 item = slot(value, member) if direct else getattr(value, member.name)
                 if item is not None:
                     put_field(sink, member.wire, member.id)
                     member.node.write(sink, item)
                 elif member.required:
                     raise Fault("required field is None")
-                member = member.next
         except Fault as fault:
             fault.steps.append(member.step)
             raise

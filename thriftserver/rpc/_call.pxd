@@ -2,7 +2,7 @@
 cimport cython
 
 @cython.final
-@cython.freelist(16)
+@cython.freelist(64)
 cdef class Call:
     cdef public str service
     cdef public str method
