@@ -1,43 +1,12 @@
-"""Every stream is fed whole, byte by byte, and in random pieces; it must come out the same."""
+"""What is said of a stream that is not framed Thrift."""
 
 from __future__ import annotations
 
 import struct
-from itertools import pairwise
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from thriftserver.codec.framing import Framer
-
-
-def framed(*bodies: bytes) -> bytes:
-    return b"".join(struct.pack(">i", len(body)) + body for body in bodies)
-
-
-def bodies(frames: list[tuple[bytes, int]]) -> list[bytes]:
-    return [frame[start:] for frame, start in frames]
-
-
-@given(st.lists(st.binary(max_size=40), max_size=6), st.binary(max_size=3), st.data())
-def test_frames_come_out_however_the_stream_is_cut(sent: list[bytes], rest: bytes, data: st.DataObject) -> None:
-    stream = framed(*sent) + rest
-    cuts = data.draw(st.lists(st.integers(0, len(stream)), max_size=8).map(sorted))
-    for edges in ([0, len(stream)], list(range(len(stream) + 1)), [0, *cuts, len(stream)]):
-        framer = Framer()
-        got = [body for start, end in pairwise(edges) if end > start for body in bodies(framer.feed(stream[start:end]))]
-        assert got == sent
-        assert framer.broken is None
-        assert framer.unread == rest
-        assert framer.waiting == bool(rest)
-
-
-def test_one_whole_frame_is_not_copied() -> None:
-    data = framed(b"abc")
-    ((frame, start),) = Framer().feed(data)
-    assert frame is data
-    assert start == 4
+from thriftserver.codec.framing import recognise
 
 
 @pytest.mark.parametrize(
@@ -54,15 +23,7 @@ def test_one_whole_frame_is_not_copied() -> None:
     ],
 )
 def test_what_is_not_framed_thrift_is_named(stream: bytes, dialect: str) -> None:
-    framer = Framer(max_frame=100)
-    assert bodies(framer.feed(framed(b"good") + stream)) == [b"good"]
-    assert framer.broken is not None
-    assert framer.broken.dialect == dialect
-    assert (framer.broken.answer[:12] == b"HTTP/1.1 400") == (dialect == "HTTP")
-
-
-def test_a_frame_of_just_the_limit_passes() -> None:
-    framer = Framer(max_frame=100)
-    assert bodies(framer.feed(framed(bytes(100), bytes(100)))) == [bytes(100)] * 2
-    assert bodies(framer.feed(framed(bytes(101)))) == []
-    assert framer.broken is not None
+    (length,) = struct.unpack_from(">i", stream)
+    problem = recognise(stream, length, 100)
+    assert problem.dialect == dialect
+    assert (problem.answer[:12] == b"HTTP/1.1 400") == (dialect == "HTTP")

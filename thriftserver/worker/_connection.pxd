@@ -38,7 +38,6 @@ cdef extern from *:
     bint has_left "peer_left"(int fd) nogil
 
 cdef unsigned int _READABLE
-cdef unsigned int _ENDING
 cdef long long PATIENT
 cdef int SHARE
 cdef int _BYTES_IN
@@ -56,7 +55,6 @@ cdef class Connection(Member):
     cdef Pump pump
     cdef readonly int running
     cdef bint more
-    cdef bint ending
     cdef bint ended
     cdef public bint lingering
     cdef readonly bytearray held

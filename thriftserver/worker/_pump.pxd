@@ -34,6 +34,7 @@ cdef class Member:
     cdef unsigned int mask
     cdef bint queued
     cdef long long ready_at
+    cdef bint ending
     cdef bint gave_up
     cdef public bint urgent
     cpdef object on_ready(self, Seat seat)

@@ -37,7 +37,6 @@ if not cython.compiled:
     from thriftserver.worker.pump import Member, Pump
 
 _READABLE = 0x1 | 0x2000 | 0x8 | 0x10  # EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP
-_ENDING = 0x2000 | 0x8 | 0x10
 
 #: Nanoseconds of waiting after which it is worth a system call to learn whether the caller is still there.
 PATIENT = 10_000_000
@@ -70,7 +69,6 @@ class Connection(Member):
         "call",
         "deferred",
         "ended",
-        "ending",
         "held",
         "label",
         "lingering",
@@ -95,8 +93,7 @@ class Connection(Member):
         self.running = 0
         #: There may be something to read.
         self.more = False
-        #: The kernel has told of the end of the stream; we have read up to it.
-        self.ending = False
+        #: We have read up to the end of the stream.
         self.ended = False
         #: Our side is shut; what still comes is thrown away.
         self.lingering = False
@@ -118,8 +115,6 @@ class Connection(Member):
         self.mask = 0
         if mask & _READABLE:
             self.more = True
-            if mask & _ENDING:
-                self.ending = True
         if self.unsent is not None and not self.deferred:
             self.flush()
         if self.fd < 0 or self.unsent is not None or self.running >= self.pump.pipeline:

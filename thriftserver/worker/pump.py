@@ -42,13 +42,15 @@ NOTICE = 1_000_000
 class Member:
     """What has a descriptor in the set. ``ready_at`` is when it was found ready, in monotonic nanoseconds."""
 
-    __slots__ = ("fd", "gave_up", "mask", "queued", "ready_at", "urgent")
+    __slots__ = ("ending", "fd", "gave_up", "mask", "queued", "ready_at", "urgent")
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
         self.mask = 0
         self.queued = False
         self.ready_at = 0
+        #: The kernel has told of the end of the stream.
+        self.ending = False
         #: The peer closed its side while it waited for its turn.
         self.gave_up = False
         #: Its turn runs no call, so it need not wait for one; it gets no seat.
@@ -105,10 +107,10 @@ class Pump:
             if member is not None:
                 mask = found_mask(index)
                 member.mask |= mask
-                if member.queued:
-                    if mask & _ENDING:
-                        member.gave_up = True
-                else:
+                if mask & _ENDING:
+                    member.ending = True
+                    member.gave_up = member.gave_up or member.queued
+                if not member.queued:
                     member.queued = True
                     member.ready_at = now
                     if member.urgent:
@@ -177,7 +179,10 @@ class Pump:
         if outbox:
             self.outbox = []
             for member in outbox:
-                member.send_deferred()
+                try:
+                    member.send_deferred()
+                except Exception as error:  # noqa: BLE001 - as in turn
+                    self.failed(member, error)
 
     def step(self) -> None:
         """The first in the queue is taken out."""
