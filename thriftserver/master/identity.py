@@ -11,8 +11,9 @@ import os
 import pwd
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from thriftserver.config import Settings
 from thriftserver.errors import ConfigError
@@ -25,8 +26,7 @@ SLACK = 2.0
 NOBODY = (1 << 32) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """Whom workers run as. ``name`` is empty for a user or group that is a mere number."""
 
     uid: int
