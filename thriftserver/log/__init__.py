@@ -12,8 +12,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from thriftserver.log import lean
 from thriftserver.log.intake import install
+from thriftserver.log.lean import import_structlog
 from thriftserver.log.line import (
     ERROR,
     EVENT,
@@ -53,7 +53,7 @@ class Logger:
 
     def _log(self) -> Any:
         if self._bound is None:
-            self._bound = lean.structlog().get_logger()
+            self._bound = import_structlog().get_logger()
         return self._bound
 
     def bind(self, **facts: object) -> Logger:
@@ -83,7 +83,7 @@ def configure(level: str = "info", path: str = "", format: str = "auto") -> None
     when the file cannot be opened.
     """
     global _render, _render_plain
-    structlog = lean.structlog()  # not at the top: most commands log nothing
+    structlog = import_structlog()  # not at the top: most commands log nothing
     if path:
         _sink.to_file(path)
     else:

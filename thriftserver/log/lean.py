@@ -24,7 +24,7 @@ class _Later(ModuleType):
             del sys.modules[self.__name__]
 
 
-def structlog() -> Any:
+def import_structlog() -> Any:
     """The module. What it has of asyncio is a stand-in; everybody else who imports asyncio gets asyncio."""
     if "structlog" not in sys.modules and "asyncio" not in sys.modules:
         later = sys.modules["asyncio"] = _Later("asyncio")
