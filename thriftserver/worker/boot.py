@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 def run(assignment: Assignment) -> int:
     """Serve until told to stop; the exit code. Never raises, and reports to the master before it serves or fails."""
+    gc.freeze()  # what came from the master: to look at it would copy its pages
     try:
         enter_worker(assignment.number)
         if assignment.stacks >= 0:
