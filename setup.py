@@ -1,5 +1,6 @@
 """Builds the native twins of the hot rooms; everything else about the package is in setup.cfg and pyproject.toml."""
 
+import compileall
 import os
 from pathlib import Path
 
@@ -63,6 +64,12 @@ def extensions() -> list[Extension]:
 
 class OptionalBuild(build_ext):
     """Setuptools forgives an optional extension a compiler that fails, but not one that is not there."""
+
+    def run(self) -> None:
+        """Byte-compile too, as pip does where it copies: an editable install may be run where Python writes nothing."""
+        super().run()
+        if self.inplace:
+            compileall.compile_dir("thriftserver", quiet=1)
 
     def build_extension(self, ext: Extension) -> None:
         try:

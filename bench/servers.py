@@ -47,6 +47,7 @@ def environment(name: str) -> dict[str, str]:
     """What a server is started with; on PYTHONPATH only the handlers, so that no file here shadows a package."""
     path = [str(HERE / "handlers"), *filter(None, [os.environ.get("PYTHONPATH")])]
     env = {**os.environ, "BENCH_IDL": str(IDL), "BENCH_BUILD": str(BUILD), "PYTHONPATH": os.pathsep.join(path)}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # else sources would be compiled at each start, which pip spares its users
     if name == "thriftserver_pure":
         env["THRIFTSERVER_PURE"] = "1"
     return env

@@ -19,6 +19,7 @@ LAYERS = [
     "compiled",
     "wire",
     "errors",
+    "closest",
     "config",
     "log",
     "scoreboard",

@@ -15,8 +15,9 @@ import json
 import os
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from thriftserver.config import Settings
 from thriftserver.handoff import Handoff
@@ -25,8 +26,7 @@ from thriftserver.schema.model import Module
 from thriftserver.scoreboard.board import Board
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(Struct, frozen=True):
     """All that a generation of workers is made from: read, checked, and free of handler code."""
 
     settings: Settings
@@ -36,8 +36,7 @@ class Program:
     """The names of the services that are served."""
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(Struct, frozen=True):
     """One worker's work.
 
     ``lifeline`` reads end-of-file when the master is gone; ``report`` writes to the master; ``stacks`` is a file that
@@ -60,8 +59,7 @@ class Assignment:
 READY, FAILED, SPENT = "ready", "failed", "spent"
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """``code`` and ``message`` belong to FAILED: the exit code the worker is going to leave with, and why."""
 
     kind: str

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import Field, dataclass, field, fields
-from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
+from thriftserver.closest import closest
 from thriftserver.errors import ConfigError
 from thriftserver.wire import MAX_FRAME
 
@@ -95,6 +94,30 @@ def share(text: str) -> float:
     return value
 
 
+class Option(Struct, frozen=True):
+    """One option. A default that is a tuple makes it repeatable; ``env`` is a second, customary variable for it.
+
+    ``reloadable``: a reload brings a new value into force.
+    """
+
+    name: str
+    default: Any
+    help: str
+    flags: tuple[str, ...]
+    parse: Callable[[str], Any]
+    metavar: str
+    env: str | None
+    reloadable: bool
+
+    @property
+    def repeatable(self) -> bool:
+        return isinstance(self.default, tuple)
+
+
+#: The options in the order of the help text, but for their names.
+_rows: list[tuple[Any, ...]] = []
+
+
 def _row(
     default: Any,
     help: str,
@@ -104,16 +127,12 @@ def _row(
     env: str | None = None,
     reloadable: bool = True,
 ) -> Any:
-    """One option. A default that is a tuple makes it repeatable; ``env`` is a second, customary variable for it.
-
-    ``reloadable``: a reload brings a new value into force.
-    """
-    metadata = {"help": help, "flags": flags, "parse": parse, "metavar": metavar, "env": env, "reloadable": reloadable}
-    return field(default=default, metadata=metadata)
+    """The default of an option, with the rest of its row noted: ``Option`` says what is what."""
+    _rows.append((default, help, flags, parse, metavar, env, reloadable))
+    return default
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(Struct, frozen=True, kw_only=True):
     """All options of ``thriftserver run``, parsed. Durations are seconds, sizes bytes."""
 
     idl: tuple[str, ...] = _row((), "Thrift IDL file to serve; repeatable.", metavar="FILE")
@@ -262,51 +281,49 @@ class Settings:
     admin_calls: bool = _row(False, "Let people call the service's methods from the admin page.", parse=boolean)
 
 
-def options() -> Iterator[Field[Any]]:
-    """The rows, in the order of the help text. ``metadata`` has help, flags, parse, metavar and env."""
-    return iter(fields(Settings))
+#: In the order of the help text.
+OPTIONS = tuple(Option(name, *row) for name, row in zip(Settings.__struct_fields__, _rows, strict=True))
 
 
 def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def repeatable(row: Field[Any]) -> bool:
-    return isinstance(row.default, tuple)
-
-
-def _parse(row: Field[Any], value: Any, origin: str) -> Any:
+def _parse(row: Option, value: Any, origin: str) -> Any:
     """A raw value (text, list of texts, or what TOML made of it) as the option's own type."""
     try:
-        if repeatable(row):
-            return tuple(row.metadata["parse"](str(item)) for item in ([value] if isinstance(value, str) else value))
+        if row.repeatable:
+            return tuple(row.parse(str(item)) for item in ([value] if isinstance(value, str) else value))
         if isinstance(value, list | dict) or (isinstance(value, bool) and not isinstance(row.default, bool)):
             raise ValueError(f"{value!r} is not a single value")
-        return row.metadata["parse"](str(value))
+        return row.parse(str(value))
     except (ValueError, TypeError) as error:
         raise ConfigError(f"{origin}: {error}") from None
 
 
 def _read_file(path: str) -> dict[str, Any]:
+    import tomllib  # most servers are started without a file
+
     try:
-        data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        with open(path, "rb") as file:
+            data = tomllib.load(file)
     except OSError as error:
         raise ConfigError(f"cannot read configuration file {path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
-    known = {row.name for row in options()}
+    known = {row.name for row in OPTIONS}
     for key in data:
         if key.replace("-", "_") not in known:
-            close = get_close_matches(key.replace("-", "_"), known, 1)
-            raise ConfigError(f"{path}: unknown key {key!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
+            close = closest(key.replace("-", "_"), known)
+            raise ConfigError(f"{path}: unknown key {key!r}" + (f"; did you mean {close!r}?" if close else ""))
     return {key.replace("-", "_"): value for key, value in data.items()}
 
 
-def _from_env(row: Field[Any], environ: Mapping[str, str]) -> tuple[Any, str] | None:
-    for name in (ENV_PREFIX + row.name.upper(), row.metadata["env"]):
+def _from_env(row: Option, environ: Mapping[str, str]) -> tuple[Any, str] | None:
+    for name in (ENV_PREFIX + row.name.upper(), row.env):
         if name and environ.get(name, "") != "":
             value = environ[name]
-            return (value.split(",") if repeatable(row) else value), f"environment variable {name}"
+            return (value.split(",") if row.repeatable else value), f"environment variable {name}"
     return None
 
 
@@ -315,12 +332,13 @@ def misspelt(environ: Mapping[str, str] = os.environ) -> Iterator[tuple[str, str
 
     Not errors: Kubernetes gives every container a THRIFTSERVER_PORT if there is a service called thriftserver.
     """
-    known = {row.name.upper() for row in options()} | {"CONFIG", "PURE"}
+    known = {row.name.upper() for row in OPTIONS} | {"CONFIG", "PURE"}
     for name in environ:
         rest = name.removeprefix(ENV_PREFIX)
         if rest != name and rest not in known:
-            for close in get_close_matches(rest, known, 1, 0.75):
-                yield name, ENV_PREFIX + close
+            meant = closest(rest, known, 0.75)
+            if meant:
+                yield name, ENV_PREFIX + meant
 
 
 def resolve(
@@ -334,7 +352,7 @@ def resolve(
     from_file = _read_file(path) if path else {}
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
-    for row in options():
+    for row in OPTIONS:
         given = cli.get(row.name)
         if given not in (None, ()):
             raw, origin = given, flag(row.name)

@@ -10,7 +10,8 @@ import array
 import errno
 import os
 import socket
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 #: Bytes that travel in the message itself; longer ones in a file without a name that travels beside the connection.
 INLINE = 32_768
@@ -19,8 +20,7 @@ _FULL = (errno.EAGAIN, errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM)
 _ROOM = socket.CMSG_SPACE(2 * array.array("i").itemsize)
 
 
-@dataclass(slots=True)
-class Parcel:
+class Parcel(Struct):
     """A connection on its way. Whoever takes it out owns ``descriptor``."""
 
     descriptor: int

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from tests.support import ROOT
-from thriftserver.config import Settings, options, resolve
+from thriftserver.config import OPTIONS, Settings, resolve
 
 SAMPLE = ROOT / "conf" / "thriftserver.toml"
 
@@ -25,6 +25,6 @@ def test_the_sample_shows_every_option_with_its_default(tmp_path: Path) -> None:
     settings, origins = resolve({}, str(path), {})
     assert [name for name, origin in origins.items() if origin == "default"] == []
     defaults = Settings()
-    for row in options():
+    for row in OPTIONS:
         if row.name not in ("idl", "handler", "workers"):
             assert getattr(settings, row.name) == getattr(defaults, row.name), row.name

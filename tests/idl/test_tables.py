@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
-from ply import yacc
+from ply import lex, yacc
 
 from tests.idl import update
-from thriftserver.idl import grammar
+from thriftserver.idl import grammar, lexer
 
 
 def test_the_stored_tables_belong_to_the_grammar() -> None:
@@ -40,6 +41,12 @@ def test_the_grammar_has_no_conflicts() -> None:
         "Token 'ILLEGAL' defined, but not used",
         "There is 1 unused token",
     ]
+
+
+def test_ply_finds_nothing_wrong_with_the_rules_of_tokens() -> None:
+    log = Log()
+    lex.lex(module=lexer._rules(), reflags=int(re.ASCII), errorlog=log)
+    assert log.said == []
 
 
 def test_stale_tables_would_be_built_anew() -> None:

@@ -14,7 +14,7 @@ import pytest
 from tests.harness import PATIENCE
 from tests.server.services import ARGS, write_demo
 from tests.support import ROOT
-from thriftserver.config import Settings, options, resolve
+from thriftserver.config import OPTIONS, Settings, resolve
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_print_config_shows_every_option_with_its_origin_in_one_column(folder: P
     shown = run(folder, *ARGS, "-c", "t.toml", "--print-config", THRIFTSERVER_TIMEOUT="1500ms")
     assert (shown.returncode, shown.stderr) == (0, "")
     lines = dict(line.split(" = ", 1) for line in shown.stdout.splitlines())
-    assert list(lines) == [row.name for row in options()]
+    assert list(lines) == [row.name for row in OPTIONS]
     origins = {name: tuple(part.strip() for part in rest.split("  # ")) for name, rest in lines.items()}
     assert origins["idl"] == ('["demo.thrift"]', "--idl")
     assert origins["timeout"] == ("1.5", "environment variable THRIFTSERVER_TIMEOUT")
@@ -51,7 +51,7 @@ def test_print_config_shows_every_option_with_its_origin_in_one_column(folder: P
 def test_what_print_config_prints_can_be_used_as_a_file(folder: Path) -> None:
     args = ("--method-timeout", "Demo.add=200ms", "--max-frame", "64k", "--access-sample", "5%", "--no-monkey-patch")
     shown = run(folder, *ARGS, *args, "--middleware", 'a:"b"', "--debug", "--print-config").stdout
-    assert set(tomllib.loads(shown)) == {row.name for row in options()}
+    assert set(tomllib.loads(shown)) == {row.name for row in OPTIONS}
     (folder / "again.toml").write_text(shown)
     expected = Settings(
         idl=("demo.thrift",),

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from thriftserver.assignment import Program
-from thriftserver.config import Settings, misspelt, options
+from thriftserver.config import OPTIONS, Settings, misspelt
 from thriftserver.master import sockets
 
 
 def listing(settings: Settings, origins: Mapping[str, str]) -> str:
     """Every option as a line of TOML that a configuration file may hold, its origin beside it."""
-    lines = [(f"{row.name} = {_toml(getattr(settings, row.name))}", origins[row.name]) for row in options()]
+    lines = [(f"{row.name} = {_toml(getattr(settings, row.name))}", origins[row.name]) for row in OPTIONS]
     width = min(max(len(text) for text, _ in lines), 60)  # one long value does not push every origin out of sight
     return "\n".join(f"{text:<{width}}  # {origin}" for text, origin in lines)
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import Field
 from typing import Any
 
 import click
 
-from thriftserver.config import ENV_PREFIX, flag, options, repeatable
+from thriftserver.config import ENV_PREFIX, OPTIONS, Option, flag
 
 Command = Callable[..., Any]
 
@@ -17,7 +16,7 @@ def setting_options(*only: str) -> Callable[[Command], Command]:
     """Decorate a command with an option for each setting, or for those named. Values are unparsed; None: absent."""
 
     def decorate(command: Command) -> Command:
-        for row in reversed(list(options())):
+        for row in reversed(OPTIONS):
             if not only or row.name in only:
                 command = _option(row)(command)
         return command
@@ -36,18 +35,18 @@ def config_option(command: Command) -> Command:
     return option(command)
 
 
-def _option(row: Field[Any]) -> Callable[[Command], Command]:
+def _option(row: Option) -> Callable[[Command], Command]:
     if isinstance(row.default, bool):
         name = flag(row.name) if not row.default else f"{flag(row.name)}/{flag('no_' + row.name)}"
         note = f"  [default: {'on' if row.default else 'off'}]"
-        return click.option(name, row.name, is_flag=True, default=None, help=row.metadata["help"] + note)
+        return click.option(name, row.name, is_flag=True, default=None, help=row.help + note)
     default = ", ".join(row.default) if isinstance(row.default, tuple) else str(row.default).removesuffix(".0")
     note = f"  [default: {default}]" if default else ""
     return click.option(
-        *row.metadata["flags"],
+        *row.flags,
         flag(row.name),
         row.name,
-        multiple=repeatable(row),
-        metavar=row.metadata["metavar"],
-        help=row.metadata["help"] + note,
+        multiple=row.repeatable,
+        metavar=row.metavar,
+        help=row.help + note,
     )

@@ -20,12 +20,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import difflib
 import math
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from thriftserver.closest import closest
 from thriftserver.errors import EncodeError
 from thriftserver.schema import model
 from thriftserver.schema.classes import class_of, enum_of
@@ -253,8 +253,8 @@ def _misfit(type: model.Type, data: Any, path: str) -> EncodeError:
 
 
 def _suggest(name: Any, names: list[str]) -> str:
-    near = difflib.get_close_matches(str(name), names, 1)
-    return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(names[:12])}" if names else ""
+    near = closest(str(name), names)
+    return f"; did you mean {near!r}?" if near else f"; there are {', '.join(names[:12])}" if names else ""
 
 
 def _join(path: str, name: str) -> str:

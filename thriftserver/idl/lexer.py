@@ -128,7 +128,8 @@ def _rules() -> types.SimpleNamespace:
 
 def _master() -> tuple[re.Pattern[str], tuple[str, ...]]:
     """ply's expression, and the name of the rule behind each of its groups."""
-    built = lex.lex(module=_rules(), reflags=int(re.ASCII))
+    # ``optimize``: ply does not check the rules at each start; a test does. ``lextab``: nor does it write a file.
+    built = lex.lex(module=_rules(), reflags=int(re.ASCII), optimize=True, lextab="")
     [(expression, rules)] = built.lexre
     return expression, tuple(rule[1] if rule else "" for rule in rules)
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from thriftserver.log.intake import install
+from thriftserver.log.lean import import_structlog
 from thriftserver.log.line import (
     ERROR,
     EVENT,
@@ -52,9 +53,7 @@ class Logger:
 
     def _log(self) -> Any:
         if self._bound is None:
-            import structlog  # takes 60 ms, and most commands log nothing
-
-            self._bound = structlog.get_logger()
+            self._bound = import_structlog().get_logger()
         return self._bound
 
     def bind(self, **facts: object) -> Logger:
@@ -83,9 +82,8 @@ def configure(level: str = "info", path: str = "", format: str = "auto") -> None
     ``format`` is json, console, or auto: colour for people on a terminal, JSON for everything else. Raises ConfigError
     when the file cannot be opened.
     """
-    import structlog
-
     global _render, _render_plain
+    structlog = import_structlog()  # not at the top: most commands log nothing
     if path:
         _sink.to_file(path)
     else:

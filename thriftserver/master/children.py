@@ -10,7 +10,8 @@ import select
 import signal
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from thriftserver.assignment import Program, Report
 from thriftserver.log import Logger
@@ -21,8 +22,7 @@ from thriftserver.scoreboard.board import Board
 STACKS = 32_768
 
 
-@dataclass(slots=True)
-class Child:
+class Child(Struct):
     """A worker: the reading end of its report pipe, and what came through it."""
 
     number: int

@@ -11,8 +11,8 @@ import os
 import pwd
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
+
+from msgspec import Struct
 
 from thriftserver.config import Settings
 from thriftserver.errors import ConfigError
@@ -25,8 +25,7 @@ SLACK = 2.0
 NOBODY = (1 << 32) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """Whom workers run as. ``name`` is empty for a user or group that is a mere number."""
 
     uid: int
@@ -112,8 +111,9 @@ def entitle(name: str, role: str) -> None:
 
         setproctitle(f"{name}: {role}")  # sets the short name too, in its own way
     short = role.replace("worker ", "w")
-    with suppress(OSError):  # a /proc that is missing or read-only costs the name, nothing else
-        Path("/proc/self/comm").write_text(f"{name[: COMM - len(short) - 1]} {short}")
+    # A /proc that is missing or read-only costs the name, nothing else.
+    with suppress(OSError), open("/proc/self/comm", "w") as comm:
+        comm.write(f"{name[: COMM - len(short) - 1]} {short}")
 
 
 class Pidfile:
@@ -154,8 +154,8 @@ class Pidfile:
     def close(self) -> None:
         """Remove it, unless this is a child, or another has written its own since."""
         if os.getpid() == self._owner:
-            with suppress(OSError):
-                if Path(self.path).read_bytes() == b"%d\n" % self._owner:
+            with suppress(OSError), open(self.path, "rb") as file:
+                if file.read() == b"%d\n" % self._owner:
                     os.unlink(self.path)
 
 
@@ -175,10 +175,12 @@ def _require_stale(path: str, content: bytes, written: float) -> None:
 def _started(pid: int) -> float:
     """When a process began, in seconds since 1970; 0 if there is none. After its pidfile: the id was used again."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        with open(f"/proc/{pid}/stat") as file:
+            fields = file.read().rpartition(")")[2].split()
         if fields[0] in "ZX":
             return 0.0
-        boot = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime "))
+        with open("/proc/stat") as file:
+            boot = next(line for line in file if line.startswith("btime "))
         return int(boot.split()[1]) + int(fields[19]) / os.sysconf("SC_CLK_TCK")
     except OSError:
         return 0.0

@@ -12,14 +12,14 @@ import stat
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from thriftserver.errors import BindError, ConfigError
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(Struct, frozen=True):
     """Where to listen. ``kind`` is ``tcp`` (host, port), ``unix`` (path in ``host``) or ``fd`` (number in ``port``)."""
 
     kind: str
@@ -146,7 +146,9 @@ def _is_at(sock: socket.socket, address: Address) -> bool:
 
 
 def _look_up(address: Address) -> tuple[int, int, int, str, tuple[Any, ...]]:
-    return socket.getaddrinfo(address.host or None, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    # As bytes, where that is the same: a text makes Python import its tables of international names first.
+    host = address.host.encode() if address.host.isascii() else address.host
+    return socket.getaddrinfo(host or None, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
 
 
 def _open_tcp(address: Address) -> socket.socket:

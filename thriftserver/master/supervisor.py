@@ -17,7 +17,7 @@ from typing import Protocol
 
 from thriftserver import log
 from thriftserver.assignment import READY, SPENT, Assignment, Program
-from thriftserver.config import options
+from thriftserver.config import OPTIONS
 from thriftserver.errors import ThriftServerError
 from thriftserver.handoff import Handoff
 from thriftserver.log import Logger
@@ -27,7 +27,6 @@ from thriftserver.master.control import Control
 from thriftserver.master.fork import HANDLED, fork
 from thriftserver.master.health import Health
 from thriftserver.master.sockets import Listeners
-from thriftserver.schema.compat import breaking
 from thriftserver.scoreboard.board import Board
 
 #: Workers and methods that the scoreboard has room for, at least; room that nobody uses takes no memory.
@@ -169,14 +168,16 @@ class Supervisor:
             return events.ReloadImpossible(str(error))
         settings, current = program.settings, self._state.generation
         running = self._programs[current]
+        from thriftserver.schema.compat import breaking  # a start compares with nothing
+
         broken = breaking(running.modules, program.modules, running.services)
         if broken and not settings.allow_breaking:
             lines = "\n  ".join(str(change) for change in broken)
             advice = "keep the wire compatible, or reload with allow_breaking"
             return events.ReloadImpossible(f"clients of the running IDL would break; {advice}:\n  {lines}")
-        for row in options():
+        for row in OPTIONS:
             before = getattr(running.settings, row.name)
-            if not row.metadata["reloadable"] and getattr(settings, row.name) != before:
+            if not row.reloadable and getattr(settings, row.name) != before:
                 self._log.warning("reload_ignores", option=row.name, advice="this needs a restart or an upgrade")
         # Only these two are ever forked from; what an earlier, rejected reload left is dropped.
         self._programs = {current: running, self._state.newest + 1: program}

@@ -13,11 +13,12 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from difflib import get_close_matches
 from types import CodeType, ModuleType
 from typing import Any
 
+from msgspec import Struct, field
+
+from thriftserver.closest import closest
 from thriftserver.errors import HandlerError
 from thriftserver.rpc import fb303
 from thriftserver.schema.model import Function, Module, Service
@@ -26,8 +27,7 @@ from thriftserver.schema.model import Function, Module, Service
 LIFECYCLE = ("setup", "teardown")
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """One thing wrong with a handler. ``fatal`` ones keep a server from starting; the others are worth a look."""
 
     fatal: bool
@@ -37,8 +37,7 @@ class Problem:
         return self.text
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
+class Bound(Struct, frozen=True):
     """A service and the object that answers its calls; ``provider`` speaks for methods of fb303 that it lacks."""
 
     service: Service
@@ -136,8 +135,8 @@ def _find(what: str, module_name: str, path: str) -> Any:
             target = getattr(target, name)
         except AttributeError:
             public = [known for known in dir(target) if not known.startswith("_")]
-            close = get_close_matches(name, public, 1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
+            close = closest(name, public)
+            hint = f"; did you mean {close!r}?" if close else ""
             raise HandlerError(f"{what}: {owner} has no {name!r}{hint}") from None
         owner += f".{name}"
     return target
@@ -165,8 +164,8 @@ def choose_service(name: str, modules: Sequence[Module]) -> Service:
         } | own
         if name in everywhere:
             return everywhere[name]
-        close = get_close_matches(name, everywhere, 1)
-        hint = f"; did you mean {close[0]!r}?" if close else f"; there is {_listing(everywhere)}"
+        close = closest(name, everywhere)
+        hint = f"; did you mean {close!r}?" if close else f"; there is {_listing(everywhere)}"
         raise HandlerError(f"the IDL defines no service {name!r}{hint}")
     if len(own) == 1:
         return next(iter(own.values()))
@@ -241,13 +240,12 @@ def require_fit(bound: Bound) -> list[Problem]:
 
 
 def _missing(function: Function, extra: dict[str, Any], bound: Bound) -> Problem:
-    close = get_close_matches(function.name, extra, 1, 0.7)
+    close = closest(function.name, extra, 0.7)
     by_case = [name for name in extra if name.lower().replace("_", "") == function.name.lower().replace("_", "")]
     text = f"{_idl(function)}: {bound.service.name}.{function.name} is missing in {bound.spec}"
-    for name in by_case or close:
-        value = extra.pop(name)
-        text += f"; is {name}() at {_place(value)} meant?"
-        break
+    meant = by_case[0] if by_case else close
+    if meant:
+        text += f"; is {meant}() at {_place(extra.pop(meant))} meant?"
     return Problem(True, text)
 
 

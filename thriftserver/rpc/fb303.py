@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from thriftserver.errors import ApplicationError
 from thriftserver.schema.model import Function
@@ -36,8 +37,7 @@ def _nothing() -> None:
     """What ``reinitialize`` and ``shutdown`` do by default: any peer may call them."""
 
 
-@dataclass(slots=True)
-class Provider:
+class Provider(Struct):
     """What a server tells about itself; each part is replaced by whoever knows better.
 
     ``alive_since`` is in seconds since 1970, ``counters`` gives integers of 64 bits. ``options`` belong to one process:
@@ -50,7 +50,7 @@ class Provider:
     status: Callable[[], int] = lambda: Status.ALIVE
     details: Callable[[], str] = lambda: ""
     counters: Callable[[], Mapping[str, int]] = dict
-    options: dict[str, str] = field(default_factory=dict)
+    options: dict[str, str] = {}
     reinitialize: Callable[[], None] = _nothing
     shutdown: Callable[[], None] = _nothing
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 from thriftserver import wire
+from thriftserver.closest import closest
 from thriftserver.errors import ApplicationError, DeadlineExceeded, EncodeError, WireError
 from thriftserver.rpc.current import CURRENT
 from thriftserver.rpc.method import Method
@@ -354,8 +354,8 @@ class Processor:
             service = self.default
             name = sent
         names = [entry.name for entry in self.entries.values() if entry.service == service]
-        close = get_close_matches(name, names, 1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        close = closest(name, names)
+        hint = f"; did you mean {close!r}?" if close else ""
         return put_error(header, Application.UNKNOWN_METHOD, f"no method {name!r} in {service}{hint}")
 
 

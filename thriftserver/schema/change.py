@@ -5,9 +5,10 @@ It knows places and words, and decides nothing about what breaks: ``schema.compa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from thriftserver.schema.model import Where
 
@@ -51,8 +52,7 @@ class Rule(StrEnum):
     DEFINITION_ADDED = "definition-added"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """``path`` names what changed: ``Calculator.add(1: a)``, ``shared.User.email``.
 
     ``old`` and ``new`` are its places. What is gone has the place of what it was part of as ``new``, what was added the

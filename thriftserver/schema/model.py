@@ -22,9 +22,10 @@ union                 ``Literal`` with what the literal gives
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from enum import Enum as PyEnum
 from typing import Any, Final, NamedTuple, TypeAlias
+
+import msgspec
 
 
 class Pairs(tuple[tuple[Any, Any], ...]):
@@ -67,8 +68,7 @@ class Where(NamedTuple):
         return f"{self.path}:{self.line}:{self.column}"
 
 
-@dataclass(frozen=True, slots=True)
-class Base:
+class Base(msgspec.Struct, frozen=True):
     """One of Thrift's base types, by its canonical name (``byte`` is ``i8``)."""
 
     name: str
@@ -192,18 +192,20 @@ Annotations: TypeAlias = dict[str, str]
 REDACT: Final = "thriftserver.redact"
 
 
-@dataclass(eq=False, slots=True, kw_only=True)
-class Definition:
+class Definition(msgspec.Struct, eq=False, kw_only=True):
     """What every named thing of an IDL has. ``module`` is the file's basename without ``.thrift``."""
 
     name: str
     module: str
     where: Where
     doc: str = ""
-    annotations: Annotations = field(default_factory=dict)
+    annotations: Annotations = {}
 
     def __str__(self) -> str:
         return f"{self.module}.{self.name}"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self}>"
 
     @property
     def redacted(self) -> bool:
@@ -211,22 +213,19 @@ class Definition:
         return REDACT in self.annotations
 
 
-@dataclass(eq=False, slots=True, kw_only=True)
-class Member(Definition):
+class Member(Definition, kw_only=True):
     """One name of an enum."""
 
     value: int
 
 
-@dataclass(eq=False, slots=True, kw_only=True)
-class Enum(Definition):
+class Enum(Definition, kw_only=True):
     members: tuple[Member, ...] = ()
     #: The IntEnum made from this definition; set once, by ``schema.classes``.
-    runtime: Any = field(default=None, repr=False)
+    runtime: Any = None
 
 
-@dataclass(eq=False, slots=True, kw_only=True)
-class Field(Definition):
+class Field(Definition, kw_only=True):
     """A member of a struct, an argument or a declared exception. ``required`` is None where no keyword decides."""
 
     id: int
@@ -235,34 +234,30 @@ class Field(Definition):
     default: Value = ABSENT
 
 
-@dataclass(eq=False, slots=True, kw_only=True)
-class Struct(Definition):
+class Struct(Definition, kw_only=True):
     """A struct, union or exception; ``kind`` says which. Fields stand in the order of declaration."""
 
     kind: str
-    fields: tuple[Field, ...] = field(default=(), repr=False)
+    fields: tuple[Field, ...] = ()
     #: The class made from this definition; set once, by ``schema.classes``.
-    runtime: Any = field(default=None, repr=False)
+    runtime: Any = None
 
 
 Type: TypeAlias = Base | List | Set | Map | Enum | Struct
 
 
-@dataclass(eq=False, slots=True, kw_only=True)
-class Typedef(Definition):
+class Typedef(Definition, kw_only=True):
     """A second name for a type; ``type`` is resolved to the end."""
 
     type: Type
 
 
-@dataclass(eq=False, slots=True, kw_only=True)
-class Const(Definition):
+class Const(Definition, kw_only=True):
     type: Type
     value: Value
 
 
-@dataclass(eq=False, slots=True, kw_only=True)
-class Function(Definition):
+class Function(Definition, kw_only=True):
     """A method of a service. ``returns`` is None for void."""
 
     service: str
@@ -272,8 +267,7 @@ class Function(Definition):
     throws: tuple[Field, ...] = ()
 
 
-@dataclass(eq=False, slots=True, kw_only=True)
-class Service(Definition):
+class Service(Definition, kw_only=True):
     extends: Service | None = None
     functions: tuple[Function, ...] = ()
 
@@ -286,21 +280,23 @@ class Service(Definition):
             yield from service.functions
 
 
-@dataclass(eq=False, slots=True, kw_only=True)
-class Module:
+class Module(msgspec.Struct, eq=False, kw_only=True):
     """One IDL file. ``path`` is its real path (or the key it was given under, when loaded from memory)."""
 
     name: str
     path: str
     doc: str = ""
-    namespaces: dict[str, str] = field(default_factory=dict)
+    namespaces: dict[str, str] = {}
     #: In the order of the file. Two of them may share one name (``a/types.thrift``, ``b/types.thrift``).
     includes: tuple[Module, ...] = ()
-    enums: dict[str, Enum] = field(default_factory=dict)
-    typedefs: dict[str, Typedef] = field(default_factory=dict)
-    structs: dict[str, Struct] = field(default_factory=dict)
-    consts: dict[str, Const] = field(default_factory=dict)
-    services: dict[str, Service] = field(default_factory=dict)
+    enums: dict[str, Enum] = {}
+    typedefs: dict[str, Typedef] = {}
+    structs: dict[str, Struct] = {}
+    consts: dict[str, Const] = {}
+    services: dict[str, Service] = {}
+
+    def __repr__(self) -> str:
+        return f"<Module {self.path}>"
 
     def tree(self) -> Iterator[Module]:
         """This module and all it includes, each once, included ones first."""

@@ -25,6 +25,7 @@ from thriftserver.rpc.binding import LIFECYCLE, Bound, bind, call_user, describe
 from thriftserver.rpc.method import make_methods
 from thriftserver.rpc.observe import access_log, identity, now_serving
 from thriftserver.scoreboard import layout
+from thriftserver.worker.patch import patch
 
 if TYPE_CHECKING:
     from thriftserver.rpc.call import Call
@@ -35,12 +36,13 @@ if TYPE_CHECKING:
 
 def run(assignment: Assignment) -> int:
     """Serve until told to stop; the exit code. Never raises, and reports to the master before it serves or fails."""
+    gc.freeze()  # what came from the master: to look at it would copy its pages
     try:
         enter_worker(assignment.number)
         if assignment.stacks >= 0:
             faulthandler.enable(assignment.stacks, all_threads=True)
         if assignment.program.settings.monkey_patch:
-            _patch()
+            patch()
         return _serve(assignment)
     except ThriftServerError as error:
         Report(FAILED, error.exit_code, str(error)).send(assignment.report)
@@ -52,20 +54,6 @@ def run(assignment: Assignment) -> int:
     finally:
         atexit._run_exitfuncs()  # os._exit follows: what a handler or an exporter of spans has registered runs here
         flush()
-
-
-def _patch() -> None:
-    """Make the standard library cooperative, before any handler code is imported."""
-    from importlib import metadata
-
-    from gevent import monkey
-
-    # gevent looks for plugins 25 times, reading what every installed package says of itself each time: once is enough.
-    ask, metadata.entry_points = metadata.entry_points, metadata.entry_points().select
-    try:
-        monkey.patch_all()
-    finally:
-        metadata.entry_points = ask
 
 
 def _serve(assignment: Assignment) -> int:

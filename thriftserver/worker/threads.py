@@ -4,32 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import copy_context
-from functools import wraps
-from typing import Any
-
-from gevent.threadpool import ThreadPool
+from functools import cached_property, wraps
+from typing import TYPE_CHECKING, Any
 
 from thriftserver.scoreboard import layout
-from thriftserver.scoreboard.slot import Slot
+
+if TYPE_CHECKING:
+    from gevent.threadpool import ThreadPool
+
+    from thriftserver.scoreboard.slot import Slot
 
 
 class Threads:
     """A pool of at most ``size`` threads, made as they are needed. The waiting call's fiber lets others run."""
 
     def __init__(self, size: int, slot: Slot) -> None:
-        self._pool = ThreadPool(size)
+        self._size = size
         self._slot = slot
         self._busy = 0
 
+    @cached_property
+    def _pool(self) -> ThreadPool:
+        from gevent.threadpool import ThreadPool  # most services have no method that blocks
+
+        return ThreadPool(self._size)
+
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function as one that runs on a thread; the caller's context, and with it ``current_call``, goes along."""
+        pool = self._pool
 
         @wraps(function)
         def on_thread(*args: Any) -> Any:
             context = copy_context()
             self._count(1)
             try:
-                ended, value = self._pool.apply(_catch, (context, function, args))
+                ended, value = pool.apply(_catch, (context, function, args))
             finally:
                 self._count(-1)
             if ended:

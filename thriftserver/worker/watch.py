@@ -7,14 +7,16 @@ import traceback
 from collections.abc import Mapping
 from time import monotonic_ns
 from types import CodeType, FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gevent.monkey import get_original
 
 from thriftserver.log import Logger
 from thriftserver.rpc.method import Method
 from thriftserver.scoreboard import layout
-from thriftserver.scoreboard.slot import Slot
+
+if TYPE_CHECKING:
+    from thriftserver.scoreboard.slot import Slot
 
 #: Seconds without a heartbeat after which a loop counts as blocked, and how often to look.
 BLOCKED, PERIOD = 1.0, 0.25
