@@ -109,6 +109,7 @@ class Script:
 
     def __init__(self) -> None:
         self.board = Board.create(4, 32)
+        self.board.wanted = 2
         self.pens = {number: self.pen(number, generation) for number, generation in ((1, 1), (2, 2))}
 
     def pen(self, number: int, generation: int, methods: list[Any] = METHODS) -> Slot:
@@ -133,7 +134,7 @@ def script() -> Script:
 
 @pytest.fixture
 def admin(script: Script) -> Iterator[Admin]:
-    made = Admin(script.board, ["127.0.0.1:1"], {"workers": "2"})
+    made = Admin(script.board, ["127.0.0.1:1"], {})
     try:
         yield made
     finally:

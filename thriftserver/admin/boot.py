@@ -101,12 +101,11 @@ def _site(board: Board, program: Program, addresses: Sequence[str], history: His
     return Site(
         lambda: Reading.of(board),
         history,
-        settings.workers,
         program.modules,
         services,
         {"address": addresses[0] if addresses else "HOST:PORT", "files": settings.idl},
         caller,
-        lambda path, error: log.exception("admin_request_failed", error, path=path),
+        lambda path, error, error_id: log.exception("admin_request_failed", error, path=path, error_id=error_id),
     )
 
 

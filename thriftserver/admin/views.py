@@ -20,14 +20,14 @@ LISTED = 500
 ERRORS = 200
 
 
-def workers(reading: Reading, history: History, wanted: int) -> dict[str, Any]:
-    health = judge(reading, wanted)
+def workers(reading: Reading, history: History) -> dict[str, Any]:
+    health = judge(reading)
     return {
         "time": _wall(reading, reading.now),
         "version": thriftserver.__version__,
         "ready": health.ready,
         "reasons": health.reasons,
-        "wanted": wanted,
+        "wanted": reading.wanted,
         "serving": health.serving,
         "generation": reading.generation,
         "uptime": (reading.now - reading.born) / 1e9,

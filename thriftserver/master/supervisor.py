@@ -103,8 +103,8 @@ class Supervisor:
             settings = self._programs[1].settings
             self._log.info("starting", idl=settings.idl, handler=settings.handler, workers=settings.workers)
             self._log.info("listening", addresses=self._listeners.names())
-            self._keep_auxiliary()
             self._handle(events.Tick())
+            self._keep_auxiliary()
             while not policy.finished(self._state):
                 for event in self._wait():
                     self._handle(event)
@@ -132,6 +132,7 @@ class Supervisor:
         queue = deque([event])
         while queue:
             self._state, actions = policy.decide(self._state, queue.popleft(), time.monotonic())
+            self._board.wanted = self._state.wanted
             for action in actions:
                 outcome = self._act(action)
                 if outcome is not None:

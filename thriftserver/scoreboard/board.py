@@ -142,6 +142,15 @@ class Board:
         return self.words[layout.BOARD_BORN]
 
     @property
+    def wanted(self) -> int:
+        """Workers that should serve now; 0 while the service rests. Written by the master, after each decision."""
+        return self.words[layout.BOARD_WANTED]
+
+    @wanted.setter
+    def wanted(self, number: int) -> None:
+        self.words[layout.BOARD_WANTED] = number
+
+    @property
     def exits(self) -> int:
         """Workers that have ended: each was folded once."""
         return self.words[layout.BOARD_FOLDS] // 2
