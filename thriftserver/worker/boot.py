@@ -88,12 +88,13 @@ def _serve(assignment: Assignment) -> int:
     for each in bound:
         for problem in require_fit(each):
             log.warning("handler_problem", problem=str(problem))
+    threads = Threads(settings.threads, slot)
     methods = make_methods(
         bound,
         [load_middleware(spec) for spec in settings.middleware],
         settings.request_timeout,
         dict(settings.method_timeout),
-        Threads(settings.threads, slot),
+        threads,
     )
     slot.open(os.getpid(), assignment.generation, [(m.service, m.name, m.throws) for m in methods], monotonic_ns())
     processor = choose("rpc.processor").Processor(
@@ -108,8 +109,8 @@ def _serve(assignment: Assignment) -> int:
     )
     _expire(processor, settings, assignment.report)
     fellows = Fellows(assignment.board, assignment.number)
-    loop = Loop(assignment.listeners, assignment.handoff, fellows, processor, log, settings)
-    lifetime = Lifetime(assignment.lifeline, {signal.SIGWINCH: lambda: _dump(loop, log)})
+    loop = Loop(assignment.listeners, assignment.handoff, fellows, processor, threads, log, settings)
+    lifetime = Lifetime(assignment.lifeline, {signal.SIGWINCH: loop.dump})
     for each in bound:
         _lifecycle(each, "setup")
     gc.freeze()  # what is alive now stays: the collector need not look at it again
@@ -180,15 +181,3 @@ def _failures(log: Logger, slot: Slot, methods: list[tuple[str, str]]) -> Callab
             log.exception("handler_failed", call.error, **facts)
 
     return failed
-
-
-def _dump(loop: Loop, log: Logger) -> None:
-    """Log what every call is doing: one line each, with the stack of its fiber."""
-    from thriftserver.worker.watch import stacks
-
-    running = {f"{n}": seat for n, seat in enumerate(loop.fibers.seats) if seat.call is not None}
-    told = stacks({name: seat.fiber.gr_frame for name, seat in running.items()})
-    log.info("stacks", calls=len(running), connections=loop.connections)
-    for name, stack in told.items():
-        call = running[name].call
-        log.info("stack", age_s=round((monotonic_ns() - call.received) / 1e9, 3), stack=stack, **identity(call))

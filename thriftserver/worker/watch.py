@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-import traceback
-from collections.abc import Mapping
 from time import monotonic_ns
 from types import CodeType, FrameType
 from typing import Any
@@ -15,11 +13,10 @@ from thriftserver.log import Logger
 from thriftserver.rpc.method import Method
 from thriftserver.scoreboard import layout
 from thriftserver.scoreboard.slot import Slot
+from thriftserver.worker.stacks import text_of
 
 #: Seconds without a heartbeat after which a loop counts as blocked, and how often to look.
 BLOCKED, PERIOD = 1.0, 0.25
-#: Frames of a stack that are told.
-DEPTH = 30
 
 
 class Watch:
@@ -53,7 +50,7 @@ class Watch:
             method=self._method(frame),
             seconds=round(seconds, 3),
             advice="mark the method @thriftserver.blocking, so that it runs on a thread",
-            stack="".join(traceback.format_stack(frame, DEPTH)) if frame else "",
+            stack=text_of(frame),
         )
 
     def _method(self, frame: FrameType | None) -> str | None:
@@ -69,8 +66,3 @@ def _code(method: Method) -> tuple[CodeType, str] | None:
     function: Any = method.target
     code = getattr(getattr(function, "__func__", function), "__code__", None)
     return (code, f"{method.service}.{method.name}") if isinstance(code, CodeType) else None
-
-
-def stacks(fibers: Mapping[str, FrameType | None]) -> dict[str, str]:
-    """The stack of each frame, innermost last."""
-    return {name: "".join(traceback.format_stack(frame, DEPTH)) for name, frame in fibers.items() if frame is not None}
