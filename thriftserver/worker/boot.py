@@ -11,6 +11,7 @@ import gc
 import os
 import random
 import signal
+import sys
 from collections.abc import Callable
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
@@ -72,6 +73,7 @@ def _serve(assignment: Assignment) -> int:
     # Imported here because these rooms import gevent, which must not happen before the patch, nor in the master.
     from thriftserver.worker.accept import Fellows
     from thriftserver.worker.fb303 import provider
+    from thriftserver.worker.imports import Imports
     from thriftserver.worker.lifetime import Lifetime
     from thriftserver.worker.loop import HEARTBEAT, Loop
     from thriftserver.worker.threads import Threads
@@ -83,6 +85,8 @@ def _serve(assignment: Assignment) -> int:
     about(now_serving)
     _tell_of_greenlets(log)
     loading.use(program.loader)
+    # Python tells a module's old bytecode from a new one by second and size: too little for who saves often.
+    sys.dont_write_bytecode |= settings.reload
     told = provider(assignment.board, assignment.number, log)
     bound = bind(settings.handler, settings.service, program.modules, told)
     for each in bound:
@@ -117,6 +121,8 @@ def _serve(assignment: Assignment) -> int:
     slot.put(layout.STATE, layout.SERVING)
     loop.start()
     Watch(slot, methods, log, HEARTBEAT).start()
+    if settings.reload:
+        Imports(program.loader, assignment.report).start()
     Report(READY).send(assignment.report)
     _drain(loop, lifetime, settings, log)
     for each in reversed(bound):
