@@ -94,7 +94,7 @@ def test_percentiles_are_those_of_a_client(server: Server) -> None:
     durations = []
     with Peer(server) as peer:
         for n in range(40):
-            seconds = 0.02 if n % 10 else 0.08
+            seconds = 0.06 if n % 10 else 0.24
             started = time.perf_counter()
             peer.ask(message("nap", field(4, 1, struct.pack(">d", seconds)) + b"\0"))
             durations.append(time.perf_counter() - started)
@@ -137,6 +137,25 @@ def test_the_admin_process_comes_back(server: Server) -> None:
     server.wait("auxiliary_exit")
     assert get(server, "/healthz")[0] == 200
     assert {pid for pid in server.workers() if pid in workers} == workers
+
+
+def test_a_reload_does_not_make_the_page_forget(server: Server) -> None:
+    def past() -> list[float]:
+        rates: list[float] = json.loads(get(server, "/history")[1])["series"][""]["rate"]
+        return [rate for rate in rates if rate]
+
+    with Load(server, 2):
+        server.eventually(lambda: bool(past()), "a sample with calls")
+    before = past()
+    (admin,) = set(server.workers()) - set(staying(server))
+    server.signal(signal.SIGHUP)
+    server.wait("reloaded")
+    server.wait("worker_exit", 2, code=0)
+    server.eventually(lambda: admin not in server.workers(), "end of the old admin process")
+    assert past()[: len(before)] == before
+    events = json.loads(get(server, "/workers")[1])["events"]
+    server.eventually(lambda: "ended" in get(server, "/workers")[1], "news of the old workers")
+    assert events == json.loads(get(server, "/workers")[1])["events"][: len(events)]
 
 
 def test_it_reckons_with_the_workers_that_are_wanted_now(server: Server) -> None:

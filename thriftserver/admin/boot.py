@@ -38,18 +38,24 @@ def require() -> None:
 
 
 def run(
-    board: Board, program: Program, listeners: Sequence[socket.socket], lifeline: int, addresses: Sequence[str]
+    board: Board,
+    program: Program,
+    listeners: Sequence[socket.socket],
+    lifeline: int,
+    addresses: Sequence[str],
+    memory: int,
 ) -> int:
     """Serve until TERM, or until ``lifeline`` reads end-of-file because the master is gone; the exit code.
 
-    Runs in a child process and never raises. ``addresses`` are those of the Thrift service, for calls from the page.
+    Runs in a child process and never raises. ``addresses`` are those of the Thrift service, for calls from the page;
+    ``memory`` is a file in which one such process leaves its history to the next.
     """
     log = Logger().bind(role="admin", pid=os.getpid())
     try:
         from gevent import monkey
 
         monkey.patch_all()
-        _serve(board, program, listeners, lifeline, addresses, log)
+        _serve(board, program, listeners, lifeline, addresses, memory, log)
     except BaseException as error:
         log.exception("admin_failed", error)
         return 1
@@ -68,13 +74,14 @@ def _serve(
     listeners: Sequence[socket.socket],
     lifeline: int,
     addresses: Sequence[str],
+    memory: int,
     log: Logger,
 ) -> None:
     import gevent
 
     from thriftserver.admin.history import History
 
-    history = History()
+    history = History.recall(memory)
     site = _site(board, program, addresses, history, log)
     over, watchers = _ends(lifeline)
     sampling = gevent.spawn(_sample, board, history, log)
@@ -88,6 +95,7 @@ def _serve(
     sampling.kill()
     for server in servers:
         server.stop(GRACE)
+    history.leave(memory)
 
 
 def _site(board: Board, program: Program, addresses: Sequence[str], history: History, log: Logger) -> Site:

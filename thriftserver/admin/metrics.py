@@ -23,7 +23,7 @@ from thriftserver.scoreboard import layout
 from thriftserver.scoreboard.board import MethodStats, WorkerView
 
 #: Upper edges of the exported buckets, as buckets of the scoreboard: doublings from 131 us to 69 s, so every count is
-#: exact. A query over them sees a quantile to a factor; the page's own come from all 480 and are within 5 %.
+#: exact. A query over them sees a quantile to a factor; the page's own come from all 480 and are within 3.2 %.
 EDGES = tuple(layout.bucket(1 << power) for power in range(17, 37))
 LE = (*(repr(layout.edge(place) / 1e9) for place in EDGES), "+Inf")
 

@@ -127,11 +127,12 @@ def _admin(settings: Settings, served: Listeners) -> Auxiliary:
     boot.require()
     listeners = Listeners((settings.admin,), settings.backlog)
     log.Logger().info("admin_listening", addresses=listeners.names())
+    memory = os.memfd_create("thriftserver-history", os.MFD_CLOEXEC)
 
     def run(board: Board, program: Program, lifeline: int) -> int:
         identity.entitle(program.settings.name, "admin")
         identity.become(program.settings)
-        return boot.run(board, program, listeners.sockets, lifeline, served.names())
+        return boot.run(board, program, listeners.sockets, lifeline, served.names(), memory)
 
     return Auxiliary("admin", run)
 
