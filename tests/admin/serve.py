@@ -22,4 +22,5 @@ if __name__ == "__main__":
     listener = socket.socket(fileno=asked["listener"])
     program = Program(settings, loader, modules)
     board = Board.attach(asked["board"])
-    sys.exit(boot.run(board, program, [listener], asked["lifeline"], asked["addresses"], asked["memory"]))
+    given = boot.Equipment(board, program, [listener], asked["lifeline"], asked["addresses"], asked["memory"])
+    sys.exit(boot.run(given))

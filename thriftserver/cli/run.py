@@ -132,7 +132,7 @@ def _admin(settings: Settings, served: Listeners) -> Auxiliary:
     def run(board: Board, program: Program, lifeline: int) -> int:
         identity.entitle(program.settings.name, "admin")
         identity.become(program.settings)
-        return boot.run(board, program, listeners.sockets, lifeline, served.names(), memory)
+        return boot.run(boot.Equipment(board, program, listeners.sockets, lifeline, served.names(), memory))
 
     return Auxiliary("admin", run)
 
