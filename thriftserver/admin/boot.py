@@ -42,8 +42,8 @@ def require() -> None:
 class Equipment:
     """What the process is given.
 
-    ``lifeline`` reads end-of-file when the master is gone. ``addresses`` are those of the Thrift service, for calls from
-    the page; ``memory`` is a file in which one such process leaves its history to the next.
+    ``lifeline`` reads end-of-file when the master is gone. ``addresses`` are those of the Thrift service, for calls
+    from the page; ``memory`` is a file in which one such process leaves its history to the next.
     """
 
     board: Board

@@ -95,7 +95,7 @@ class History:
         left = os.pread(memory, os.fstat(memory).st_size, 0)
         os.ftruncate(memory, 0)  # one that crashes leaves nothing, and its successor must not take older things for now
         try:
-            found = pickle.loads(left)
+            found = pickle.loads(left)  # nobody writes there but processes of this server
         except Exception:  # noqa: BLE001 - nothing, or half of it, by a process that was killed
             return cls()
         return found if isinstance(found, cls) else cls()
