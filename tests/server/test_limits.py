@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import struct
 import time
@@ -110,10 +112,10 @@ def test_a_new_connection_is_taken_while_nothing_more_may_run(folder: Path, env:
         assert said(busy.answer()) == "go"
 
 
-def pause(server: Server) -> None:
-    """Ten times as long as a call must have waited to be worth a look whether its caller is still there."""
+def pause(server: Server, seconds: float = 0.1) -> None:
+    """By default ten times as long as a call must have waited to be worth a look whether its caller is still there."""
     since = time.monotonic()
-    server.eventually(lambda: time.monotonic() > since + 0.1, "time")
+    server.eventually(lambda: time.monotonic() > since + seconds, "time")
 
 
 def test_a_peer_that_does_not_read_is_dropped(folder: Path, env: dict[str, str]) -> None:
@@ -184,6 +186,20 @@ def test_a_blocked_loop_is_told_with_its_method_and_stack(folder: Path, env: dic
         line = server.wait("loop_blocked")
         assert line["method"] == "Demo.spin"
         assert "sum(range(1000))" in line["stack"] or "in spin" in line["stack"]
+        assert said(peer.answer()) == "spun"
+        assert len(server.found("loop_blocked")) == 1
+
+
+def test_a_worker_that_was_stopped_as_a_whole_blames_no_method(folder: Path) -> None:
+    with Server(*ARGS, cwd=folder) as server, Peer(server) as peer:
+        (worker,) = server.workers()
+        os.kill(worker, signal.SIGSTOP)
+        pause(server, 2.5)
+        os.kill(worker, signal.SIGCONT)
+        assert peer.ask(add(1, 1)) is not None
+        pause(server, 1.0)
+        peer.send(message("spin", field(4, 1, struct.pack(">d", 2.5)) + b"\0"))  # the watch goes on
+        assert server.wait("loop_blocked")["method"] == "Demo.spin"
         assert said(peer.answer()) == "spun"
         assert len(server.found("loop_blocked")) == 1
 

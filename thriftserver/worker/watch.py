@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from time import monotonic_ns
+from time import monotonic_ns, process_time_ns
 from types import CodeType, FrameType
 from typing import Any
 
@@ -36,11 +36,16 @@ class Watch:
         sleep = get_original("time", "sleep")
         told = 0
         while True:
+            began, spent = monotonic_ns(), process_time_ns()
             sleep(PERIOD)
+            now = monotonic_ns()
+            # Stopped or frozen as a whole, by a signal or a container's pause: no code of ours is to blame.
+            frozen = now - began > self._limit and process_time_ns() - spent < (now - began) / 4
             last = self._slot.view[layout.HEARTBEAT]
-            if last != told and monotonic_ns() - last > self._limit and self._slot.view[layout.STATE] == layout.SERVING:
+            late = now - last > self._limit and self._slot.view[layout.STATE] == layout.SERVING
+            if late and last != told and not frozen:
                 told = last
-                self._tell((monotonic_ns() - last) / 1e9)
+                self._tell((now - last) / 1e9)
 
     def _tell(self, seconds: float) -> None:
         frame = sys._current_frames().get(self._thread)
