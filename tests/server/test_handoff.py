@@ -91,8 +91,14 @@ def test_term_answers_what_was_received_and_says_good_bye(folder: Path, env: dic
 def test_connections_are_spread_evenly_and_evened_out(folder: Path) -> None:
     with Server(*ARGS, "--workers", "4", cwd=folder) as server:
         peers = [Peer(server) for _ in range(16)]
+
+        def most() -> int:
+            return max(Counter(map(pid, peers)).values())
+
+        # On a busy machine the worker whose turn it is may not run in time; left alone, one would take nearly all.
+        assert most() <= 10
+        server.eventually(lambda: most() <= 6, "an even spread")
         places = {each: pid(each) for each in peers}
-        assert max(Counter(places.values()).values()) <= 6
         emptied = set(server.workers()[:2])
         stay = [each for each, place in places.items() if place not in emptied]
         for each in set(peers) - set(stay):
