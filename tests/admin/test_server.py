@@ -90,18 +90,19 @@ def test_without_deaths_every_call_is_counted_once(server: Server) -> None:
 
 
 def test_percentiles_are_those_of_a_client(server: Server) -> None:
-    """Calls that last: what a client measures is then the server's time and little else."""
+    """Calls that last: what a client measures is then the server's time, and what it had to wait for a processor."""
+    short, long = 0.06, 0.24
     durations = []
     with Peer(server) as peer:
         for n in range(40):
-            seconds = 0.06 if n % 10 else 0.24
+            seconds = short if n % 10 else long
             started = time.perf_counter()
             peer.ask(message("nap", field(4, 1, struct.pack(">d", seconds)) + b"\0"))
             durations.append(time.perf_counter() - started)
     (nap,) = [method for method in json.loads(get(server, "/methods")[1])["methods"] if method["method"] == "nap"]
     ranked = sorted(durations)
-    for key, rank in (("p50_ever", 20), ("p99_ever", 39)):
-        assert nap[key] == pytest.approx(ranked[rank], rel=0.05), (nap, ranked)
+    for key, rank, least in (("p50_ever", 20, short), ("p99_ever", 39, long)):
+        assert least * 0.95 <= nap[key] <= ranked[rank] * 1.05, (nap, ranked)
 
 
 def test_readiness_tells_while_every_worker_is_stuck(server: Server) -> None:
