@@ -95,8 +95,7 @@ def test_connections_are_spread_evenly_and_evened_out(folder: Path) -> None:
         def most() -> int:
             return max(Counter(map(pid, peers)).values())
 
-        # On a busy machine the worker whose turn it is may not run in time; left alone, one would take nearly all.
-        assert most() <= 10
+        # At once, unless the machine is so busy that the worker whose turn it is does not run in time.
         server.eventually(lambda: most() <= 6, "an even spread")
         places = {each: pid(each) for each in peers}
         emptied = set(server.workers()[:2])
@@ -106,7 +105,7 @@ def test_connections_are_spread_evenly_and_evened_out(folder: Path) -> None:
 
         def even() -> bool:
             counts = Counter(pid(each) for each in stay)
-            return all(abs(counts[worker] - len(stay) / 4) <= 1 for worker in server.workers())
+            return max(counts.values()) <= -(-len(stay) // 4) + 1  # a share and one more is left in peace
 
         server.eventually(even, "evening out")
         for each in stay:
