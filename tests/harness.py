@@ -23,6 +23,20 @@ from tests.support import ROOT
 PATIENCE = 60.0
 
 
+def run(cwd: Path, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """A ``thriftserver`` command that is expected to end by itself."""
+    return subprocess.run(
+        [sys.executable, "-m", "thriftserver", *args],
+        cwd=cwd,
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
 class Server:
     """``with Server("--idl", ..., "--handler", ...) as server: connect(server.host, server.port)``.
 

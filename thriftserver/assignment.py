@@ -55,12 +55,12 @@ class Assignment(Struct, frozen=True):
 
 
 #: Kinds of reports: ready to serve; will leave with an exit code, and why; has served ``max_requests`` and wants a
-#: successor (it serves on until it is told to retire).
-READY, FAILED, SPENT = "ready", "failed", "spent"
+#: successor (it serves on until it is told to retire); has read these files, one to a line of ``message``.
+READY, FAILED, SPENT, IMPORTED = "ready", "failed", "spent", "imported"
 
 
 class Report(Struct, frozen=True):
-    """``code`` and ``message`` belong to FAILED: the exit code the worker is going to leave with, and why."""
+    """``code`` and ``message`` of FAILED are the exit code the worker is going to leave with, and why."""
 
     kind: str
     code: int = 0

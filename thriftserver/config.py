@@ -172,6 +172,12 @@ class Settings(Struct, frozen=True, kw_only=True):
         parse=duration,
         metavar="DURATION",
     )
+    reload: bool = _row(
+        False,
+        "Reload when a file of the handler, the IDL or the configuration changes: for development.",
+        parse=boolean,
+        reloadable=False,
+    )
     allow_breaking: bool = _row(
         False, "Let a reload take an IDL that breaks clients of the running one.", parse=boolean
     )

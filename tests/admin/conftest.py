@@ -40,21 +40,29 @@ FRESH = 3_600_000 * MS
 
 
 class Admin:
-    """A running admin process; ``listener`` stays open here when it is given, as a master's does."""
+    """A running admin process; ``listener`` and ``memory`` stay open here when they are given, as a master's do."""
 
     def __init__(
-        self, board: Board, addresses: list[str], settings: dict[str, Any], listener: socket.socket | None = None
+        self,
+        board: Board,
+        addresses: list[str],
+        settings: dict[str, Any],
+        listener: socket.socket | None = None,
+        memory: int | None = None,
     ) -> None:
         ours = listener is None
         listener = listener or socket.create_server(("127.0.0.1", 0))
         self.port = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self._alive_read, self._alive_write = os.pipe()
-        descriptors = (board.descriptor, listener.fileno(), self._alive_read)
+        own_memory = os.memfd_create("history") if memory is None else -1
+        memory = own_memory if memory is None else memory
+        descriptors = (board.descriptor, listener.fileno(), self._alive_read, memory)
         asked = {
             "board": board.descriptor,
             "listener": listener.fileno(),
             "lifeline": self._alive_read,
+            "memory": memory,
             "addresses": addresses,
             "settings": {"idl": [str(CALCULATOR)], "handler": ["handlers.calculator:Calculator"], **settings},
         }
@@ -68,6 +76,8 @@ class Admin:
         if ours:
             listener.close()
         os.close(self._alive_read)
+        if own_memory >= 0:
+            os.close(own_memory)
 
     def request(
         self, path: str, method: str = "GET", body: bytes | None = None, **headers: str
@@ -109,6 +119,7 @@ class Script:
 
     def __init__(self) -> None:
         self.board = Board.create(4, 32)
+        self.board.wanted = 2
         self.pens = {number: self.pen(number, generation) for number, generation in ((1, 1), (2, 2))}
 
     def pen(self, number: int, generation: int, methods: list[Any] = METHODS) -> Slot:
@@ -133,7 +144,7 @@ def script() -> Script:
 
 @pytest.fixture
 def admin(script: Script) -> Iterator[Admin]:
-    made = Admin(script.board, ["127.0.0.1:1"], {"workers": "2"})
+    made = Admin(script.board, ["127.0.0.1:1"], {})
     try:
         yield made
     finally:

@@ -21,4 +21,6 @@ if __name__ == "__main__":
     modules = tuple(loader.load(path) for path in settings.idl)
     listener = socket.socket(fileno=asked["listener"])
     program = Program(settings, loader, modules)
-    sys.exit(boot.run(Board.attach(asked["board"]), program, [listener], asked["lifeline"], asked["addresses"]))
+    board = Board.attach(asked["board"])
+    given = boot.Equipment(board, program, [listener], asked["lifeline"], asked["addresses"], asked["memory"])
+    sys.exit(boot.run(given))

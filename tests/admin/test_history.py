@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 
 from tests.admin.conftest import ADD, DIVIDE, MS, Script
 from thriftserver.admin import views
@@ -83,3 +84,26 @@ def test_events_tell_what_became_of_workers(script: Script) -> None:
     clock.tick()
     found = [(event["worker"], event["what"], event["generation"]) for event in clock.history.events]
     assert found == [(1, "draining", 1), (3, "started", 4), (1, "ended", 1)]
+
+
+def test_it_is_left_to_the_next_process_once(script: Script) -> None:
+    clock = Clock(script)
+    for _ in range(3):
+        script.pens[1].finish(ADD, layout.SUCCESS, -1, MS, 0, 1, 1)
+        clock.tick()
+    script.board.fold(2)
+    clock.tick()
+    memory = os.memfd_create("history")
+    assert History.recall(memory).series(ALL)["rate"] == []
+    clock.history.leave(memory)
+    before, clock.history = clock.history, History.recall(memory)
+    assert clock.history.series(KEY) == before.series(KEY)
+    assert [event["what"] for event in clock.history.events] == ["ended"]
+    script.pens[1].finish(ADD, layout.SUCCESS, -1, MS, 0, 1, 1)
+    clock.tick()
+    assert clock.history.series(KEY)["rate"] == [*before.series(KEY)["rate"], 1 / STEP]
+    assert len(clock.history.events) == 1, "worker 1 is no news"
+    assert History.recall(memory).series(ALL)["rate"] == [], "once"
+    os.pwrite(memory, b"half of a pickle", 0)
+    assert History.recall(memory).series(ALL)["rate"] == []
+    os.close(memory)

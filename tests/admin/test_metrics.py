@@ -22,8 +22,8 @@ from thriftserver.scoreboard.slot import Slot
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 
-def scrape(board: Board, accept: str = "", wanted: int = 2) -> str:
-    return metrics.exposition(metrics.table(wanted), Reading.of(board), accept)[0].decode()
+def scrape(board: Board, accept: str = "") -> str:
+    return metrics.exposition(Reading.of(board), accept)[0].decode()
 
 
 def samples(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -120,12 +120,12 @@ def test_buckets_are_exact_and_percentiles_within_five_percent(script: Script) -
 def test_openmetrics_parses_and_the_client_chooses(script: Script) -> None:
     text = scrape(script.board, OPENMETRICS)
     names = {family.name for family in parse_openmetrics(text)}
-    assert names == {f"thriftserver_{metric.name}" for metric in metrics.table(2)}
+    assert names == {f"thriftserver_{metric.name}" for metric in metrics.METRICS}
     assert text.endswith("# EOF\n")
     assert "# EOF" not in scrape(script.board, "text/plain; version=0.0.4")
     reading = Reading.of(script.board)
     for accept, expected in ((OPENMETRICS, "application/openmetrics-text"), ("", "text/plain"), ("*/*", "text/plain")):
-        assert metrics.exposition(metrics.table(2), reading, accept)[1].startswith(expected)
+        assert metrics.exposition(reading, accept)[1].startswith(expected)
 
 
 def test_promtool_finds_nothing_to_say(script: Script) -> None:

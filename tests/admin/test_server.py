@@ -9,6 +9,8 @@ import struct
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ from tests.harness import Server
 from tests.load import Load
 from tests.server.raw import Peer, field, message, text
 from tests.server.services import ARGS, write_demo
+from thriftserver.scoreboard import layout
+from thriftserver.scoreboard.board import Board
 
 
 @pytest.fixture
@@ -49,10 +53,10 @@ def sample(server: Server, name: str, **labels: str) -> float:
     )
 
 
-def serving(server: Server) -> list[int]:
-    """Pids of the workers that live; the master has one child more."""
-    living = set(server.workers())
-    return [line["pid"] for line in server.found("worker_ready") if line["pid"] in living]
+def staying(server: Server) -> list[int]:
+    """Pids of the workers that are there to stay: not those that a reload before is just retiring."""
+    told = json.loads(get(server, "/workers")[1])
+    return [each["pid"] for each in told["workers"] if each["generation"] == told["generation"]]
 
 
 def test_counters_add_up_after_deaths_and_reloads(server: Server) -> None:
@@ -60,7 +64,7 @@ def test_counters_add_up_after_deaths_and_reloads(server: Server) -> None:
     answered = 0
     for _ in range(3):
         with Load(server, 8, reconnect=True) as load:
-            victim = serving(server)[0]
+            victim = staying(server)[0]
             server.eventually(lambda: load.calls > 500, "calls")
             os.kill(victim, signal.SIGKILL)
             server.wait("worker_exit", pid=victim, signal=9)
@@ -86,25 +90,26 @@ def test_without_deaths_every_call_is_counted_once(server: Server) -> None:
 
 
 def test_percentiles_are_those_of_a_client(server: Server) -> None:
-    """Calls that last: what a client measures is then the server's time and little else."""
+    """Calls that last: what a client measures is then the server's time, and what it had to wait for a processor."""
+    short, long = 0.06, 0.24
     durations = []
     with Peer(server) as peer:
         for n in range(40):
-            seconds = 0.02 if n % 10 else 0.08
+            seconds = short if n % 10 else long
             started = time.perf_counter()
             peer.ask(message("nap", field(4, 1, struct.pack(">d", seconds)) + b"\0"))
             durations.append(time.perf_counter() - started)
     (nap,) = [method for method in json.loads(get(server, "/methods")[1])["methods"] if method["method"] == "nap"]
     ranked = sorted(durations)
-    for key, rank in (("p50_ever", 20), ("p99_ever", 39)):
-        assert nap[key] == pytest.approx(ranked[rank], rel=0.05), (nap, ranked)
+    for key, rank, least in (("p50_ever", 20, short), ("p99_ever", 39, long)):
+        assert least * 0.95 <= nap[key] <= ranked[rank] * 1.05, (nap, ranked)
 
 
 def test_readiness_tells_while_every_worker_is_stuck(server: Server) -> None:
     assert get(server, "/readyz")[0] == 200
     address = server.wait("admin_listening")["addresses"][0]
     assert address
-    stuck = serving(server)
+    stuck = staying(server)
     for pid in stuck:
         os.kill(pid, signal.SIGSTOP)
     try:
@@ -127,9 +132,73 @@ def test_an_error_s_id_leads_from_the_client_to_the_page(server: Server) -> None
 
 def test_the_admin_process_comes_back(server: Server) -> None:
     assert get(server, "/healthz")[0] == 200
-    workers = set(serving(server))
+    workers = set(staying(server))
     (admin,) = set(server.workers()) - workers
     os.kill(admin, signal.SIGKILL)
     server.wait("auxiliary_exit")
     assert get(server, "/healthz")[0] == 200
     assert {pid for pid in server.workers() if pid in workers} == workers
+
+
+def test_a_reload_does_not_make_the_page_forget(server: Server) -> None:
+    def past() -> list[float]:
+        rates: list[float] = json.loads(get(server, "/history")[1])["series"][""]["rate"]
+        return [rate for rate in rates if rate]
+
+    with Load(server, 2):
+        server.eventually(lambda: bool(past()), "a sample with calls")
+    before = past()
+    (admin,) = set(server.workers()) - set(staying(server))
+    server.signal(signal.SIGHUP)
+    server.wait("reloaded")
+    server.wait("worker_exit", 2, code=0)
+    server.eventually(lambda: admin not in server.workers(), "end of the old admin process")
+    assert past()[: len(before)] == before
+    events = json.loads(get(server, "/workers")[1])["events"]
+    server.eventually(lambda: "ended" in get(server, "/workers")[1], "news of the old workers")
+    assert events == json.loads(get(server, "/workers")[1])["events"][: len(events)]
+
+
+def test_it_reckons_with_the_workers_that_are_wanted_now(server: Server) -> None:
+    server.signal(signal.SIGTTIN)
+    server.wait("worker_ready", 3)
+    assert json.loads(get(server, "/readyz")[1])["wanted"] == 3
+    assert sample(server, "thriftserver_workers_wanted") == 3
+    server.signal(signal.SIGWINCH)
+    server.wait("worker_exit", 3)
+    status, text = get(server, "/readyz")
+    assert (status, "the service rests" in text) == (503, True)
+    assert sample(server, "thriftserver_ready") == 0
+    server.signal(signal.SIGTTIN)
+    server.eventually(lambda: get(server, "/readyz")[0] == 200, "readiness")
+
+
+@contextmanager
+def scoreboard(server: Server) -> Iterator[Board]:
+    """The server's own board."""
+    folder = Path(f"/proc/{server.pid}/fd")
+    path, *_ = [each for each in folder.iterdir() if "thriftserver-scoreboard" in os.readlink(each)]
+    descriptor = os.open(path, os.O_RDWR)
+    board = Board.attach(descriptor)
+    try:
+        yield board
+    finally:
+        os.close(descriptor)
+
+
+def test_what_fails_inside_is_an_id_and_a_traceback_and_nothing_else(server: Server) -> None:
+    (admin,) = set(server.workers()) - set(staying(server))
+    with scoreboard(server) as board:
+        words = board.slot_words(1)
+        state, words[layout.STATE] = words[layout.STATE], 999
+        try:
+            status, text = get(server, "/workers")
+        finally:
+            words[layout.STATE] = state
+    assert status == 500
+    answer = json.loads(text)
+    assert answer["error"] == f"internal error, id {answer['error_id']}; the log has the traceback"
+    line = server.wait("admin_request_failed", error_id=answer["error_id"], path="/workers", pid=admin)
+    assert "IndexError" in line["traceback"]
+    assert get(server, "/workers")[0] == 200
+    assert admin in server.workers()

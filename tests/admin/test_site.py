@@ -67,6 +67,20 @@ def test_ready_while_enough_workers_are_alive(admin: Admin, script: Script) -> N
     assert admin.request("/readyz")[0] == 503
 
 
+def test_ready_is_reckoned_with_the_workers_that_are_wanted_now(admin: Admin, script: Script) -> None:
+    script.board.wanted = 5
+    status, _, body = admin.request("/readyz")
+    assert (status, json.loads(body)["wanted"]) == (503, 5)
+    assert json.loads(body)["reasons"] == ["2 of 5 workers serve; 3 are needed"]
+    script.board.wanted = 0
+    status, _, body = admin.request("/readyz")
+    assert status == 503
+    assert "the service rests" in json.loads(body)["reasons"][0]
+    assert admin.json("/workers")["wanted"] == 0
+    script.board.wanted = 4
+    assert admin.request("/readyz")[0] == 200
+
+
 def test_calls_errors_and_methods_say_what_is_going_on(admin: Admin, script: Script) -> None:
     one, two = script.pens.values()
     now = time.monotonic_ns()
@@ -125,14 +139,14 @@ def test_it_ends_when_told_and_when_its_master_is_gone(admin: Admin, script: Scr
 
 def test_who_asks_while_it_is_restarted_is_answered(script: Script) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        first = Admin(script.board, [], {"workers": "2"}, listener)
-        assert "2 are" not in str(first.json("/readyz"))
+        first = Admin(script.board, ["127.0.0.1:1"], {}, listener)
+        assert first.json("/idl")["address"] == "127.0.0.1:1"
         assert first.stop() == (0, "")
         with socket.create_connection(listener.getsockname(), PATIENCE) as client:
-            client.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            second = Admin(script.board, [], {"workers": "5"}, listener)
+            client.sendall(b"GET /idl HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            second = Admin(script.board, ["127.0.0.1:2"], {}, listener)
             answer = b"".join(iter(lambda: client.recv(65536), b""))
-        assert b"3 are needed" in answer, "by the new program"
+        assert b"127.0.0.1:2" in answer, "by the new program"
         assert second.stop() == (0, "")
 
 

@@ -14,7 +14,7 @@ import time
 import pytest
 
 from tests.admin.conftest import ADD, CALCULATE, MS, PEER, Admin, Script
-from tests.harness import PATIENCE
+from tests.harness import PATIENCE, run
 from tests.support import ROOT
 from thriftserver.cli.top import ORDERS, screen
 from thriftserver.scoreboard import layout
@@ -22,10 +22,8 @@ from thriftserver.scoreboard import layout
 TOP = [sys.executable, "-m", "thriftserver", "top"]
 
 
-def run(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*TOP, *args], cwd=ROOT, env=os.environ | env, capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
+def top(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return run(ROOT, "top", *args, **env)
 
 
 def test_once(admin: Admin, script: Script) -> None:
@@ -33,13 +31,13 @@ def test_once(admin: Admin, script: Script) -> None:
     script.silence(2, 90)
     script.pens[1].finish(ADD, layout.SUCCESS, -1, 3 * MS, 0, 1, 1)
     script.pens[2].begin(CALCULATE, 1, 1, 1, 1, PEER)
-    done = run("--admin", f"127.0.0.1:{admin.port}", "--once")
+    done = top("--admin", f"127.0.0.1:{admin.port}", "--once")
     assert (done.returncode, done.stderr) == (0, "")
     assert "worker 2 (pid 1002) is stuck" in done.stdout
     assert re.search(r"^ +2 +1002 +2 +stuck +1m3\ds", done.stdout, re.MULTILINE)
     assert re.search(r"^Calculator\.add ", done.stdout, re.MULTILINE)
     assert "\x1b" not in done.stdout
-    done = run("--once", "--json", THRIFTSERVER_ADMIN=admin.url)
+    done = top("--once", "--json", THRIFTSERVER_ADMIN=admin.url)
     data = json.loads(done.stdout)
     assert [worker["state"] for worker in data["workers"]["workers"]] == ["serving", "stuck"]
     assert data["calls"]["calls"][0]["method"] == "calculate"
@@ -54,7 +52,7 @@ def test_what_makes_no_sense_is_said(admin: Admin) -> None:
         (["--admin", admin.url, "--json"], 2, "--json needs --once"),
         (["--admin", admin.url, "--once", "--interval", "x"], 2, "--interval"),
     ):
-        done = run(*args)
+        done = top(*args)
         assert (done.returncode, what in done.stderr) == (code, True), done.stderr
         assert "Traceback" not in done.stderr
 

@@ -151,12 +151,12 @@ def test_pure_and_compiled_write_the_same_words(board: Board) -> None:
 
 
 @given(st.lists(st.integers(1_000, 10**10), min_size=1, max_size=300), st.floats(0.01, 1.0))
-def test_percentiles_are_within_five_percent(durations: list[int], fraction: float) -> None:
+def test_percentiles_are_close_whatever_the_durations(durations: list[int], fraction: float) -> None:
     histogram = [0] * layout.BUCKETS
     for duration in durations:
         histogram[layout.bucket(duration)] += 1
     exact = sorted(durations)[max(-(-int(fraction * len(durations) * 1e9) // 10**9) - 1, 0)]
-    assert abs(percentile(histogram, fraction) - exact / 1e9) <= 0.065 * exact / 1e9 + 64e-9
+    assert abs(percentile(histogram, fraction) - exact / 1e9) <= 0.0325 * exact / 1e9 + 64e-9
 
 
 def test_an_unknown_descriptor_is_refused() -> None:

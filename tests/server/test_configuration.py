@@ -2,41 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from tests.harness import PATIENCE
-from tests.server.services import ARGS, write_demo
-from tests.support import ROOT
+from tests.harness import run
+from tests.server.services import ARGS
 from thriftserver.config import OPTIONS, Settings, resolve
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return write_demo(tmp_path)
-
-
-def run(folder: Path, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "thriftserver", "run", *args],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)} | env,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
 
 
 def test_print_config_shows_every_option_with_its_origin_in_one_column(folder: Path) -> None:
     (folder / "t.toml").write_text("backlog = 7\n")
-    shown = run(folder, *ARGS, "-c", "t.toml", "--print-config", THRIFTSERVER_TIMEOUT="1500ms")
+    shown = run(folder, "run", *ARGS, "-c", "t.toml", "--print-config", THRIFTSERVER_TIMEOUT="1500ms")
     assert (shown.returncode, shown.stderr) == (0, "")
     lines = dict(line.split(" = ", 1) for line in shown.stdout.splitlines())
     assert list(lines) == [row.name for row in OPTIONS]
@@ -50,7 +29,7 @@ def test_print_config_shows_every_option_with_its_origin_in_one_column(folder: P
 
 def test_what_print_config_prints_can_be_used_as_a_file(folder: Path) -> None:
     args = ("--method-timeout", "Demo.add=200ms", "--max-frame", "64k", "--access-sample", "5%", "--no-monkey-patch")
-    shown = run(folder, *ARGS, *args, "--middleware", 'a:"b"', "--debug", "--print-config").stdout
+    shown = run(folder, "run", *ARGS, *args, "--middleware", 'a:"b"', "--debug", "--print-config").stdout
     assert set(tomllib.loads(shown)) == {row.name for row in OPTIONS}
     (folder / "again.toml").write_text(shown)
     expected = Settings(
@@ -69,7 +48,7 @@ def test_what_print_config_prints_can_be_used_as_a_file(folder: Path) -> None:
 def test_check_config_says_ok_and_binds_nothing(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         bind = f"127.0.0.1:{taken.getsockname()[1]}"
-        checked = run(folder, *ARGS, "--check-config", "--bind", bind, THRIFTSERVER_WORKER="3")
+        checked = run(folder, "run", *ARGS, "--check-config", "--bind", bind, THRIFTSERVER_WORKER="3")
     assert (checked.returncode, checked.stderr) == (0, "")
     assert checked.stdout == (
         f"warning: THRIFTSERVER_WORKER is ignored; is THRIFTSERVER_WORKERS meant?\nok: Demo on {bind}, workers: 1\n"
@@ -88,14 +67,14 @@ def test_check_config_says_ok_and_binds_nothing(folder: Path) -> None:
 )
 def test_check_config_tells_what_is_wrong(folder: Path, args: tuple[str, ...], code: int, message: str) -> None:
     (folder / "bad.thrift").write_text("struct {")
-    checked = run(folder, *args, "--check-config")
+    checked = run(folder, "run", *args, "--check-config")
     assert (checked.returncode, checked.stdout) == (code, "")
     assert message in checked.stderr
     assert "Traceback" not in checked.stderr
 
 
 def test_both_print_first(folder: Path) -> None:
-    both = run(folder, "--print-config", "--check-config")
+    both = run(folder, "run", "--print-config", "--check-config")
     assert both.returncode == 2
     assert both.stdout.startswith("idl = []")
     assert "no IDL to serve" in both.stderr

@@ -6,22 +6,15 @@ import json
 import socket
 import stat
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.harness import PATIENCE, Server
+from tests.harness import PATIENCE, Server, run
 from tests.server.raw import Peer, add, field, message
-from tests.server.services import ARGS, write_demo
-from tests.support import ROOT
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return write_demo(tmp_path)
+from tests.server.services import ARGS
 
 
 @pytest.fixture
@@ -31,8 +24,7 @@ def server(folder: Path) -> Iterator[Server]:
 
 
 def ctl(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "thriftserver", "ctl", "--control", str(folder / "control"), *args]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    return run(folder, "ctl", "--control", "control", *args)
 
 
 def told(folder: Path, *args: str) -> Any:

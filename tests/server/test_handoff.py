@@ -12,43 +12,12 @@ import pytest
 
 from tests.harness import Server
 from tests.server.raw import REPLY, Peer, field, i32, message, text
-
-IDL = """
-service Demo {
-  i32 pid()
-  i32 size(1: string text)
-  string wait(1: string name)
-}
-"""
-
-HANDLER = """
-import json, os, pathlib, sys, time
-
-
-class Impl:
-    def pid(self): return os.getpid()
-    def size(self, text): return len(text)
-
-    def wait(self, name):
-        print(json.dumps({"event": "waiting", "name": name}), file=sys.stderr, flush=True)
-        while not pathlib.Path(name).exists():
-            time.sleep(0.005)
-        return name
-"""
-
-ARGS = ("--idl", "moving.thrift", "--handler", "moving:Impl")
+from tests.server.waiting import ARGS, named, write_waiting
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "moving.thrift").write_text(IDL)
-    (tmp_path / "moving.py").write_text(HANDLER)
-    return tmp_path
-
-
-@pytest.fixture(params=["native", "pure"])
-def env(request: pytest.FixtureRequest) -> dict[str, str]:
-    return {"THRIFTSERVER_PURE": "1" if request.param == "pure" else ""}
+    return write_waiting(tmp_path)
 
 
 def number(peer: Peer, data: bytes) -> int:
@@ -86,7 +55,7 @@ def test_a_retiring_worker_passes_on_connections_with_what_it_has_read(
 def test_a_call_that_runs_is_answered_before_its_connection_moves(folder: Path, env: dict[str, str]) -> None:
     with Server(*ARGS, "--workers", "2", cwd=folder, env=env) as server, Peer(server) as busy:
         old = pid(busy)
-        busy.send(message("wait", field(11, 1, text("go")) + b"\0"))
+        busy.send(named("wait", "go"))
         server.wait("waiting", name="go")
         os.kill(old, signal.SIGUSR2)
         busy.send(message("pid", seqid=8))  # arrives while the call before it still runs
@@ -103,7 +72,7 @@ def test_a_call_that_runs_is_answered_before_its_connection_moves(folder: Path, 
 def test_term_answers_what_was_received_and_says_good_bye(folder: Path, env: dict[str, str]) -> None:
     with Server(*ARGS, cwd=folder, env=env) as server, Peer(server) as busy, Peer(server) as idle:
         assert pid(idle) == pid(busy)
-        busy.send(message("wait", field(11, 1, text("go")) + b"\0", seqid=1))
+        busy.send(named("wait", "go", 1))
         busy.send(b"".join(message("pid", seqid=2 + n) for n in range(100)))
         server.wait("waiting", name="go")
         server.signal(signal.SIGTERM)
@@ -122,8 +91,13 @@ def test_term_answers_what_was_received_and_says_good_bye(folder: Path, env: dic
 def test_connections_are_spread_evenly_and_evened_out(folder: Path) -> None:
     with Server(*ARGS, "--workers", "4", cwd=folder) as server:
         peers = [Peer(server) for _ in range(16)]
+
+        def most() -> int:
+            return max(Counter(map(pid, peers)).values())
+
+        # At once, unless the machine is so busy that the worker whose turn it is does not run in time.
+        server.eventually(lambda: most() <= 6, "an even spread")
         places = {each: pid(each) for each in peers}
-        assert max(Counter(places.values()).values()) <= 6
         emptied = set(server.workers()[:2])
         stay = [each for each, place in places.items() if place not in emptied]
         for each in set(peers) - set(stay):
@@ -131,7 +105,7 @@ def test_connections_are_spread_evenly_and_evened_out(folder: Path) -> None:
 
         def even() -> bool:
             counts = Counter(pid(each) for each in stay)
-            return all(abs(counts[worker] - len(stay) / 4) <= 1 for worker in server.workers())
+            return max(counts.values()) <= -(-len(stay) // 4) + 1  # a share and one more is left in peace
 
         server.eventually(even, "evening out")
         for each in stay:

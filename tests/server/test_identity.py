@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 import thriftserver
-from tests.harness import PATIENCE, Server
+from tests.harness import PATIENCE, Server, run
 from tests.server.services import ARGS, HANDLER, write_demo
 from tests.support import ROOT, need
 
@@ -33,11 +33,6 @@ pathlib.Path("imported").write_text(f"{os.getresuid()} {os.getresgid()} {os.getg
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return write_demo(tmp_path)
-
-
-@pytest.fixture
 def open_folder() -> Iterator[Path]:
     """A folder that every user can reach and write."""
     path = Path(tempfile.mkdtemp())
@@ -46,16 +41,9 @@ def open_folder() -> Iterator[Path]:
     shutil.rmtree(path)
 
 
-def run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "thriftserver", "run", *ARGS, "--bind", "127.0.0.1:0", *args],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+def start(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    """A start that is expected to fail."""
+    return run(folder, "run", *ARGS, "--bind", "127.0.0.1:0", *args)
 
 
 def error(done: subprocess.CompletedProcess[str]) -> str:
@@ -87,7 +75,7 @@ def test_the_pidfile_holds_the_masters_pid_and_goes_with_it(folder: Path) -> Non
 
 def test_a_running_server_is_not_started_twice(folder: Path) -> None:
     with Server(*ARGS, "-p", "pid", cwd=folder) as server:
-        second = run(folder, "-p", "pid")
+        second = start(folder, "-p", "pid")
         assert second.returncode == 2
         assert error(second) == f"already running with pid {server.pid}, says the pidfile {folder / 'pid'}"
         assert (folder / "pid").read_text() == f"{server.pid}\n"
@@ -134,7 +122,7 @@ def test_a_pidfile_that_another_has_replaced_is_left_alone(folder: Path) -> None
 
 
 def test_a_failed_start_leaves_no_pidfile(folder: Path) -> None:
-    done = run(folder, "-p", "pid", "--bind", "unix:/no/such/folder/x")
+    done = start(folder, "-p", "pid", "--bind", "unix:/no/such/folder/x")
     assert done.returncode == 5
     assert list(folder.glob("pid*")) == []
 
@@ -148,7 +136,7 @@ def test_a_failed_start_leaves_no_pidfile(folder: Path) -> None:
 )
 def test_a_pidfile_that_cannot_be_is_one_message(folder: Path, pidfile: str, message: str) -> None:
     before = (folder / "demo.thrift").read_text()
-    done = run(folder, "-p", pidfile)
+    done = start(folder, "-p", pidfile)
     assert done.returncode == 2
     assert message in error(done)
     assert (folder / "demo.thrift").read_text() == before
@@ -167,6 +155,7 @@ def test_everything_relative_starts_at_chdir_also_on_reload(
         (folder / "demo.py").write_text(HANDLER.replace('VERSION = "1"', 'VERSION = "22"'))
         server.signal(signal.SIGHUP)
         server.wait("reloaded")
+        server.wait("worker_exit", code=0)  # until then, the old worker may take the connection
         with call(server, folder) as demo:
             assert demo.version() == "22"
 
@@ -208,9 +197,9 @@ def test_processes_are_named(folder: Path) -> None:
     ],
 )
 def test_what_cannot_be_is_one_message(folder: Path, args: tuple[str, ...], message: str) -> None:
-    done = run(folder, *args)
+    done = start(folder, *args)
     assert (done.returncode, error(done)) == (2, message)
-    done = run(folder, *args, "--check-config")
+    done = start(folder, *args, "--check-config")
     assert (done.returncode, error(done)) == (2, message)
 
 
@@ -275,7 +264,7 @@ def test_unix_sockets_have_the_mode_asked_for(folder: Path, mode: str) -> None:
 
 def test_a_live_unix_socket_is_refused_and_left(folder: Path) -> None:
     with Server(*ARGS, "--bind", "unix:s", cwd=folder) as server:
-        second = run(folder, "--bind", "unix:s")
+        second = start(folder, "--bind", "unix:s")
         assert second.returncode == 5
         assert error(second) == f"cannot listen on unix:s: a server with pid {server.pid} is listening there already"
         with call(server, folder, f"unix:{folder / 's'}") as demo:
@@ -284,7 +273,7 @@ def test_a_live_unix_socket_is_refused_and_left(folder: Path) -> None:
 
 def test_what_is_no_socket_is_left_and_a_stale_one_replaced(folder: Path) -> None:
     (folder / "s").write_text("precious")
-    done = run(folder, "--bind", "unix:s")
+    done = start(folder, "--bind", "unix:s")
     assert done.returncode == 5
     assert error(done) == "cannot listen on unix:s: there is a file of that name, and it is no socket"
     assert (folder / "s").read_text() == "precious"
@@ -305,6 +294,6 @@ def test_a_unix_socket_that_another_has_put_there_is_left_alone(folder: Path) ->
 
 def test_a_live_control_socket_is_refused(folder: Path) -> None:
     with Server(*ARGS, "--control", "c", cwd=folder) as server:
-        second = run(folder, "--control", "c")
+        second = start(folder, "--control", "c")
         assert second.returncode == 5
         assert f"a server with pid {server.pid} is listening there already" in error(second)

@@ -12,123 +12,13 @@ from pathlib import Path
 import pytest
 
 from tests.harness import PATIENCE, Server
-from tests.server.raw import REPLY, Answer, Peer, field, i32, message, text
-
-IDL = """
-service Demo {
-  i32 add(1: i32 a, 2: i32 b)
-  string wait(1: string name)
-  string stubborn(1: string name)
-  string brief(1: string name) (thriftserver.timeout = "150ms")
-  string block(1: string name) (thriftserver.blocking)
-  string decorated(1: string name)
-  string spin(1: double seconds)
-  string big(1: i32 size)
-  i32 pid()
-  string who()
-}
-"""
-
-HANDLER = """
-import json, os, pathlib, sys, threading, time
-import thriftserver
-from thriftserver.errors import DeadlineExceeded
-
-
-def tell(event, **facts):
-    print(json.dumps({"event": event, "level": "debug", **facts}), file=sys.stderr, flush=True)
-
-
-def until(name):
-    tell("waiting", name=name, thread=threading.current_thread() is threading.main_thread())
-    while not pathlib.Path(name).exists():
-        time.sleep(0.005)
-    return name
-
-
-class Impl:
-    def add(self, a, b): return a + b
-
-    def wait(self, name):
-        try:
-            return until(name)
-        except DeadlineExceeded:
-            tell("expired", name=name)
-            raise
-
-    def stubborn(self, name):
-        try:
-            return until(name)
-        except BaseException:
-            return "nevertheless"
-
-    def brief(self, name): return until(name)
-
-    def block(self, name):
-        os.stat(".")
-        call = thriftserver.current_call()
-        tell("blocking", ident=threading.get_native_id(), pid=os.getpid(), method=call.method, peer=call.peer)
-        return until(name)
-
-    @thriftserver.blocking
-    def decorated(self, name):
-        tell("blocking", ident=threading.get_native_id(), pid=os.getpid(), method="decorated")
-        raise ValueError("from a thread")
-
-    def spin(self, seconds):
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            sum(range(1000))
-        return "spun"
-
-    def big(self, size): return "x" * size
-    def pid(self): return os.getpid()
-    def who(self):
-        call = thriftserver.current_call()
-        return f"{call.service}.{call.method} {call.seqid} {call.peer} {call.headers}"
-
-
-def outer(call, proceed):
-    call.headers["trail"] = "outer"
-    return proceed()
-
-
-class Inner:
-    def __call__(self, call, proceed):
-        call.headers["trail"] += " inner"
-        if call.method == "add" and call.args == [0, 0]:
-            return -1
-        return proceed()
-"""
-
-ARGS = ("--idl", "limits.thrift", "--handler", "limits:Impl")
+from tests.server.raw import REPLY, Peer, field, i32, message
+from tests.server.waiting import ARGS, add, named, said, write_waiting
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "limits.thrift").write_text(IDL)
-    (tmp_path / "limits.py").write_text(HANDLER)
-    return tmp_path
-
-
-@pytest.fixture(params=["native", "pure"])
-def env(request: pytest.FixtureRequest) -> dict[str, str]:
-    return {"THRIFTSERVER_PURE": "1" if request.param == "pure" else ""}
-
-
-def named(method: str, name: str, seqid: int = 7) -> bytes:
-    return message(method, field(11, 1, text(name)) + b"\0", seqid=seqid)
-
-
-def add(a: int, b: int, seqid: int = 7) -> bytes:
-    return message("add", field(8, 1, i32(a)) + field(8, 2, i32(b)) + b"\0", seqid=seqid)
-
-
-def said(answer: Answer | None) -> str:
-    """The string result of an answer."""
-    assert answer is not None
-    assert answer.kind == REPLY, answer
-    return answer.body[7:-1].decode()
+    return write_waiting(tmp_path)
 
 
 def test_a_call_past_its_deadline_is_answered_and_its_handler_told(folder: Path, env: dict[str, str]) -> None:
@@ -222,10 +112,10 @@ def test_a_new_connection_is_taken_while_nothing_more_may_run(folder: Path, env:
         assert said(busy.answer()) == "go"
 
 
-def pause(server: Server) -> None:
-    """Ten times as long as a call must have waited to be worth a look whether its caller is still there."""
+def pause(server: Server, seconds: float = 0.1) -> None:
+    """By default ten times as long as a call must have waited to be worth a look whether its caller is still there."""
     since = time.monotonic()
-    server.eventually(lambda: time.monotonic() > since + 0.1, "time")
+    server.eventually(lambda: time.monotonic() > since + seconds, "time")
 
 
 def test_a_peer_that_does_not_read_is_dropped(folder: Path, env: dict[str, str]) -> None:
@@ -300,6 +190,20 @@ def test_a_blocked_loop_is_told_with_its_method_and_stack(folder: Path, env: dic
         assert len(server.found("loop_blocked")) == 1
 
 
+def test_a_worker_that_was_stopped_as_a_whole_blames_no_method(folder: Path) -> None:
+    with Server(*ARGS, cwd=folder) as server, Peer(server) as peer:
+        (worker,) = server.workers()
+        os.kill(worker, signal.SIGSTOP)
+        pause(server, 2.5)
+        os.kill(worker, signal.SIGCONT)
+        assert peer.ask(add(1, 1)) is not None
+        pause(server, 1.0)
+        peer.send(message("spin", field(4, 1, struct.pack(">d", 2.5)) + b"\0"))  # the watch goes on
+        assert server.wait("loop_blocked")["method"] == "Demo.spin"
+        assert said(peer.answer()) == "spun"
+        assert len(server.found("loop_blocked")) == 1
+
+
 def test_without_monkey_patching_a_wait_blocks(folder: Path) -> None:
     with Server(*ARGS, "--no-monkey-patch", cwd=folder) as server, Peer(server) as waits, Peer(server) as other:
         waits.send(named("wait", "go"))
@@ -315,7 +219,7 @@ def test_without_monkey_patching_a_wait_blocks(folder: Path) -> None:
 
 
 def test_middleware_from_the_command_line(folder: Path, env: dict[str, str]) -> None:
-    options = ("--middleware", "limits:outer", "--middleware", "limits:Inner")
+    options = ("--middleware", "waiting:outer", "--middleware", "waiting:Inner")
     with Server(*ARGS, *options, cwd=folder, env=env) as server, Peer(server) as peer:
         assert said(peer.ask(message("who", seqid=-5))) == f"Demo.who -5 {peer.name} {{'trail': 'outer inner'}}"
         answer = peer.ask(add(0, 0))
@@ -326,23 +230,12 @@ def test_middleware_from_the_command_line(folder: Path, env: dict[str, str]) -> 
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        ("limits:absent", "limits has no 'absent'"),
-        ("limits", "write pkg.mod:object"),
-        ("limits:IDL", "middleware limits:IDL"),
+        ("waiting:absent", "waiting has no 'absent'"),
+        ("waiting", "write pkg.mod:object"),
+        ("waiting:IDL", "middleware waiting:IDL"),
     ],
 )
 def test_middleware_that_cannot_be_loaded_is_one_message(folder: Path, spec: str, said: str) -> None:
     with Server(*ARGS, "--middleware", spec, cwd=folder, ready=False) as server:
         assert server.exit_code() == 4
         assert said in " ".join(server.other)
-
-
-def test_stacks_of_what_runs_are_told_when_asked_for(folder: Path, env: dict[str, str]) -> None:
-    with Server(*ARGS, cwd=folder, env=env) as server, Peer(server) as peer:
-        peer.send(named("wait", "go", 12))
-        server.wait("waiting", name="go")
-        os.kill(server.workers()[0], signal.SIGWINCH)
-        line = server.wait("stack", method="wait", seqid=12)
-        assert "in until" in line["stack"]
-        (folder / "go").touch()
-        assert said(peer.answer()) == "go"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -14,33 +12,14 @@ from typing import Any
 import pytest
 
 import thriftserver
-from tests.harness import PATIENCE, Server
+from tests.harness import PATIENCE, Server, run
 from tests.server.services import ARGS, HANDLER, IDL, write_demo
-from tests.support import ROOT
 from thriftserver.errors import TransportError
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return write_demo(tmp_path)
 
 
 def client(server: Server, folder: Path) -> Any:
     api = thriftserver.load(folder / "demo.thrift")
     return api.Demo.Client(server.host, server.port, timeout=PATIENCE)
-
-
-def run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    """A ``thriftserver`` command that is expected to end by itself."""
-    return subprocess.run(
-        [sys.executable, "-m", "thriftserver", *args],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
 
 
 def test_it_serves_with_several_workers(folder: Path) -> None:

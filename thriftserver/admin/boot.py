@@ -10,6 +10,7 @@ import importlib.util
 import os
 import socket
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from thriftserver.assignment import Program
@@ -37,19 +38,30 @@ def require() -> None:
         raise ConfigError("--admin needs prometheus_client; install it with: pip install 'thriftserver[admin]'")
 
 
-def run(
-    board: Board, program: Program, listeners: Sequence[socket.socket], lifeline: int, addresses: Sequence[str]
-) -> int:
-    """Serve until TERM, or until ``lifeline`` reads end-of-file because the master is gone; the exit code.
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """What the process is given.
 
-    Runs in a child process and never raises. ``addresses`` are those of the Thrift service, for calls from the page.
+    ``lifeline`` reads end-of-file when the master is gone. ``addresses`` are those of the Thrift service, for calls
+    from the page; ``memory`` is a file in which one such process leaves its history to the next.
     """
+
+    board: Board
+    program: Program
+    listeners: Sequence[socket.socket]
+    lifeline: int
+    addresses: Sequence[str]
+    memory: int
+
+
+def run(given: Equipment) -> int:
+    """Serve until TERM, or until the master is gone; the exit code. Runs in a child process and never raises."""
     log = Logger().bind(role="admin", pid=os.getpid())
     try:
         from gevent import monkey
 
         monkey.patch_all()
-        _serve(board, program, listeners, lifeline, addresses, log)
+        _serve(given, log)
     except BaseException as error:
         log.exception("admin_failed", error)
         return 1
@@ -62,23 +74,16 @@ def served(program: Program) -> list[Service]:
     return [choose_service(split_spec(spec)[0] or settings.service, program.modules) for spec in settings.handler]
 
 
-def _serve(
-    board: Board,
-    program: Program,
-    listeners: Sequence[socket.socket],
-    lifeline: int,
-    addresses: Sequence[str],
-    log: Logger,
-) -> None:
+def _serve(given: Equipment, log: Logger) -> None:
     import gevent
 
     from thriftserver.admin.history import History
 
-    history = History()
-    site = _site(board, program, addresses, history, log)
-    over, watchers = _ends(lifeline)
-    sampling = gevent.spawn(_sample, board, history, log)
-    servers = [_server(listener, site) for listener in listeners]
+    history = History.recall(given.memory)
+    site = _site(given, history, log)
+    over, watchers = _ends(given.lifeline)
+    sampling = gevent.spawn(_sample, given.board, history, log)
+    servers = [_server(listener, site) for listener in given.listeners]
     for server in servers:
         server.start()
     log.debug("admin_ready")
@@ -88,25 +93,26 @@ def _serve(
     sampling.kill()
     for server in servers:
         server.stop(GRACE)
+    history.leave(given.memory)
 
 
-def _site(board: Board, program: Program, addresses: Sequence[str], history: History, log: Logger) -> Site:
+def _site(given: Equipment, history: History, log: Logger) -> Site:
     from thriftserver.admin.caller import Caller
     from thriftserver.admin.reading import Reading
     from thriftserver.admin.site import Site
 
+    program, addresses = given.program, given.addresses
     services = served(program)
     settings = program.settings
     caller = Caller(services, addresses[0]) if settings.admin_calls and addresses else None
     return Site(
-        lambda: Reading.of(board),
+        lambda: Reading.of(given.board),
         history,
-        settings.workers,
         program.modules,
         services,
         {"address": addresses[0] if addresses else "HOST:PORT", "files": settings.idl},
         caller,
-        lambda path, error: log.exception("admin_request_failed", error, path=path),
+        lambda path, error, error_id: log.exception("admin_request_failed", error, path=path, error_id=error_id),
     )
 
 

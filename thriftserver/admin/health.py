@@ -13,14 +13,14 @@ class Health:
 
     ready: bool
     serving: int
-    wanted: int
     reasons: tuple[str, ...]
 
 
-def judge(reading: Reading, wanted: int) -> Health:
+def judge(reading: Reading) -> Health:
     """Ready means: at least half of the wanted workers serve and have a fresh heartbeat.
 
-    One worker that crashes or hangs must not take the others' capacity out of a load balancer; most of them must.
+    One worker that crashes or hangs must not take the others' capacity out of a load balancer; most of them must. While
+    the service rests nobody answers, so it is not ready.
     """
     reasons = []
     serving = 0
@@ -30,9 +30,12 @@ def judge(reading: Reading, wanted: int) -> Health:
             reasons.append(f"worker {worker.number} (pid {worker.pid}) is stuck: no heartbeat for {age:.1f} s")
         elif worker.state == "serving":
             serving += 1
-    needed = (wanted + 1) // 2
-    if serving < needed:
+    wanted = reading.wanted
+    needed = max((wanted + 1) // 2, 1)
+    if not wanted:
+        reasons.insert(0, "the service rests: no worker is wanted until HUP or TTIN")
+    elif serving < needed:
         reasons.insert(0, f"{serving} of {wanted} workers serve; {needed} are needed")
     elif serving < wanted:
         reasons.append(f"{serving} of {wanted} workers serve")
-    return Health(serving >= needed, serving, wanted, tuple(reasons))
+    return Health(bool(wanted) and serving >= needed, serving, tuple(reasons))

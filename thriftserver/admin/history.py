@@ -1,11 +1,14 @@
 """The last minutes: rates and percentiles of every method, step by step, and what happened to the workers.
 
-The scoreboard only knows sums; this samples it and keeps the differences. It starts empty with each admin process.
+The scoreboard only knows sums; this samples it and keeps the differences. What one admin process has seen, it leaves to
+the one that a reload puts in its place.
 """
 
 from __future__ import annotations
 
 import math
+import os
+import pickle
 from array import array
 from collections import deque
 from typing import Any, NamedTuple
@@ -85,6 +88,21 @@ class History:
         self._series: dict[Key, _Series] = {}
         self._past: deque[tuple[int, dict[Key, _Sums]]] = deque(maxlen=WINDOW + 1)
         self._workers: dict[tuple[int, int], tuple[WorkerView, str]] = {}
+
+    @classmethod
+    def recall(cls, memory: int) -> History:
+        """What the process before this one has left in the file ``memory``, once; else an empty history."""
+        left = os.pread(memory, os.fstat(memory).st_size, 0)
+        os.ftruncate(memory, 0)  # one that crashes leaves nothing, and its successor must not take older things for now
+        try:
+            found = pickle.loads(left)  # nobody writes there but processes of this server
+        except Exception:  # noqa: BLE001 - nothing, or half of it, by a process that was killed
+            return cls()
+        return found if isinstance(found, cls) else cls()
+
+    def leave(self, memory: int) -> None:
+        """Write everything down for ``recall``."""
+        os.pwrite(memory, pickle.dumps(self), 0)
 
     def take(self, reading: Reading) -> None:
         sums = {key: _Sums.of(stats) for key, stats in reading.methods.items() if stats.calls}

@@ -29,6 +29,8 @@ class Reading:
     past: WorkerView
     exits: int
     """Workers that have ended and are in ``past``."""
+    wanted: int
+    """Workers that should serve; 0 while the service rests."""
 
     @classmethod
     def of(cls, board: Board) -> Reading:
@@ -36,7 +38,7 @@ class Reading:
             exits = board.exits
             workers, past = board.snapshot()
             if board.exits == exits:
-                return cls(time.monotonic_ns(), board.born, board.wall, workers, past, exits)
+                return cls(time.monotonic_ns(), board.born, board.wall, workers, past, exits, board.wanted)
 
     @cached_property
     def methods(self) -> dict[tuple[str, str], MethodStats]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
@@ -78,25 +79,22 @@ def as_json(data: Any, status: str = "200 OK", *headers: tuple[str, str]) -> Res
 class Site:
     """``read`` gives a new reading of the scoreboard; ``caller`` is None unless calls are allowed.
 
-    ``about`` is what the page should know besides the IDL. ``on_error`` hears of what fails here; the client reads
-    nothing but that something did.
+    ``about`` is what the page should know besides the IDL. ``on_error`` hears of what fails here: the path, the
+    error, and the id that is all the client reads of it.
     """
 
     def __init__(
         self,
         read: Callable[[], Reading],
         history: History,
-        wanted: int,
         modules: Sequence[Module],
         services: Sequence[Service],
         about: dict[str, Any],
         caller: Caller | None,
-        on_error: Callable[[str, BaseException], None],
+        on_error: Callable[[str, BaseException, str], None],
     ) -> None:
         self._read = read
         self._history = history
-        self._wanted = wanted
-        self._metrics = metrics.table(wanted)
         self._modules = modules
         self._services = services
         self._about = about | {"calls_allowed": caller is not None}
@@ -107,7 +105,7 @@ class Site:
             "/metrics": ("GET", self._get_metrics),
             "/healthz": ("GET", lambda _: as_json({"alive": True})),
             "/readyz": ("GET", self._get_ready),
-            "/workers": ("GET", lambda _: as_json(views.workers(read(), history, wanted))),
+            "/workers": ("GET", lambda _: as_json(views.workers(read(), history))),
             "/methods": ("GET", lambda _: as_json(views.methods(read(), history))),
             "/calls": ("GET", lambda _: as_json(views.calls(read()))),
             "/errors": ("GET", lambda _: as_json(views.errors(read()))),
@@ -123,8 +121,10 @@ class Site:
         except Refusal as refusal:
             response = as_json({"error": str(refusal)}, refusal.status, *refusal.headers)
         except Exception as error:  # noqa: BLE001 - the wall: whatever fails here, the process serves on
-            self._on_error(environ.get("PATH_INFO", ""), error)
-            response = as_json({"error": "this failed; the log has the reason"}, "500 Internal Server Error")
+            error_id = uuid.uuid4().hex[:12]
+            self._on_error(environ.get("PATH_INFO", ""), error, error_id)
+            answer = {"error": f"internal error, id {error_id}; the log has the traceback", "error_id": error_id}
+            response = as_json(answer, "500 Internal Server Error")
         headers = [("Content-Type", response.type), ("Content-Length", str(len(response.body)))]
         start_response(response.status, [*headers, *HEADERS, *response.headers])
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [response.body]
@@ -140,12 +140,13 @@ class Site:
         return answer(environ)
 
     def _get_metrics(self, environ: Environ) -> Response:
-        body, content_type = metrics.exposition(self._metrics, self._read(), environ.get("HTTP_ACCEPT", ""))
+        body, content_type = metrics.exposition(self._read(), environ.get("HTTP_ACCEPT", ""))
         return Response("200 OK", body, content_type, [("Vary", "Accept")])
 
     def _get_ready(self, _: Environ) -> Response:
-        health = judge(self._read(), self._wanted)
-        data = {"ready": health.ready, "serving": health.serving, "wanted": health.wanted, "reasons": health.reasons}
+        reading = self._read()
+        health = judge(reading)
+        data = {"ready": health.ready, "serving": health.serving, "wanted": reading.wanted, "reasons": health.reasons}
         return as_json(data, "200 OK" if health.ready else "503 Service Unavailable")
 
     def _get_history(self, environ: Environ) -> Response:

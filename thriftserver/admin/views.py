@@ -20,14 +20,14 @@ LISTED = 500
 ERRORS = 200
 
 
-def workers(reading: Reading, history: History, wanted: int) -> dict[str, Any]:
-    health = judge(reading, wanted)
+def workers(reading: Reading, history: History) -> dict[str, Any]:
+    health = judge(reading)
     return {
         "time": _wall(reading, reading.now),
         "version": thriftserver.__version__,
         "ready": health.ready,
         "reasons": health.reasons,
-        "wanted": wanted,
+        "wanted": reading.wanted,
         "serving": health.serving,
         "generation": reading.generation,
         "uptime": (reading.now - reading.born) / 1e9,
@@ -82,10 +82,10 @@ def calls(reading: Reading) -> dict[str, Any]:
 
 def methods(reading: Reading, history: History) -> dict[str, Any]:
     """Every method: what it does now (over the last seconds), and since the server started."""
-    running: dict[Key, list[float]] = defaultdict(list)
+    running: dict[Key, list[tuple[float, WorkerView]]] = defaultdict(list)
     for worker in reading.workers:
         for call in worker.calls:
-            running[call.service, call.method].append(call.age)
+            running[call.service, call.method].append((call.age, worker))
     return {
         "time": _wall(reading, reading.now),
         "window": STEP * WINDOW,
@@ -94,19 +94,23 @@ def methods(reading: Reading, history: History) -> dict[str, Any]:
         "queued": sum(worker.queued for worker in reading.workers),
         "total": _now(history.now.get(ALL, NOTHING)),
         "methods": [
-            _method(key, stats, history.now.get(key, NOTHING), running.get(key, []))
+            _method(reading, key, stats, history.now.get(key, NOTHING), running.get(key, []))
             for key, stats in reading.methods.items()
         ],
     }
 
 
-def _method(key: Key, stats: MethodStats, now: Now, ages: list[float]) -> dict[str, Any]:
+def _method(
+    reading: Reading, key: Key, stats: MethodStats, now: Now, running: list[tuple[float, WorkerView]]
+) -> dict[str, Any]:
     service, method = key
+    oldest, holder = max(running, key=lambda each: each[0], default=(None, None))
     return {
         "service": service,
         "method": method,
-        "in_flight": len(ages),
-        "oldest": max(ages, default=None),
+        "in_flight": len(running),
+        "oldest": oldest,
+        "stuck_in": holder.number if holder is not None and reading.stuck(holder) else None,
         **_now(now),
         "calls": stats.calls,
         "failed": failed(stats),

@@ -19,6 +19,7 @@ from thriftserver.config import ENV_PREFIX, Settings, misspelt, resolve
 from thriftserver.errors import ConfigError
 from thriftserver.idl.loader import Loader
 from thriftserver.master import identity, systemd
+from thriftserver.master.changes import Changes
 from thriftserver.master.children import Auxiliary
 from thriftserver.master.sockets import Listeners, name
 from thriftserver.master.supervisor import Supervisor
@@ -62,10 +63,11 @@ def run(config: str | None, check_config: bool, print_config: bool, **cli: Any) 
         advice = "install a C compiler and reinstall thriftserver; it works without, several times slower"
         log.Logger().warning("codec_not_compiled", advice=advice)
     chosen = resolve(cli, config)[1]["bind"] != "default"
-    sys.exit(_serve(program, load_program, bind=settings.bind if chosen else ()))
+    changes = Changes([config] if config else []) if settings.reload else None
+    sys.exit(_serve(program, load_program, settings.bind if chosen else (), changes))
 
 
-def _serve(program: Program, reload: Callable[[], Program], bind: Sequence[str]) -> int:
+def _serve(program: Program, reload: Callable[[], Program], bind: Sequence[str], changes: Changes | None) -> int:
     """``bind`` is what somebody asked for; without it, the sockets that systemd passes come before the default."""
     settings = program.settings
     notifier, passed = systemd.Notifier(os.environ), systemd.passed_sockets(os.environ)
@@ -78,7 +80,7 @@ def _serve(program: Program, reload: Callable[[], Program], bind: Sequence[str])
         listeners = Listeners(addresses, settings.backlog, settings.unix_mode, owner, passed)
         _drop(passed, listeners)
         auxiliary = _admin(settings, listeners) if settings.admin else None
-        return Supervisor(program, listeners, reload, _work, [notifier.watch], auxiliary).run()
+        return Supervisor(program, listeners, reload, _work, [notifier.watch], auxiliary, changes).run()
     finally:
         if pidfile:
             pidfile.close()
@@ -125,11 +127,12 @@ def _admin(settings: Settings, served: Listeners) -> Auxiliary:
     boot.require()
     listeners = Listeners((settings.admin,), settings.backlog)
     log.Logger().info("admin_listening", addresses=listeners.names())
+    memory = os.memfd_create("thriftserver-history", os.MFD_CLOEXEC)
 
     def run(board: Board, program: Program, lifeline: int) -> int:
         identity.entitle(program.settings.name, "admin")
         identity.become(program.settings)
-        return boot.run(board, program, listeners.sockets, lifeline, served.names())
+        return boot.run(boot.Equipment(board, program, listeners.sockets, lifeline, served.names(), memory))
 
     return Auxiliary("admin", run)
 

@@ -73,6 +73,11 @@ class Loader:
             raise IdlError(render(diagnostics), diagnostics)
         return module
 
+    def files(self) -> list[str]:
+        """The real paths of all files that are loaded."""
+        with self._lock:
+            return list(self._loaded)
+
     def check(
         self, path: str, include_dirs: Iterable[str] = (), files: Mapping[str, str] | None = None
     ) -> tuple[Module | None, list[Diagnostic]]:

@@ -16,12 +16,13 @@ from contextlib import suppress
 from typing import Protocol
 
 from thriftserver import log
-from thriftserver.assignment import READY, SPENT, Assignment, Program
+from thriftserver.assignment import IMPORTED, READY, SPENT, Assignment, Program
 from thriftserver.config import OPTIONS
 from thriftserver.errors import ThriftServerError
 from thriftserver.handoff import Handoff
 from thriftserver.log import Logger
 from thriftserver.master import events, policy
+from thriftserver.master.changes import Changes
 from thriftserver.master.children import Auxiliary, Child, bury
 from thriftserver.master.control import Control
 from thriftserver.master.fork import HANDLED, fork
@@ -65,6 +66,7 @@ class Supervisor:
     """Keeps ``settings.workers`` workers, and ``auxiliary``, running until told to stop; tells ``observers``.
 
     ``reload`` makes a Program anew from what is on disk; ``work`` is what a child does with its Assignment.
+    ``changes`` are what it reloads for by itself.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Supervisor:
         work: Callable[[Assignment], int],
         observers: Sequence[Callable[[Board], Observer]] = (),
         auxiliary: Auxiliary | None = None,
+        changes: Changes | None = None,
     ) -> None:
         settings = program.settings
         self._log = Logger().bind(pid=os.getpid())
@@ -89,7 +92,9 @@ class Supervisor:
         self._health = Health(self._board)
         self._auxiliary = auxiliary
         self._control = Control(settings.control, self._board, self._log) if settings.control else None
-        self._observers = [*(make(self._board) for make in observers), *([self._control] if self._control else [])]
+        self._changes = changes
+        built_in = [each for each in (self._control, changes) if each is not None]
+        self._observers = [*(make(self._board) for make in observers), *built_in]
         self._failure: events.Fail | None = None
         self._state = events.State(
             settings.workers, settings.boot_timeout, settings.graceful_timeout, self._board.capacity
@@ -102,8 +107,8 @@ class Supervisor:
             settings = self._programs[1].settings
             self._log.info("starting", idl=settings.idl, handler=settings.handler, workers=settings.workers)
             self._log.info("listening", addresses=self._listeners.names())
-            self._keep_auxiliary()
             self._handle(events.Tick())
+            self._keep_auxiliary()
             while not policy.finished(self._state):
                 for event in self._wait():
                     self._handle(event)
@@ -131,6 +136,7 @@ class Supervisor:
         queue = deque([event])
         while queue:
             self._state, actions = policy.decide(self._state, queue.popleft(), time.monotonic())
+            self._board.wanted = self._state.wanted
             for action in actions:
                 outcome = self._act(action)
                 if outcome is not None:
@@ -196,6 +202,8 @@ class Supervisor:
         due = min(policy.next_wake(self._state), self._health.due)
         if self._auxiliary and not self._auxiliary.pid:
             due = min(due, self._auxiliary.due)
+        if self._changes:
+            due = min(due, self._changes.due)
         ready = {fd for fd, _ in poll.poll(max(0, (due - time.monotonic()) * 1000 + 1))}
         for pid, child in list(self._children.items()):
             if child.pipe in ready:
@@ -220,6 +228,9 @@ class Supervisor:
         if now >= self._health.due:
             for observer in self._observers:
                 observer.tick(self._state, now)
+        if self._changes and (changed := self._changes.look(now)):
+            self._log.info("changed", files=changed)
+            yield events.ReloadAsked()
         settings = self._programs[self._state.generation].settings
         yield from self._health.check(list(self._state.workers.values()), settings, now)
 
@@ -229,6 +240,9 @@ class Supervisor:
                 yield events.Ready(pid)
             elif report.kind == SPENT:
                 yield events.Spent(pid, "max_requests")
+            elif report.kind == IMPORTED:
+                if self._changes and (fresh := self._changes.learn(report.message.splitlines())):
+                    self._log.debug("watching", files=fresh)
             else:
                 child.reason = report.message
 

@@ -142,6 +142,15 @@ class Board:
         return self.words[layout.BOARD_BORN]
 
     @property
+    def wanted(self) -> int:
+        """Workers that should serve now; 0 while the service rests. Written by the master, after each decision."""
+        return self.words[layout.BOARD_WANTED]
+
+    @wanted.setter
+    def wanted(self, number: int) -> None:
+        self.words[layout.BOARD_WANTED] = number
+
+    @property
     def exits(self) -> int:
         """Workers that have ended: each was folded once."""
         return self.words[layout.BOARD_FOLDS] // 2
@@ -315,16 +324,17 @@ def _counted(kinds: Sequence[str]) -> list[str]:
 
 
 def percentile(histogram: Sequence[int], fraction: float) -> float:
-    """The duration in seconds below which ``fraction`` of the calls lie; 0 without calls."""
-    total = sum(histogram)
-    rank = fraction * total
+    """The duration in seconds below which ``fraction`` of the calls lie, at most 3.2 % off; 0 without calls.
+
+    The middle of its bucket: taking it from the rank inside the bucket would be better for some distributions, and for
+    calls that all last equally long twice as bad.
+    """
+    rank = fraction * sum(histogram)
     seen = 0
     for place, count in enumerate(histogram):
         seen += count
         if count and seen >= rank:
-            inside = 1 - (seen - rank) / count
-            low, high = layout.edge(place), layout.edge(place + 1)
-            return (low + (high - low) * inside) / 1e9
+            return (layout.edge(place) + layout.edge(place + 1)) / 2e9
     return 0.0
 
 

@@ -32,6 +32,8 @@ BOARD_WALL: Final = 5
 """What to add to a monotonic time to get nanoseconds since 1970."""
 BOARD_BORN: Final = 6
 """Monotonic nanoseconds of the server's start."""
+BOARD_WANTED: Final = 7
+"""Workers that should serve: what is configured, or what somebody has made of it since."""
 
 # A slot's header: who it is.
 PID: Final = 0

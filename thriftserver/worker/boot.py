@@ -11,6 +11,7 @@ import gc
 import os
 import random
 import signal
+import sys
 from collections.abc import Callable
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
@@ -60,6 +61,7 @@ def _serve(assignment: Assignment) -> int:
     # Imported here because these rooms import gevent, which must not happen before the patch, nor in the master.
     from thriftserver.worker.accept import Fellows
     from thriftserver.worker.fb303 import provider
+    from thriftserver.worker.imports import Imports
     from thriftserver.worker.lifetime import Lifetime
     from thriftserver.worker.loop import HEARTBEAT, Loop
     from thriftserver.worker.threads import Threads
@@ -71,17 +73,20 @@ def _serve(assignment: Assignment) -> int:
     about(now_serving)
     _tell_of_greenlets(log)
     loading.use(program.loader)
+    # Python tells a module's old bytecode from a new one by second and size: too little for who saves often.
+    sys.dont_write_bytecode |= settings.reload
     told = provider(assignment.board, assignment.number, log)
     bound = bind(settings.handler, settings.service, program.modules, told)
     for each in bound:
         for problem in require_fit(each):
             log.warning("handler_problem", problem=str(problem))
+    threads = Threads(settings.threads, slot)
     methods = make_methods(
         bound,
         [load_middleware(spec) for spec in settings.middleware],
         settings.request_timeout,
         dict(settings.method_timeout),
-        Threads(settings.threads, slot),
+        threads,
     )
     slot.open(os.getpid(), assignment.generation, [(m.service, m.name, m.throws) for m in methods], monotonic_ns())
     processor = choose("rpc.processor").Processor(
@@ -96,14 +101,16 @@ def _serve(assignment: Assignment) -> int:
     )
     _expire(processor, settings, assignment.report)
     fellows = Fellows(assignment.board, assignment.number)
-    loop = Loop(assignment.listeners, assignment.handoff, fellows, processor, log, settings)
-    lifetime = Lifetime(assignment.lifeline, {signal.SIGWINCH: lambda: _dump(loop, log)})
+    loop = Loop(assignment.listeners, assignment.handoff, fellows, processor, threads, log, settings)
+    lifetime = Lifetime(assignment.lifeline, {signal.SIGWINCH: loop.dump})
     for each in bound:
         _lifecycle(each, "setup")
     gc.freeze()  # what is alive now stays: the collector need not look at it again
     slot.put(layout.STATE, layout.SERVING)
     loop.start()
     Watch(slot, methods, log, HEARTBEAT).start()
+    if settings.reload:
+        Imports(program.loader, assignment.report).start()
     Report(READY).send(assignment.report)
     _drain(loop, lifetime, settings, log)
     for each in reversed(bound):
@@ -168,15 +175,3 @@ def _failures(log: Logger, slot: Slot, methods: list[tuple[str, str]]) -> Callab
             log.exception("handler_failed", call.error, **facts)
 
     return failed
-
-
-def _dump(loop: Loop, log: Logger) -> None:
-    """Log what every call is doing: one line each, with the stack of its fiber."""
-    from thriftserver.worker.watch import stacks
-
-    running = {f"{n}": seat for n, seat in enumerate(loop.fibers.seats) if seat.call is not None}
-    told = stacks({name: seat.fiber.gr_frame for name, seat in running.items()})
-    log.info("stacks", calls=len(running), connections=loop.connections)
-    for name, stack in told.items():
-        call = running[name].call
-        log.info("stack", age_s=round((monotonic_ns() - call.received) / 1e9, 3), stack=stack, **identity(call))

@@ -24,12 +24,14 @@ from thriftserver.log import Logger
 from thriftserver.scoreboard import layout
 from thriftserver.worker.accept import PAUSE, SLACK, Fellows, Inheritance, Listener, Source, plain_socket
 from thriftserver.worker.fibers import Fibers
+from thriftserver.worker.stacks import Stacks
 from thriftserver.worker.sweep import LINGER, Limits, Sweep
 
 if TYPE_CHECKING:
     from thriftserver.rpc.processor import Processor
     from thriftserver.worker.connection import Connection
     from thriftserver.worker.pump import Member, Pump
+    from thriftserver.worker.threads import Threads
 else:
     Pump, Connection = choose("worker.pump").Pump, choose("worker.connection").Connection
 
@@ -90,7 +92,7 @@ class _Pump(Pump):
 
 
 class Loop:
-    """Every descriptor of a worker and the fibers that serve them."""
+    """Every descriptor of a worker and the fibers that serve them; ``threads`` are where calls run that block."""
 
     def __init__(
         self,
@@ -98,6 +100,7 @@ class Loop:
         handoff: Handoff,
         fellows: Fellows,
         processor: Processor,
+        threads: Threads,
         log: Logger,
         settings: Settings,
     ) -> None:
@@ -117,12 +120,14 @@ class Loop:
         self._empty = Event()
         self._empty.set()
         self.fibers = Fibers(self.pump.turn)
+        slow = settings.slow_call if settings.access_log != "off" else 0.0
+        self.stacks = Stacks(self.fibers, threads, log, slow)
         loop = get_hub().loop
         self._watcher = loop.io(epoll.fileno(), 1)
         self._heart = loop.timer(HEARTBEAT, HEARTBEAT)
         limits = Limits(settings.read_timeout, settings.write_timeout, settings.idle_timeout)
         shortest = min((entry.timeout for entry in processor.entries.values() if entry.timeout), default=0) / 1e9
-        self.sweep = Sweep(self, limits, shortest)
+        self.sweep = Sweep(self, limits, [shortest, slow])
 
     def start(self) -> None:
         """Accept and serve from now on."""
@@ -151,6 +156,10 @@ class Loop:
         self.processor.slot.put(layout.QUEUED, self.pump.waiting())
         if not self.pump.draining:
             self._even_out()
+
+    def dump(self) -> None:
+        """Log what each call is doing."""
+        self.stacks.dump(self.connections)
 
     # Connections come and go.
 

@@ -33,16 +33,19 @@ class Limits:
 
 
 class Sweep:
-    """Ends what has lasted too long: requests that do not arrive, replies that do not leave, idleness, calls."""
+    """Ends what has lasted too long: requests that do not arrive, replies that do not leave, idleness, calls.
 
-    def __init__(self, loop: Loop, limits: Limits, shortest_call: float) -> None:
+    ``of_calls`` are limits in seconds that calls have, 0 for none.
+    """
+
+    def __init__(self, loop: Loop, limits: Limits, of_calls: list[float]) -> None:
         self._loop = loop
         self._limits = limits
         #: Connections that we have said good-bye to, and until when they may linger.
         self.lingering: dict[Connection, int] = {}
         all_limits = [each / 1e9 for each in (limits.read, limits.write, limits.idle) if each]
         queue = loop.processor.queue_timeout / 1e9
-        all_limits += [each for each in (shortest_call, queue, LINGER / 1e9) if each]
+        all_limits += [each for each in (*of_calls, queue, LINGER / 1e9) if each]
         self._period = min(max(min(all_limits) / 8, FINEST), COARSEST)
         self._timer: Any = get_hub().loop.timer(self._period, self._period)
 
@@ -79,6 +82,7 @@ class Sweep:
         if limits.idle:
             self._end_idle(now - limits.idle)
         self._expire_calls(now)
+        self._loop.stacks.look(now)
         if pump.stalled:
             self._loop.wake()
 

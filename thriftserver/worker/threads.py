@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from functools import cached_property, wraps
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from gevent.monkey import get_original
+from greenlet import getcurrent, greenlet
+
+from thriftserver.rpc.current import CURRENT
 from thriftserver.scoreboard import layout
 
 if TYPE_CHECKING:
     from gevent.threadpool import ThreadPool
 
+    from thriftserver.rpc.call import Call
     from thriftserver.scoreboard.slot import Slot
+
+_get_ident = get_original("threading", "get_ident")
 
 
 class Threads:
@@ -22,6 +31,7 @@ class Threads:
         self._size = size
         self._slot = slot
         self._busy = 0
+        self._running: dict[Call, tuple[int, greenlet]] = {}
 
     @cached_property
     def _pool(self) -> ThreadPool:
@@ -38,7 +48,7 @@ class Threads:
             context = copy_context()
             self._count(1)
             try:
-                ended, value = pool.apply(_catch, (context, function, args))
+                ended, value = pool.apply(self._run, (context, function, args))
             finally:
                 self._count(-1)
             if ended:
@@ -47,14 +57,27 @@ class Threads:
 
         return on_thread
 
+    def frame(self, call: Call) -> FrameType | None:
+        """Where the code of a call is that runs on a thread; None for one that does not."""
+        found = self._running.get(call)  # it may end at any moment
+        if found is None:
+            return None
+        ident, its = found
+        # A thread that waits cooperatively is in the hub of its own, and the call's code in a greenlet that rests.
+        frame: FrameType | None = its.gr_frame
+        return frame or sys._current_frames().get(ident)
+
     def _count(self, change: int) -> None:
         self._busy += change
         self._slot.put(layout.THREADS, self._busy)
 
-
-def _catch(context: Any, function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[bool, Any]:
-    """What the function returned, or raised: a pool would print the traceback of what it thinks nobody handles."""
-    try:
-        return True, context.run(function, *args)
-    except BaseException as error:  # noqa: BLE001 - raised again where the call waits for it
-        return False, error
+    def _run(self, context: Context, function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[bool, Any]:
+        """On the thread. Whether the function has returned, and what: a pool would print the traceback of an error."""
+        call = context[CURRENT]
+        self._running[call] = (_get_ident(), getcurrent())
+        try:
+            return True, context.run(function, *args)
+        except BaseException as error:  # noqa: BLE001 - raised again where the call waits for it
+            return False, error
+        finally:
+            del self._running[call]

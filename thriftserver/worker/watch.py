@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-import traceback
-from collections.abc import Mapping
-from time import monotonic_ns
+from time import monotonic_ns, process_time_ns
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +12,13 @@ from gevent.monkey import get_original
 from thriftserver.log import Logger
 from thriftserver.rpc.method import Method
 from thriftserver.scoreboard import layout
+from thriftserver.worker.stacks import text_of
 
 if TYPE_CHECKING:
     from thriftserver.scoreboard.slot import Slot
 
 #: Seconds without a heartbeat after which a loop counts as blocked, and how often to look.
 BLOCKED, PERIOD = 1.0, 0.25
-#: Frames of a stack that are told.
-DEPTH = 30
 
 
 class Watch:
@@ -41,11 +38,16 @@ class Watch:
         sleep = get_original("time", "sleep")
         told = 0
         while True:
+            began, spent = monotonic_ns(), process_time_ns()
             sleep(PERIOD)
+            now = monotonic_ns()
+            # Stopped or frozen as a whole, by a signal or a container's pause: no code of ours is to blame.
+            frozen = now - began > self._limit and process_time_ns() - spent < (now - began) / 4
             last = self._slot.view[layout.HEARTBEAT]
-            if last != told and monotonic_ns() - last > self._limit and self._slot.view[layout.STATE] == layout.SERVING:
+            late = now - last > self._limit and self._slot.view[layout.STATE] == layout.SERVING
+            if late and last != told and not frozen:
                 told = last
-                self._tell((monotonic_ns() - last) / 1e9)
+                self._tell((now - last) / 1e9)
 
     def _tell(self, seconds: float) -> None:
         frame = sys._current_frames().get(self._thread)
@@ -55,7 +57,7 @@ class Watch:
             method=self._method(frame),
             seconds=round(seconds, 3),
             advice="mark the method @thriftserver.blocking, so that it runs on a thread",
-            stack="".join(traceback.format_stack(frame, DEPTH)) if frame else "",
+            stack=text_of(frame),
         )
 
     def _method(self, frame: FrameType | None) -> str | None:
@@ -71,8 +73,3 @@ def _code(method: Method) -> tuple[CodeType, str] | None:
     function: Any = method.target
     code = getattr(getattr(function, "__func__", function), "__code__", None)
     return (code, f"{method.service}.{method.name}") if isinstance(code, CodeType) else None
-
-
-def stacks(fibers: Mapping[str, FrameType | None]) -> dict[str, str]:
-    """The stack of each frame, innermost last."""
-    return {name: "".join(traceback.format_stack(frame, DEPTH)) for name, frame in fibers.items() if frame is not None}

@@ -47,11 +47,12 @@ export const methodLink = (method) => h("a", { href: `#method/${encodeURICompone
 export function slowCell(method, scale = true) {
   const seconds = slowness(method);
   const waiting = (method.oldest ?? 0) > (method.p99 ?? 0) && method.oldest > SLOW;
+  const held = waiting && method.stuck_in != null ? `in stuck worker ${method.stuck_in}` : waiting && "waiting";
   const tone = seconds >= BAD ? "bad" : seconds >= SLOW ? "warn" : "good";
   const part = Math.max(0, Math.min(100, (Math.log10(Math.max(seconds, 1e-5)) + 4) / 6 * 100));
   return h("td", { class: `slow ${tone}` }, h("span", { class: "amount" }, seconds ? time(seconds) : "–"),
     scale && h("span", { class: "bar", "aria-hidden": "true" }, h("i", { "width%": seconds ? part : 0 })),
-    h("span", { class: "word" }, waiting ? "waiting" : tone === "bad" ? "very slow" : tone === "warn" ? "slow" : ""));
+    h("span", { class: "word" }, held || (tone === "bad" ? "very slow" : tone === "warn" ? "slow" : "")));
 }
 
 function row(method) {

@@ -13,7 +13,7 @@ function tile(worker) {
     h("div", { class: "line1" }, h("b", {}, `Worker ${worker.number}`), badge(worker.state)),
     h("div", { class: stuck ? "why" : "faint" }, stuck ? `no sign of life for ${age(worker.heartbeat_age)}` : `up ${age(worker.age)}`),
     h("div", { class: "faint" }, `${worker.connections} connections, ${worker.in_flight} in flight`),
-    worker.oldest_call > LATE && h("div", { class: "why" }, `${worker.oldest_method} for ${age(worker.oldest_call)}`));
+    worker.oldest_call > LATE && h("div", { class: stuck ? "why" : "late" }, `${worker.oldest_method} for ${age(worker.oldest_call)}`));
 }
 
 const tiles = () => h("ul", { class: "workers" }, state.workers.workers.map(tile));
