@@ -142,6 +142,15 @@ class Board:
         return self.words[layout.BOARD_BORN]
 
     @property
+    def other(self) -> int:
+        """The pid of another master whose workers would take over this one's connections; 0: there is none."""
+        return self.words[layout.BOARD_OTHER]
+
+    @other.setter
+    def other(self, pid: int) -> None:
+        self.words[layout.BOARD_OTHER] = pid
+
+    @property
     def exits(self) -> int:
         """Workers that have ended: each was folded once."""
         return self.words[layout.BOARD_FOLDS] // 2

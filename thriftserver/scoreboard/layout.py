@@ -32,6 +32,8 @@ BOARD_WALL: Final = 5
 """What to add to a monotonic time to get nanoseconds since 1970."""
 BOARD_BORN: Final = 6
 """Monotonic nanoseconds of the server's start."""
+BOARD_OTHER: Final = 8
+"""The pid of another master whose workers take connections from the same hand-off queue; 0: there is none."""
 
 # A slot's header: who it is.
 PID: Final = 0

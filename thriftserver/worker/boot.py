@@ -117,7 +117,7 @@ def _serve(assignment: Assignment) -> int:
     loop.start()
     Watch(slot, methods, log, HEARTBEAT).start()
     Report(READY).send(assignment.report)
-    _drain(loop, lifetime, settings, log)
+    _drain(loop, lifetime, assignment, log)
     for each in reversed(bound):
         _lifecycle(each, "teardown")
     slot.put(layout.STATE, layout.GONE)
@@ -143,18 +143,26 @@ def _expire(processor: Any, settings: Settings, report: int) -> None:
         processor.on_spent = lambda: Report(SPENT).send(report)
 
 
-def _drain(loop: Loop, lifetime: Lifetime, settings: Settings, log: Logger) -> None:
+def _drain(loop: Loop, lifetime: Lifetime, assignment: Assignment, log: Logger) -> None:
     from thriftserver.worker.lifetime import End
 
+    timeout = assignment.program.settings.graceful_timeout
     how = lifetime.wait()
     log.debug("worker_draining", why=how.value)
-    lifetime.then(lambda _how: loop.cut())
-    left = loop.drain(
-        0.0 if how is End.HURRY else settings.graceful_timeout,
-        hand_over=how is End.RETIRE,
-    )
+    # In the middle of an upgrade, another master's workers take what the death of this one's leaves.
+    heir = assignment.board.other
+    hand_over = how is End.RETIRE or (how is End.ORPHAN and bool(heir) and os.path.exists(f"/proc/{heir}"))
+
+    def again(how: End) -> None:
+        if how is End.HURRY:
+            loop.cut()
+        elif how is End.CLOSE:  # there are no successors any more
+            loop.close_all()
+
+    lifetime.then(again)
+    left = loop.drain(0.0 if how is End.HURRY else timeout, hand_over=hand_over)
     if left:
-        log.warning("calls_cut", connections=left, graceful_timeout=settings.graceful_timeout)
+        log.warning("calls_cut", connections=left, graceful_timeout=timeout)
 
 
 def _lifecycle(bound: Bound, name: str) -> None:

@@ -257,15 +257,23 @@ class Loop:
         self.pump.closing = not hand_over
         self.pump.draining = True
         self.processor.slot.put(layout.STATE, layout.DRAINING)
-        for member in list(self.pump.members):
-            if isinstance(member, Connection):
-                self.pump.look(member)
+        self._look_at_all()
         self._empty.wait(timeout)
         left = [member for member in self.pump.members if isinstance(member, Connection)]
         unfinished = sum(1 for connection in left if not connection.lingering)
         for connection in left:
             connection.close()
         return unfinished
+
+    def close_all(self) -> None:
+        """While draining: hand nothing over any more."""
+        self.pump.closing = True
+        self._look_at_all()
+
+    def _look_at_all(self) -> None:
+        for member in list(self.pump.members):
+            if isinstance(member, Connection):
+                self.pump.look(member)
 
     def cut(self) -> None:
         """Do not wait for anybody any longer."""
