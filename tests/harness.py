@@ -39,15 +39,20 @@ class Server:
         ready: bool = True,
         prefix: Sequence[str] = (),
         pass_fds: Sequence[int] = (),
+        bind: bool = True,
     ) -> None:
-        bind = [] if pass_fds or any(arg.startswith(("-b", "--bind")) for arg in args) else ["--bind", "127.0.0.1:0"]
+        chosen = (
+            []
+            if pass_fds or not bind or any(arg.startswith(("-b", "--bind")) for arg in args)
+            else ["--bind", "127.0.0.1:0"]
+        )
         self._heir = 0
         self._watch = -1
         self.events: list[dict[str, Any]] = []
         self.other: list[str] = []
         self._news = threading.Condition()
         self.process = subprocess.Popen(
-            [*prefix, python, "-m", "thriftserver", "run", *args, *bind],
+            [*prefix, python, "-m", "thriftserver", "run", *args, *chosen],
             cwd=cwd,
             env=os.environ | ({"PYTHONPATH": str(ROOT)} if python == sys.executable else {}) | (env or {}),
             stdin=subprocess.DEVNULL,
@@ -96,12 +101,12 @@ class Server:
         self.follow(heir)
         return heir
 
-    def follow(self, heir: int) -> None:
-        """From now on the master is another process, which is not our child."""
+    def follow(self, heir: int, code: int = 0) -> None:
+        """From now on, once the old one has ended with ``code``, the master is another process and not our child."""
         watch = os.pidfd_open(heir)
         self._ends()
         if self._watch < 0:
-            assert self.process.returncode == 0, self.events[-20:]
+            assert self.process.returncode == code, self.events[-20:]
         else:
             os.close(self._watch)
             self.wait("stopped", pid=self._heir)

@@ -121,6 +121,10 @@ class Listeners:
         """The sockets as the next master gets them."""
         return self._entries
 
+    def unused(self) -> list[int]:
+        """Descriptors that no address asks for: an older master goes on with them until this one succeeds it."""
+        return [heirloom.descriptor for heirloom in self._unused]
+
     def announce(self, news: News, _text: str) -> None:
         if news is News.SUCCEEDED:
             for heirloom in self._unused:

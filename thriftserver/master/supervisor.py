@@ -301,6 +301,7 @@ class Supervisor:
     def _private(self) -> list[int]:
         """Descriptors that no child may keep."""
         found = [self._wake_read, self._wake_write, self._lifeline_write, *self._succession.lines()]
+        found += self._listeners.unused()
         for child in self._children.values():
             found += [child.pipe, child.stacks]
         return found + (self._control.descriptors() if self._control else [])

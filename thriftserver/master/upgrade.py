@@ -139,7 +139,8 @@ class Successor:
         # Signals stay blocked until the new master can take them: else one that people send to all would end it.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
         try:
-            self.pid = fork(lambda: _execute(origin, estate, environ, self._words), [*private, ours.fileno()])
+            private = {*private, ours.fileno()} - set(estate.descriptors())
+            self.pid = fork(lambda: _execute(origin, estate, environ, self._words), private)
         except OSError:
             self.close()
             raise
