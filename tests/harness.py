@@ -154,7 +154,12 @@ class Server:
         path = Path(f"/proc/{self.pid}/task/{self.pid}/children")
         return [int(pid) for pid in path.read_text().split()]
 
+    def running(self) -> bool:
+        """Is there any process left that writes to the log?"""
+        return self._reader.is_alive()
+
     def alive(self) -> bool:
+        """Is the master in force there?"""
         return self.process.poll() is None if self._watch < 0 else not _ended(self._watch, 0)
 
     def signal(self, number: signal.Signals) -> None:

@@ -64,6 +64,15 @@ class Impl:
 """
 
 
+#: In front of a handler: says that it is being imported, and waits for a file called go.
+SLOW = """
+import json, os, pathlib, sys, time
+print(json.dumps({"event": "importing", "worker_pid": os.getpid(), "level": "debug"}), file=sys.stderr, flush=True)
+while not pathlib.Path("go").exists():
+    time.sleep(0.01)
+"""
+
+
 def write_demo(folder: Path, handler: str = HANDLER, idl: str = IDL) -> Path:
     """``demo.thrift`` and ``demo.py`` in ``folder``, which is returned."""
     (folder / "demo.thrift").write_text(idl)

@@ -194,6 +194,6 @@ def test_workers_leave_when_the_master_is_killed(folder: Path) -> None:
         os.kill(server.pid, signal.SIGKILL)
         # The log's pipe ends when the last process that writes to it has gone.
         assert server.exit_code() == -signal.SIGKILL
-        assert not server._reader.is_alive()
+        assert not server.running()
     finally:
         server.stop()

@@ -20,17 +20,10 @@ import thriftserver
 from tests.harness import PATIENCE, Server
 from tests.load import Load
 from tests.server.raw import Peer, add, message
-from tests.server.services import ARGS, HANDLER, IDL, write_demo
+from tests.server.services import ARGS, HANDLER, IDL, SLOW, write_demo
 from tests.server.test_systemd import Systemd, has
 from tests.support import ROOT
 
-#: In front of a handler: says that it is being imported, and waits for a file called go.
-SLOW = """
-import json, os, pathlib, sys, time
-print(json.dumps({"event": "importing", "worker_pid": os.getpid(), "level": "debug"}), file=sys.stderr, flush=True)
-while not pathlib.Path("go").exists():
-    time.sleep(0.01)
-"""
 #: In front of a handler: the first worker of a master is ready, the second one is not.
 SECOND_FAILS = """
 import os, pathlib, time

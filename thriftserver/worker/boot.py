@@ -25,6 +25,7 @@ from thriftserver.rpc.binding import LIFECYCLE, Bound, bind, call_user, describe
 from thriftserver.rpc.method import make_methods
 from thriftserver.rpc.observe import access_log, identity, now_serving
 from thriftserver.scoreboard import layout
+from thriftserver.worker.infancy import Infancy
 
 if TYPE_CHECKING:
     from thriftserver.rpc.call import Call
@@ -37,11 +38,12 @@ def run(assignment: Assignment) -> int:
     """Serve until told to stop; the exit code. Never raises, and reports to the master before it serves or fails."""
     try:
         enter_worker(assignment.number)
+        infancy = Infancy(assignment.lifeline)
         if assignment.stacks >= 0:
             faulthandler.enable(assignment.stacks, all_threads=True)
         if assignment.program.settings.monkey_patch:
             _patch()
-        return _serve(assignment)
+        return _serve(assignment, infancy)
     except ThriftServerError as error:
         Report(FAILED, error.exit_code, str(error)).send(assignment.report)
         return error.exit_code
@@ -68,7 +70,7 @@ def _patch() -> None:
         metadata.entry_points = ask
 
 
-def _serve(assignment: Assignment) -> int:
+def _serve(assignment: Assignment, infancy: Infancy) -> int:
     # Imported here because these rooms import gevent, which must not happen before the patch, nor in the master.
     from thriftserver.worker.accept import Fellows
     from thriftserver.worker.fb303 import provider
@@ -113,6 +115,7 @@ def _serve(assignment: Assignment) -> int:
     for each in bound:
         _lifecycle(each, "setup")
     gc.freeze()  # what is alive now stays: the collector need not look at it again
+    infancy.over = True
     slot.put(layout.STATE, layout.SERVING)
     loop.start()
     Watch(slot, methods, log, HEARTBEAT).start()
