@@ -49,8 +49,8 @@ class Client:
 class Load:
     """``with Load(server, 16) as load: ...``: afterwards ``calls``, ``lost``, ``dropped`` and ``wrong`` are final.
 
-    ``lost`` are the calls whose connection ended before they were answered. With ``reconnect`` a lost connection is made
-    anew, so that the load goes on.
+    ``lost`` are the calls whose connection ended before they were answered. With ``reconnect`` such a connection is
+    made anew, so that the load goes on.
     """
 
     def __init__(self, server: Server, connections: int, *, reconnect: bool = False) -> None:

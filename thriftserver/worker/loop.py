@@ -114,6 +114,7 @@ class Loop:
         self._sources: list[Source] = [Listener(sock, self) for sock in listeners]
         self._sources.append(Inheritance(handoff, self))
         self._accept_again: Any = None
+        self._short = False
         self._empty = Event()
         self._empty.set()
         self.fibers = Fibers(self.pump.turn)
@@ -224,9 +225,17 @@ class Loop:
         self.processor.slot.add(layout.COUNTER["accept_paused"], 1)
         if error is None:
             return
-        self.log.warning("accept_paused", error=error.strerror, connections=self.connections)
+        if not self._short:  # said once, however often it is tried again
+            self._short = True
+            self.log.warning("accept_paused", error=error.strerror, connections=self.connections)
         self._accept_again = get_hub().loop.timer(PAUSE)
         self._accept_again.start(self._resume_after_error)
+
+    def caught_up(self) -> None:
+        """Nobody waits in the backlog."""
+        if self._short:
+            self._short = False
+            self.log.info("accept_resumed", connections=self.connections)
 
     def _resume_after_error(self) -> None:
         self._accept_again = None
