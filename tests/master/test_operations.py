@@ -171,6 +171,15 @@ def test_a_new_master_offers_itself_when_all_are_ready_and_begins_when_it_may() 
     assert it.state.phase is Phase.RUNNING
 
 
+def test_a_new_master_that_has_offered_itself_does_not_give_up() -> None:
+    it = heir(2)
+    it.ready(*it.pids())
+    assert signals(it.tell(events.Exited(it.pids()[0], -9))) == []
+    assert events.Announce(News.READY) in it.tell(events.Succeeded())
+    it.now = policy.next_wake(it.state)
+    assert spawns(it.tell(events.Tick())) == [events.Spawn(1, 1)]
+
+
 def test_a_new_master_goes_on_alone_when_the_old_one_dies() -> None:
     it = heir(1)
     assert it.tell(events.Succeeded()) == [events.Announce(News.SUCCEEDED)]

@@ -247,7 +247,10 @@ def test_a_failed_fork_is_tried_again_later() -> None:
 
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["ready", "crash", "reload", "bad_reload", "tick", "leave"]), st.integers(0, 7)),
+    st.tuples(
+        st.sampled_from(["ready", "crash", "reload", "bad_reload", "upgrade", "bad_upgrade", "tick", "leave"]),
+        st.integers(0, 7),
+    ),
     max_size=60,
 )
 
@@ -273,6 +276,10 @@ def test_any_history_keeps_the_service_up_and_settles(target: int, steps: list[t
             case "reload" | "bad_reload":
                 it.reloadable = step == "reload"
                 it.tell(policy.ReloadAsked())
+            case "upgrade":
+                it.tell(policy.UpgradeAsked())
+            case "bad_upgrade":
+                it.tell(policy.UpgradeFailed("it exited with code 4"))
             case "tick":
                 it.tell(policy.Tick())
         numbers = [each.number for each in it.state.workers.values()]
@@ -295,4 +302,6 @@ def test_any_history_keeps_the_service_up_and_settles(target: int, steps: list[t
     it.tell(policy.StopAsked(graceful=True))
     for pid in it.pids():
         it.tell(policy.Exited(pid, 0))
+    assert policy.finished(it.state) is not it.state.upgrading
+    it.tell(policy.UpgradeFailed("it exited with code 0"))
     assert policy.finished(it.state)

@@ -78,6 +78,8 @@ class State(Struct, frozen=True):
     """When to kill it: it must be ready by then, or gone by then."""
     heir: bool = False
     """An older master serves beside this one, which takes over when its workers are ready and the older one says so."""
+    offered: bool = False
+    """It has told the older master that it is ready: from then on it must not give up, whatever becomes of a worker."""
     hurry: int = 0
     exit_code: int = 0
 

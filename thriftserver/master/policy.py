@@ -145,7 +145,7 @@ def _ready(state: State, event: Ready, now: float, actions: list[Action]) -> Sta
 def _started(state: State, actions: list[Action]) -> State:
     if state.heir:
         actions.append(Offer())
-        return state
+        return replace(state, offered=True)
     actions += [Log("info", "ready", {"workers": state.target}), Announce(News.READY)]
     return _settled(state, actions)
 
@@ -156,7 +156,8 @@ def _succeeded(state: State, actions: list[Action]) -> State:
         return state
     state = replace(state, heir=False)
     actions.append(Announce(News.SUCCEEDED))
-    return _started(state, actions) if state.phase is Phase.STARTING and complete(state) else state
+    begun = state.offered or complete(state)
+    return _started(state, actions) if state.phase is Phase.STARTING and begun else state
 
 
 def _adopt(state: State, actions: list[Action]) -> State:
@@ -216,7 +217,7 @@ def _lost(
     actions: list[Action],
 ) -> State:
     """A worker that should be there is not: what follows depends on when, and on which it was."""
-    if state.phase is Phase.STARTING:
+    if state.phase is Phase.STARTING and not state.offered:
         reason = reason if code in (3, 4) else f"a worker {reason} while it started"
         code = code if code in (3, 4) else 3
         actions.append(Fail(code, reason))

@@ -125,4 +125,4 @@ def _judge(successor: Successor, message: Message, objection: Callable[[Sequence
         problem = objection([loader.load(path, message.include) for path in message.idl])
     except ThriftServerError as error:
         problem = f"the running master cannot compare this IDL with its own: {error}"
-    successor.line.say("refused" if problem else "fits", reason=problem)
+    successor.line.say("refused" if problem else "fits", problem)

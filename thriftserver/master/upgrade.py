@@ -83,9 +83,10 @@ class Line:
     def fileno(self) -> int:
         return self._sock.fileno()
 
-    def say(self, kind: str, **facts: object) -> None:
+    def say(self, kind: str, reason: str = "", **facts: object) -> None:
         """Send; nobody is left to tell when the other one is gone."""
-        data = msgspec.json.encode({"kind": kind, **facts})
+        reason = reason[: MESSAGE // 8]  # JSON may make six bytes of a character
+        data = msgspec.json.encode({"kind": kind, "reason": reason, **facts})
         with suppress(OSError):
             self._sock.send(data, socket.MSG_NOSIGNAL)
 
@@ -242,5 +243,5 @@ class Predecessor:
         """The last words; False: this master is on its own, and nobody hears them."""
         if self.line.fileno() < 0:
             return False
-        self.line.say("failed", reason=reason[: MESSAGE // 8])  # JSON may make six bytes of a character
+        self.line.say("failed", reason)
         return True
