@@ -98,9 +98,9 @@ def _retire_surplus(state: State, now: float, actions: list[Action]) -> State:
     staying = sorted((each for each in state.workers.values() if each.stays), key=lambda each: (each.ready, each.born))
     fresh = [each for each in staying if each.generation == state.generation and not each.spent]
     old = [each for each in staying if each not in fresh]
-    serving = [each for each in old if each.ready]
+    spare = [each for each in old if each.ready]
     surplus = max(sum(each.ready for each in staying) - state.wanted, 0)
-    leaving = [each for each in old if not each.ready] + serving[:surplus]
+    leaving = [each for each in old if not each.ready] + spare[:surplus]
     leaving += fresh[: max(len(fresh) - state.wanted, 0)]
     # Connections are handed over if somebody is there to take them.
     successors = any(each.ready and each not in leaving for each in staying)

@@ -148,7 +148,7 @@ class Pidfile:
 
     def announce(self, news: News, _text: str) -> None:
         if news is News.SUCCEEDED:
-            with suppress(FileNotFoundError):  # there was nobody to wait for
+            with suppress(OSError):  # there was nobody to wait for; or nobody may write there any more
                 os.rename(self._draft, self.path)
 
     def tick(self, state: State, now: float) -> None:

@@ -319,7 +319,8 @@ def _stop(state: State, graceful: bool, now: float, actions: list[Action]) -> St
     name = ("USR2" if state.heir else "TERM", "QUIT", "KILL")[min(hurry, 2)]
     timeout = (state.graceful_timeout + 1.0, 1.0, float("inf"))[min(hurry, 2)]
     if not state.exit_code:
-        actions += [Log("info", "stopping", {"graceful": hurry == 0}), Announce(News.STOPPING)]
+        actions.append(Log("info", "stopping", {"graceful": hurry == 0}))
+        actions += [] if state.heir else [Announce(News.STOPPING)]  # the service goes on with the older master
     if state.upgrading:  # it is told first that there is nobody left to give its connections back to
         actions += [Disown(), Signal(state.successor, "TERM" if hurry == 0 else name)]
         state = replace(state, successor_due=min(state.successor_due, now + timeout))

@@ -152,18 +152,20 @@ def _drain(loop: Loop, lifetime: Lifetime, assignment: Assignment, log: Logger) 
     timeout = assignment.program.settings.graceful_timeout
     how = lifetime.wait()
     log.debug("worker_draining", why=how.value)
-    # In the middle of an upgrade, another master's workers take what the death of this one's leaves.
-    heir = assignment.board.other
-    hand_over = how is End.RETIRE or (how is End.ORPHAN and bool(heir) and os.path.exists(f"/proc/{heir}"))
+
+    def has_successors(how: End) -> bool:
+        """In the middle of an upgrade, another master's workers take what the death of this one's leaves."""
+        other = assignment.board.other
+        return how is End.RETIRE or (how is End.ORPHAN and other > 0 and os.path.exists(f"/proc/{other}"))
 
     def again(how: End) -> None:
         if how is End.HURRY:
             loop.cut()
-        elif how is End.CLOSE:  # there are no successors any more
+        elif not has_successors(how):
             loop.close_all()
 
     lifetime.then(again)
-    left = loop.drain(0.0 if how is End.HURRY else timeout, hand_over=hand_over)
+    left = loop.drain(0.0 if how is End.HURRY else timeout, hand_over=has_successors(how))
     if left:
         log.warning("calls_cut", connections=left, graceful_timeout=timeout)
 
