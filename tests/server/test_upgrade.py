@@ -19,7 +19,7 @@ import pytest
 import thriftserver
 from tests.harness import PATIENCE, Server
 from tests.load import Load
-from tests.server.raw import Peer, add, message
+from tests.server.raw import Peer, add, field, message
 from tests.server.services import ARGS, HANDLER, IDL, SLOW, write_demo
 from tests.server.test_systemd import Systemd, has
 from tests.support import ROOT
@@ -84,6 +84,21 @@ def test_new_code_serves_the_connections_of_the_old(folder: Path) -> None:
         server.wait("ready", pid=server.pid)
         assert not server.found("stopping")
         assert not server.other
+
+
+def test_a_call_that_outlasts_two_upgrades_is_answered(folder: Path) -> None:
+    with Server(*ARGS, cwd=folder) as server, Peer(server) as busy:
+        busy.send(message("nap", field(4, 1, b"\xbf\xf0" + bytes(6)) + b"\0"))
+        server.wait("napping")
+        server.signal(signal.SIGUSR2)
+        second = server.wait("upgraded")["successor"]
+        server.wait("ready", pid=second)
+        os.kill(second, signal.SIGUSR2)
+        third = server.wait("upgraded", pid=second)["successor"]
+        (folder / "wake").touch()
+        assert busy.answer() is not None
+        server.follow(third)
+        assert version(busy) == b"1"
 
 
 # What cannot start.
