@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -52,13 +53,20 @@ class Server:
         ready: bool = True,
         prefix: Sequence[str] = (),
         pass_fds: Sequence[int] = (),
+        bind: bool = True,
     ) -> None:
-        bind = [] if pass_fds or any(arg.startswith(("-b", "--bind")) for arg in args) else ["--bind", "127.0.0.1:0"]
+        chosen = (
+            []
+            if pass_fds or not bind or any(arg.startswith(("-b", "--bind")) for arg in args)
+            else ["--bind", "127.0.0.1:0"]
+        )
+        self._heir = 0
+        self._watch = -1
         self.events: list[dict[str, Any]] = []
         self.other: list[str] = []
         self._news = threading.Condition()
         self.process = subprocess.Popen(
-            [*prefix, python, "-m", "thriftserver", "run", *args, *bind],
+            [*prefix, python, "-m", "thriftserver", "run", *args, *chosen],
             cwd=cwd,
             env=os.environ | ({"PYTHONPATH": str(ROOT)} if python == sys.executable else {}) | (env or {}),
             stdin=subprocess.DEVNULL,
@@ -96,7 +104,27 @@ class Server:
 
     @property
     def pid(self) -> int:
-        return self.process.pid
+        """The master in force."""
+        return self._heir or self.process.pid
+
+    def upgrade(self) -> int:
+        """Have a new master take over and wait until the old one has gone, well; the pid of the new one."""
+        old = self.pid
+        self.signal(signal.SIGUSR2)
+        heir: int = self.wait("upgraded", pid=old)["successor"]
+        self.follow(heir)
+        return heir
+
+    def follow(self, heir: int, code: int = 0) -> None:
+        """From now on, once the old one has ended with ``code``, the master is another process and not our child."""
+        watch = os.pidfd_open(heir)
+        self._ends()
+        if self._watch < 0:
+            assert self.process.returncode == code, self.events[-20:]
+        else:
+            os.close(self._watch)
+            self.wait("stopped", pid=self._heir)
+        self._watch, self._heir = watch, heir
 
     @property
     def addresses(self) -> list[str]:
@@ -131,7 +159,7 @@ class Server:
         """Wait for something that no line of the log tells."""
         end = time.monotonic() + PATIENCE
         while not happened():
-            assert self.process.poll() is None, f"no {what}: the server has ended"
+            assert self.alive(), f"no {what}: the server has ended"
             assert time.monotonic() < end, f"no {what}"
             time.sleep(0.01)
 
@@ -140,24 +168,52 @@ class Server:
         path = Path(f"/proc/{self.pid}/task/{self.pid}/children")
         return [int(pid) for pid in path.read_text().split()]
 
+    def running(self) -> bool:
+        """Is there any process left that writes to the log?"""
+        return self._reader.is_alive()
+
+    def alive(self) -> bool:
+        """Is the master in force there?"""
+        return self.process.poll() is None if self._watch < 0 else not _ended(self._watch, 0)
+
     def signal(self, number: signal.Signals) -> None:
-        self.process.send_signal(number)
+        if self._watch < 0:
+            self.process.send_signal(number)
+        else:
+            signal.pidfd_send_signal(self._watch, number)
+
+    def _ends(self) -> None:
+        if self._watch < 0:
+            self.process.wait(PATIENCE)
+        else:
+            assert _ended(self._watch, PATIENCE), "the master does not end"
 
     def exit_code(self) -> int:
-        """Wait for the end; the exit code."""
-        code = self.process.wait(PATIENCE)
+        """Wait for the end of all; the exit code. That of a master which took over stands in nothing but the log."""
+        self._ends()
         self._reader.join(PATIENCE)
-        return code
+        if self._watch < 0:
+            return self.process.wait()
+        return 0 if self.found("stopped", pid=self._heir) else 1
 
     def stop(self) -> int:
         """TERM, then wait."""
-        if self.process.poll() is None:
+        if self.alive():
             self.signal(signal.SIGTERM)
         try:
             return self.exit_code()
         finally:
-            if self.process.poll() is None:
-                self.process.kill()
-                self.process.wait()
+            if self.alive():
+                self.signal(signal.SIGKILL)
+                self._ends()
+            if self._watch >= 0:
+                os.close(self._watch)
+                self._watch, self._heir = -1, 0
             if self.process.stderr is not None:
                 self.process.stderr.close()
+
+
+def _ended(watch: int, seconds: float) -> bool:
+    poll = select.poll()
+    poll.register(watch, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))

@@ -9,7 +9,8 @@ import select
 import socket
 import struct
 import threading
-from typing import Self
+import time
+from typing import NamedTuple, Self
 
 from tests.harness import PATIENCE, Server
 from tests.server.raw import REPLY, add, field, framed, i32, message
@@ -23,6 +24,15 @@ _FRAMES = 64
 def _reply(seqid: int) -> bytes:
     head = struct.pack(">Hxbi", 0x8001, REPLY, len(_NAME))
     return framed(head + _NAME + struct.pack(">i", seqid) + _BODY)
+
+
+class Lost(NamedTuple):
+    """A call that was not answered: from which of our addresses it came, its number, and when it was found lost."""
+
+    peer: str
+    seqid: int
+    when: float
+    """Seconds since 1970, as the server's log has them."""
 
 
 class Client:
@@ -39,13 +49,13 @@ class Client:
 class Load:
     """``with Load(server, 16) as load: ...``: afterwards ``calls``, ``lost``, ``dropped`` and ``wrong`` are final.
 
-    ``lost`` names the connections that ended while a call was unanswered. With ``reconnect`` a lost connection is made
-    anew, so that the load goes on.
+    ``lost`` are the calls whose connection ended before they were answered. With ``reconnect`` such a connection is
+    made anew, so that the load goes on.
     """
 
     def __init__(self, server: Server, connections: int, *, reconnect: bool = False) -> None:
         self.calls = 0
-        self.lost: list[str] = []
+        self.lost: list[Lost] = []
         self.dropped = 0
         self.wrong: list[bytes] = []
         self.refused = 0
@@ -121,7 +131,7 @@ class Load:
         client.sock.close()
         if not lost:
             return
-        self.lost.append(client.name)
+        self.lost.append(Lost(client.name, client.seqid, time.time()))
         self.dropped += 1
         if self._reconnect and not self._stop.is_set():
             try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.master.test_policy import signals, world
+from tests.master.test_policy import World, signals, world
 from thriftserver.master import events, policy
 from thriftserver.master.events import News, Phase
 
@@ -104,10 +104,16 @@ def test_an_upgrade_hands_everything_to_the_new_master() -> None:
     it = world(2)
     pids = it.pids()
     assert events.StartUpgrade() in it.tell(events.UpgradeAsked())
+    heir = it.state.successor
     actions = it.tell(events.UpgradeReady())
     assert signals(actions) == [(pid, "USR2") for pid in pids]
-    assert events.Announce(News.UPGRADED) in actions
+    assert actions[1:3] == [events.Announce(News.UPGRADED, str(heir)), events.Abdicate()]
     assert it.state.phase is Phase.STOPPING
+    assert events.Announce(News.STOPPING) not in actions
+    for pid in pids:
+        it.tell(events.Exited(pid, 0))
+    assert policy.finished(it.state)
+    assert it.state.exit_code == 0
 
 
 def test_a_failed_upgrade_and_everything_asked_meanwhile_leave_the_service_as_it_was() -> None:
@@ -126,8 +132,69 @@ def test_a_failed_upgrade_and_everything_asked_meanwhile_leave_the_service_as_it
 
 def test_stopping_during_an_upgrade_stops_the_new_master_too() -> None:
     it = world(1)
+    (worker,) = it.pids()
     it.tell(events.UpgradeAsked())
-    assert events.CancelUpgrade() in it.tell(events.StopAsked(graceful=True))
+    heir = it.state.successor
+    actions = it.tell(events.StopAsked(graceful=True))
+    assert actions.index(events.Disown()) < actions.index(events.Signal(heir, "TERM"))
+    assert signals(it.tell(events.StopAsked(graceful=False))) == [(heir, "QUIT"), (worker, "QUIT")]
+    it.tell(events.Exited(worker, 0))
+    assert not policy.finished(it.state), "the new master holds the sockets too"
+    assert signals(it.later(1)) == [(heir, "KILL")]
+    assert it.tell(events.UpgradeFailed("was killed")) == []
+    assert policy.finished(it.state)
+
+
+def test_a_new_master_that_hangs_is_killed_and_the_next_one_may_try() -> None:
+    it = world(1)
+    it.tell(events.UpgradeAsked())
+    heir = it.state.successor
+    assert signals(it.later(2 * it.state.boot_timeout)) == [(heir, "KILL")]
+    assert it.state.upgrading
+    assert events.Announce(News.UPGRADE_FAILED, "late") in it.tell(events.UpgradeFailed("late"))
+    assert events.StartUpgrade() in it.tell(events.UpgradeAsked())
+
+
+def heir(target: int) -> World:
+    it = World(policy.State(target, boot_timeout=60, graceful_timeout=30, heir=True))
+    it.tell(events.Tick())
+    return it
+
+
+def test_a_new_master_offers_itself_when_all_are_ready_and_begins_when_it_may() -> None:
+    it = heir(2)
+    it.ready(it.pids()[0])
+    assert it.ready(it.pids()[1])[-1] == events.Offer()
+    assert it.state.phase is Phase.STARTING
+    actions = it.tell(events.Succeeded())
+    assert [action.news for action in actions if isinstance(action, events.Announce)] == [News.SUCCEEDED, News.READY]
+    assert it.state.phase is Phase.RUNNING
+
+
+def test_a_new_master_that_has_offered_itself_does_not_give_up() -> None:
+    it = heir(2)
+    it.ready(*it.pids())
+    assert signals(it.tell(events.Exited(it.pids()[0], -9))) == []
+    assert events.Announce(News.READY) in it.tell(events.Succeeded())
+    it.now = policy.next_wake(it.state)
+    assert spawns(it.tell(events.Tick())) == [events.Spawn(1, 1)]
+
+
+def test_a_new_master_goes_on_alone_when_the_old_one_dies() -> None:
+    it = heir(1)
+    assert it.tell(events.Succeeded()) == [events.Announce(News.SUCCEEDED)]
+    assert events.Announce(News.READY) in it.ready(*it.pids())
+
+
+def test_a_new_master_that_fails_gives_its_connections_back_and_tells_nobody_but_the_old_one() -> None:
+    it = heir(2)
+    first, second = it.pids()
+    it.ready(first)
+    actions = it.tell(events.Exited(second, 4, "no module 'app'"))
+    assert signals(actions) == [(first, "USR2")]
+    assert not [action for action in actions if isinstance(action, events.Announce)]
+    it = heir(1)
+    assert signals(it.tell(events.StopAsked(graceful=True))) == [(it.pids()[0], "USR2")]
 
 
 def test_workers_never_outnumber_the_room_there_is() -> None:

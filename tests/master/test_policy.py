@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thriftserver.master import policy
+from thriftserver.master import events, policy
 from thriftserver.master.policy import Phase
 
 
@@ -23,17 +23,20 @@ class World:
 
     def tell(self, event: policy.Event) -> list[policy.Action]:
         """Decide, fork and re-read as asked; all actions of the whole chain."""
-        events, actions = [event], []
-        while events:
-            self.state, new = policy.decide(self.state, events.pop(0), self.now)
-            assert sum(isinstance(action, policy.Spawn) for action in new) <= 1
+        queue, actions = [event], []
+        while queue:
+            self.state, new = policy.decide(self.state, queue.pop(0), self.now)
+            assert sum(isinstance(action, events.Spawn) for action in new) <= 1
             actions += new
             for action in new:
-                if isinstance(action, policy.Spawn):
+                if isinstance(action, events.Spawn):
                     self.pid += 1
-                    events.append(policy.Spawned(self.pid, action.number, action.generation))
+                    queue.append(policy.Spawned(self.pid, action.number, action.generation))
+                elif isinstance(action, policy.StartUpgrade):
+                    self.pid += 1
+                    queue.append(policy.UpgradeStarted(self.pid))
                 elif isinstance(action, policy.CheckReload):
-                    events.append(
+                    queue.append(
                         policy.ReloadChecked(self.state.target, 60, 30)
                         if self.reloadable
                         else policy.ReloadImpossible("svc.thrift:3: error")
@@ -87,7 +90,7 @@ def test_a_failed_start_ends_the_master_with_the_worker_s_code_and_reason() -> N
     it.tell(policy.Exited(second, 0))
     assert policy.finished(it.state)
     assert it.state.exit_code == 4
-    assert not any(isinstance(action, policy.Spawn) for action in actions)
+    assert not any(isinstance(action, events.Spawn) for action in actions)
 
 
 def test_a_start_that_ends_with_a_strange_code_is_a_boot_failure() -> None:
@@ -101,7 +104,7 @@ def test_a_dead_worker_is_replaced_at_once_if_it_had_been_healthy() -> None:
     it = world(2)
     it.later(60)
     actions = it.tell(policy.Exited(it.pids()[0], -9))
-    assert policy.Spawn(1, 1) in actions
+    assert events.Spawn(1, 1) in actions
 
 
 def test_a_crash_loop_is_slowed_down_and_forgiven() -> None:
@@ -109,7 +112,7 @@ def test_a_crash_loop_is_slowed_down_and_forgiven() -> None:
     pauses = []
     for _ in range(10):
         actions = it.tell(policy.Exited(it.pids()[0], 1))
-        assert not any(isinstance(action, policy.Spawn) for action in actions)
+        assert not any(isinstance(action, events.Spawn) for action in actions)
         pauses.append(policy.next_wake(it.state) - it.now)
         it.now = policy.next_wake(it.state)
         it.tell(policy.Tick())
@@ -118,7 +121,7 @@ def test_a_crash_loop_is_slowed_down_and_forgiven() -> None:
     assert round(max(pauses), 6) == policy.BACKOFF_MOST
     it.ready(*it.pids())
     it.later(policy.HEALTHY)
-    assert policy.Spawn(1, 1) in it.tell(policy.Exited(it.pids()[0], 1))
+    assert events.Spawn(1, 1) in it.tell(policy.Exited(it.pids()[0], 1))
     assert it.state.crashes == 0
 
 
@@ -134,7 +137,7 @@ def test_a_reload_tries_a_canary_then_rolls() -> None:
     it = world(3)
     old = it.pids()
     actions = it.tell(policy.ReloadAsked())
-    assert [action for action in actions if isinstance(action, policy.Spawn)] == [policy.Spawn(4, 2)]
+    assert [action for action in actions if isinstance(action, events.Spawn)] == [events.Spawn(4, 2)]
     assert signals(actions) == []
     canary = it.pids(2)[0]
     actions = it.ready(canary)
@@ -177,7 +180,7 @@ def test_a_worker_that_dies_during_a_reload_is_replaced_by_its_own_generation() 
     it = world(2)
     it.later(60)
     it.tell(policy.ReloadAsked())
-    assert policy.Spawn(1, 1) in it.tell(policy.Exited(it.pids(1)[0], -11))
+    assert events.Spawn(1, 1) in it.tell(policy.Exited(it.pids(1)[0], -11))
 
 
 def test_reloads_asked_for_meanwhile_become_one_more() -> None:
@@ -232,19 +235,22 @@ def test_nothing_is_started_while_stopping() -> None:
     it = world(2)
     it.tell(policy.StopAsked(graceful=True))
     for pid in it.pids():
-        assert not [each for each in it.tell(policy.Exited(pid, 1)) if isinstance(each, policy.Spawn)]
+        assert not [each for each in it.tell(policy.Exited(pid, 1)) if isinstance(each, events.Spawn)]
 
 
 def test_a_failed_fork_is_tried_again_later() -> None:
     it = world(1)
     state, _ = policy.decide(it.state, policy.Exited(it.pids()[0], 1), it.now)
     state, actions = policy.decide(state, policy.SpawnFailed(1, "cannot fork"), it.now)
-    assert [each for each in actions if isinstance(each, policy.Spawn)] == []
+    assert [each for each in actions if isinstance(each, events.Spawn)] == []
     assert policy.next_wake(state) > it.now
 
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["ready", "crash", "reload", "bad_reload", "tick", "leave"]), st.integers(0, 7)),
+    st.tuples(
+        st.sampled_from(["ready", "crash", "reload", "bad_reload", "upgrade", "bad_upgrade", "tick", "leave"]),
+        st.integers(0, 7),
+    ),
     max_size=60,
 )
 
@@ -270,6 +276,10 @@ def test_any_history_keeps_the_service_up_and_settles(target: int, steps: list[t
             case "reload" | "bad_reload":
                 it.reloadable = step == "reload"
                 it.tell(policy.ReloadAsked())
+            case "upgrade":
+                it.tell(policy.UpgradeAsked())
+            case "bad_upgrade":
+                it.tell(policy.UpgradeFailed("it exited with code 4"))
             case "tick":
                 it.tell(policy.Tick())
         numbers = [each.number for each in it.state.workers.values()]
@@ -292,4 +302,6 @@ def test_any_history_keeps_the_service_up_and_settles(target: int, steps: list[t
     it.tell(policy.StopAsked(graceful=True))
     for pid in it.pids():
         it.tell(policy.Exited(pid, 0))
+    assert policy.finished(it.state) is not it.state.upgrading
+    it.tell(policy.UpgradeFailed("it exited with code 0"))
     assert policy.finished(it.state)

@@ -11,12 +11,13 @@ import pytest
 import thriftserver
 from thriftserver.codec import binary
 from thriftserver.codec.plan import MethodPlan, method_plan
+from thriftserver.codec.seam import new_source
 from thriftserver.errors import ApplicationError, WireError
 from thriftserver.loading import Api
 from thriftserver.rpc import _processor, processor  # type: ignore[attr-defined]
 from thriftserver.rpc.binding import Bound
 from thriftserver.rpc.method import make_methods
-from thriftserver.scoreboard import _slot, slot  # type: ignore[attr-defined]
+from thriftserver.scoreboard import _slot, layout, slot  # type: ignore[attr-defined]
 from thriftserver.scoreboard.board import Board
 
 IDL = """
@@ -140,6 +141,17 @@ def test_results_inherited_methods_and_void(case: Case) -> None:
     assert case.call("add", 1, 2) == 3
     assert case.call("whoami") == "demo"
     assert case.call("nothing") is None
+
+
+def test_a_call_is_in_flight_until_its_reply_has_been_sent(api: Api) -> None:
+    """A process that dies in between takes the call along: it must be found where those in flight are."""
+    case = Case(api, "pure")
+    seat, request = processor.Seat(), binary.encode_call(case.plans["add"], 9, [1, 2])
+    assert case.processor.serve(new_source(request, 4), seat, "peer", b"peer".ljust(64), 1, 1) is not None
+    assert [call.method for call in case.board.calls(1)] == ["add"]
+    case.processor.settle(seat.call, 10, False)
+    assert case.board.calls(1) == []
+    assert case.board.slot_words(1)[layout.INFLIGHT] == 0
 
 
 @pytest.mark.parametrize(("how", "why"), [("declared", "ours"), ("foreign", "foreign")])

@@ -116,3 +116,9 @@ def text(value: str | bytes) -> bytes:
 def add(a: int, b: int) -> bytes:
     """The arguments of ``add(1: i32 a, 2: i32 b)``."""
     return field(8, 1, i32(a)) + field(8, 2, i32(b)) + b"\0"
+
+
+def note(server: Server, what: str) -> None:
+    """Tell the demo service something that it does not answer."""
+    with Peer(server) as peer:
+        peer.send(message("note", field(11, 1, text(what)) + b"\0", kind=ONEWAY))

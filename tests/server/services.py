@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 IDL = """
@@ -19,7 +20,7 @@ service Demo {
 """
 
 HANDLER = """
-import json, os, pathlib, sys, time
+import json, mmap, os, pathlib, sys, time
 import thriftserver
 
 api = thriftserver.load(pathlib.Path(__file__).parent / "demo.thrift")
@@ -64,6 +65,36 @@ class Impl:
 """
 
 
+#: In front of a handler: says that it is being imported, and waits for a file called go.
+SLOW = """
+import json, os, pathlib, sys, time
+print(json.dumps({"event": "importing", "worker_pid": os.getpid(), "level": "debug"}), file=sys.stderr, flush=True)
+while not pathlib.Path("go").exists():
+    time.sleep(0.01)
+"""
+#: Ways to hang or die that the plain demo has not.
+NASTY = """
+    def note(self, text):
+        if text == "spin":
+            while True:
+                pass
+        if text == "abort":
+            os.abort()
+        if text == "leak":
+            self.leaked = bytearray(200 << 20)
+"""
+#: Counts the calls of ``add`` it has executed, in a file that outlives its process.
+COUNTING = """
+    counter = open(f"executed-{os.getpid()}", "w+b")
+    counter.truncate(8)
+    executed = memoryview(mmap.mmap(counter.fileno(), 8)).cast("Q")
+
+    def add(self, a, b):
+        self.executed[0] += 1
+        return a + b
+"""
+
+
 def write_demo(folder: Path, handler: str = HANDLER, idl: str = IDL) -> Path:
     """``demo.thrift`` and ``demo.py`` in ``folder``, which is returned."""
     (folder / "demo.thrift").write_text(idl)
@@ -72,3 +103,8 @@ def write_demo(folder: Path, handler: str = HANDLER, idl: str = IDL) -> Path:
 
 
 ARGS = ("--idl", "demo.thrift", "--handler", "demo:Impl")
+
+
+def executed(folder: Path) -> int:
+    """Calls of ``add`` that all processes of a COUNTING handler have executed."""
+    return sum(int.from_bytes(path.read_bytes(), sys.byteorder) for path in folder.glob("executed-*"))

@@ -174,7 +174,7 @@ def test_blocking_methods_run_on_threads(folder: Path, env: dict[str, str]) -> N
         assert answer is not None
         assert answer.type == 6
         assert "from a thread" in server.wait("handler_failed", method="decorated")["traceback"]
-        assert server.found("blocking", method="decorated")[0]["ident"] != line["pid"]
+        assert server.wait("blocking", method="decorated")["ident"] != line["pid"]
         (folder / "go").touch()
         assert said(first.answer()) == "go"
 

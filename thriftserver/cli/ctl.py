@@ -120,6 +120,14 @@ def reload(obj: tuple[str | None, bool]) -> None:
 
 
 @ctl.command()
+@click.pass_obj
+def upgrade(obj: tuple[str | None, bool]) -> None:
+    """Start a new master from disk, as USR2 does; wait until it has taken over, or has failed."""
+    answer = ask(obj[0], command="upgrade")
+    _show(obj[1], answer, f"upgraded: the new master has pid {answer['pid']}")
+
+
+@ctl.command()
 @click.argument("number", type=click.IntRange(min=1))
 @click.pass_obj
 def scale(obj: tuple[str | None, bool], number: int) -> None:

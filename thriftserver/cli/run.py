@@ -16,13 +16,15 @@ from thriftserver.cli.configuration import listing, verdict
 from thriftserver.cli.options import config_option, setting_options
 from thriftserver.compiled import NATIVE
 from thriftserver.config import ENV_PREFIX, Settings, misspelt, resolve
-from thriftserver.errors import ConfigError
+from thriftserver.errors import ConfigError, ThriftServerError
 from thriftserver.idl.loader import Loader
 from thriftserver.master import identity, systemd
 from thriftserver.master.changes import Changes
 from thriftserver.master.children import Auxiliary
-from thriftserver.master.sockets import Listeners, name
-from thriftserver.master.supervisor import Supervisor
+from thriftserver.master.sockets import Heirloom, Listeners, name
+from thriftserver.master.succession import Succession
+from thriftserver.master.supervisor import Observer, Supervisor
+from thriftserver.master.upgrade import Origin, Predecessor
 from thriftserver.rpc.binding import choose_service, split_spec
 from thriftserver.scoreboard.board import Board
 
@@ -39,9 +41,28 @@ def run(config: str | None, check_config: bool, print_config: bool, **cli: Any) 
     thriftserver run --idl idl/calculator.thrift --handler handlers.calculator:Calculator
 
     Every option is also an environment variable (THRIFTSERVER_WORKERS) and a key of the configuration file (workers).
-    HUP reloads configuration, IDL and handler; TERM finishes what runs and stops; INT stops at once.
+    HUP reloads configuration, IDL and handler; USR2 starts a new master from disk, which takes over; TERM finishes
+    what runs and stops; INT stops at once.
     """
+    origin, predecessor = Origin.here(), Predecessor.of(os.environ)
+    if predecessor is None:
+        return _run(config, cli, check_config, print_config, origin)
+    try:
+        _run(config, cli, check_config, print_config, origin, predecessor)
+    except ThriftServerError as error:
+        if not predecessor.fail(str(error)):
+            raise
+        sys.exit(error.exit_code)  # the older master logs it: it is that one's upgrade that has failed
 
+
+def _run(
+    config: str | None,
+    cli: dict[str, Any],
+    check_config: bool,
+    print_config: bool,
+    origin: Origin,
+    predecessor: Predecessor | None = None,
+) -> None:
     if print_config:
         click.echo(listing(*resolve(cli, config)))
     if check_config or not print_config:
@@ -56,6 +77,8 @@ def run(config: str | None, check_config: bool, print_config: bool, **cli: Any) 
 
     program = load_program()
     settings = program.settings
+    if predecessor and not settings.allow_breaking:
+        predecessor.require_fit(program)
     log.configure(settings.log_level, settings.log_file, settings.log_format)
     for variable, meant in misspelt():
         log.Logger().warning("variable_ignored", variable=variable, advice=f"is {meant} meant?")
@@ -64,23 +87,37 @@ def run(config: str | None, check_config: bool, print_config: bool, **cli: Any) 
         log.Logger().warning("codec_not_compiled", advice=advice)
     chosen = resolve(cli, config)[1]["bind"] != "default"
     changes = Changes([config] if config else []) if settings.reload else None
-    sys.exit(_serve(program, load_program, settings.bind if chosen else (), changes))
+    sys.exit(_serve(program, load_program, settings.bind if chosen else (), changes, origin, predecessor))
 
 
-def _serve(program: Program, reload: Callable[[], Program], bind: Sequence[str], changes: Changes | None) -> int:
+def _serve(
+    program: Program,
+    reload: Callable[[], Program],
+    bind: Sequence[str],
+    changes: Changes | None,
+    origin: Origin,
+    predecessor: Predecessor | None,
+) -> int:
     """``bind`` is what somebody asked for; without it, the sockets that systemd passes come before the default."""
     settings = program.settings
-    notifier, passed = systemd.Notifier(os.environ), systemd.passed_sockets(os.environ)
+    notifier = systemd.Notifier(os.environ)
+    passed = predecessor.passed() if predecessor else systemd.passed_sockets(os.environ)
     identity.entitle(settings.name, "master")
-    pidfile = identity.Pidfile(settings.pidfile) if settings.pidfile else None
+    pidfile = identity.Pidfile(settings.pidfile, predecessor.pid if predecessor else 0) if settings.pidfile else None
     try:
         account = identity.account(settings)
         owner = (account.uid, account.gid) if account else None
         addresses = bind or (() if passed else settings.bind)
-        listeners = Listeners(addresses, settings.backlog, settings.unix_mode, owner, passed)
+        inherited = predecessor.listeners(settings) if predecessor else ()
+        listeners = Listeners(addresses, settings.backlog, settings.unix_mode, owner, passed, inherited)
         _drop(passed, listeners)
-        auxiliary = _admin(settings, listeners) if settings.admin else None
-        return Supervisor(program, listeners, reload, _work, [notifier.watch], auxiliary, changes).run()
+        left = predecessor.estate.admin if predecessor and settings.admin else ()
+        auxiliary = _admin(settings, listeners, left) if settings.admin else None
+        observers: list[Callable[[Board], Observer]] = [notifier.watch]
+        if pidfile:
+            observers.append(lambda _board: pidfile)
+        succession = Succession(origin, notifier.environment, predecessor)
+        return Supervisor(program, listeners, reload, _work, succession, observers, auxiliary, changes).run()
     finally:
         if pidfile:
             pidfile.close()
@@ -120,12 +157,12 @@ def make_program(config: str | None, cli: dict[str, Any]) -> Program:
     return Program(settings, loader, modules, tuple(service.name for service in services))
 
 
-def _admin(settings: Settings, served: Listeners) -> Auxiliary:
+def _admin(settings: Settings, served: Listeners, inherited: Sequence[Heirloom]) -> Auxiliary:
     """The process behind ``--admin``. The master owns its socket: a new process takes over without refusing anybody."""
     from thriftserver.admin import boot
 
     boot.require()
-    listeners = Listeners((settings.admin,), settings.backlog)
+    listeners = Listeners((settings.admin,), settings.backlog, inherited=inherited)
     log.Logger().info("admin_listening", addresses=listeners.names())
     memory = os.memfd_create("thriftserver-history", os.MFD_CLOEXEC)
 
@@ -134,7 +171,7 @@ def _admin(settings: Settings, served: Listeners) -> Auxiliary:
         identity.become(program.settings)
         return boot.run(boot.Equipment(board, program, listeners.sockets, lifeline, served.names(), memory))
 
-    return Auxiliary("admin", run)
+    return Auxiliary("admin", listeners, run)
 
 
 def _work(assignment: Assignment) -> int:

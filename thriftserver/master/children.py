@@ -16,6 +16,7 @@ from msgspec import Struct
 from thriftserver.assignment import Program, Report
 from thriftserver.log import Logger
 from thriftserver.master.fork import fork
+from thriftserver.master.sockets import Listeners
 from thriftserver.scoreboard.board import Board
 
 #: Bytes of stacks that go into the log.
@@ -62,10 +63,12 @@ class Auxiliary:
     """One more child that is kept alive and is no worker: ``run`` is what it does.
 
     It is given the scoreboard, the program in force, and the lifeline, which reads end-of-file when the master is gone.
+    The sockets that it serves are the master's.
     """
 
-    def __init__(self, name: str, run: Callable[[Board, Program, int], int]) -> None:
+    def __init__(self, name: str, listeners: Listeners, run: Callable[[Board, Program, int], int]) -> None:
         self.name = name
+        self.listeners = listeners
         self.pid = 0
         self.due = 0.0
         """When to start it, while it does not run."""

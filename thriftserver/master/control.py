@@ -2,7 +2,7 @@
 
 Nothing here waits: a caller that is slow, silent or hostile costs one descriptor until its time is over, and nothing
 else. A request is ``{"command": "scale", "workers": 3}``; an answer ``{"ok": true, ...}`` or
-``{"ok": false, "error": "..."}``. ``reload`` is answered when its outcome is known.
+``{"ok": false, "error": "..."}``. ``reload`` and ``upgrade`` are answered when their outcome is known.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 from thriftserver.errors import BindError
 from thriftserver.log import Logger
 from thriftserver.master import events, views
-from thriftserver.master.sockets import remove_stale
+from thriftserver.master.sockets import Heirloom, remove_stale
 from thriftserver.scoreboard.board import Board
 
 #: Callers at once and in the backlog, bytes of a request, seconds that a caller may take to ask or to read.
@@ -81,33 +81,43 @@ class Caller:
 
 
 class Control:
-    """Serves ``path``, which only this user may open. As an observer it answers reloads when they are over."""
+    """Serves ``path``, which only this user may open. As an observer it answers reloads when they are over.
 
-    def __init__(self, path: str, board: Board, log: Logger) -> None:
-        self._path, self._board, self._log = path, board, log
+    A socket that was ``inherited`` from an older master is served once this one has succeeded.
+    """
+
+    def __init__(self, path: str, board: Board, log: Logger, inherited: Heirloom | None = None) -> None:
+        self._path, self._board, self._log = os.path.abspath(path), board, log
         self._owner = os.getpid()
+        self._inherited = inherited
         self._callers: dict[int, Caller] = {}
         self._reloads: list[Caller] = []
         """Those that wait for a reload that has not begun."""
         self._reloading: list[Caller] = []
-        self._socket = _listen(path)
-        self._inode = os.stat(path).st_ino
+        self._upgrades: list[Caller] = []
+        if inherited and inherited.asked == self._path:
+            self._socket, self.heirloom = socket.socket(fileno=inherited.descriptor), inherited
+        else:
+            self._socket = _listen(path)
+            made = os.stat(path)
+            self.heirloom = Heirloom(self._socket.fileno(), self._path, (self._path, made.st_dev, made.st_ino))
+        self._open = self.heirloom is not inherited
 
     def close(self) -> None:
-        """Remove the socket, unless a successor has put its own there."""
+        """Remove the socket, unless it is another master's."""
         for caller in self._callers.values():
             caller.sock.close()
         self._socket.close()
-        with suppress(OSError):
-            if os.getpid() == self._owner and os.stat(self._path).st_ino == self._inode:
-                os.unlink(self._path)
+        if self._open and os.getpid() == self._owner:
+            self.heirloom.remove()
 
     def descriptors(self) -> list[int]:
         return [self._socket.fileno(), *self._callers]
 
     def interests(self) -> Iterator[tuple[int, int]]:
         """What to poll for."""
-        yield self._socket.fileno(), select.POLLIN
+        if self._open:
+            yield self._socket.fileno(), select.POLLIN
         for fd, caller in self._callers.items():
             yield fd, caller.interest
 
@@ -118,7 +128,7 @@ class Control:
         for fd, caller in list(self._callers.items()):
             if fd in ready:
                 yield from self._attend(caller, state)
-            waits = caller in self._reloads or caller in self._reloading
+            waits = any(caller in waiting for waiting in (self._reloads, self._reloading, self._upgrades))
             if caller.over or (not waits and time.monotonic() > caller.deadline):
                 self._drop(fd, caller)
 
@@ -133,7 +143,7 @@ class Control:
             self._callers[sock.fileno()] = Caller(sock)
 
     def _drop(self, fd: int, caller: Caller) -> None:
-        for waiting in (self._reloads, self._reloading):
+        for waiting in (self._reloads, self._reloading, self._upgrades):
             if caller in waiting:
                 waiting.remove(caller)
         del self._callers[fd]
@@ -171,6 +181,12 @@ class Control:
                     raise Refused("the service is stopping")
                 self._reloads.append(caller)
                 yield events.ReloadAsked()
+            case "upgrade":
+                phase = "upgrading" if state().upgrading else state().phase.value
+                if phase != events.Phase.RUNNING.value:
+                    raise Refused(f"the service is {phase}")
+                self._upgrades.append(caller)
+                yield events.UpgradeAsked()
             case "drain":
                 pid = self._worker(request, state())
                 caller.say({"ok": True})
@@ -201,14 +217,33 @@ class Control:
                 self._reloading, self._reloads = self._reloads, []
             self._tell({"ok": False, "error": text})
         elif news is events.News.STOPPING:
-            self._reloading += self._reloads
-            self._reloads = []
+            self._reloading += self._reloads + self._upgrades
+            self._reloads, self._upgrades = [], []
             self._tell({"ok": False, "error": "the service is stopping"})
+        elif news is events.News.UPGRADED:
+            self._open = False
+            self._tell_upgrades({"ok": True, "pid": int(text)})
+        elif news is events.News.UPGRADE_FAILED:
+            self._tell_upgrades({"ok": False, "error": text})
+        elif news is events.News.SUCCEEDED:
+            self._succeed()
 
     def _tell(self, answer: dict[str, Any]) -> None:
         callers, self._reloading = self._reloading, []
         for caller in callers:
             caller.say(answer)
+
+    def _tell_upgrades(self, answer: dict[str, Any]) -> None:
+        callers, self._upgrades = self._upgrades, []
+        for caller in callers:
+            caller.say(answer)
+
+    def _succeed(self) -> None:
+        if self._inherited is not None and self.heirloom is not self._inherited:
+            os.close(self._inherited.descriptor)
+            self._inherited.remove()
+        self._socket.listen(BACKLOG)  # from now on callers are told this process's id
+        self._open = True
 
     def tick(self, state: events.State, now: float) -> None:
         """Nothing to do: callers ask when they want to know."""

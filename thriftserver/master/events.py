@@ -72,10 +72,20 @@ class State(Struct, frozen=True):
     spawn_after: float = 0.0
     reload_wanted: bool = False
     """A reload was asked for during another one."""
-    upgrading: bool = False
-    """A new master is booting; until it has, nothing here changes."""
+    successor: int = 0
+    """The pid of a new master that is booting; until it has, nothing here changes."""
+    successor_due: float = float("inf")
+    """When to kill it: it must be ready by then, or gone by then."""
+    heir: bool = False
+    """An older master serves beside this one, which takes over when its workers are ready and the older one says so."""
+    offered: bool = False
+    """It has told the older master that it is ready: from then on it must not give up, whatever becomes of a worker."""
     hurry: int = 0
     exit_code: int = 0
+
+    @property
+    def upgrading(self) -> bool:
+        return bool(self.successor)
 
     @property
     def wanted(self) -> int:
@@ -156,12 +166,24 @@ class UpgradeAsked(Struct, frozen=True):
     """Somebody sent USR2."""
 
 
+class UpgradeStarted(Struct, frozen=True):
+    """The new master is a process now."""
+
+    pid: int
+
+
 class UpgradeReady(Struct, frozen=True):
     """The new master's workers serve."""
 
 
 class UpgradeFailed(Struct, frozen=True):
+    """There is no new master, or no longer."""
+
     reason: str
+
+
+class Succeeded(Struct, frozen=True):
+    """The older master beside this one has let go, or is gone."""
 
 
 class StopAsked(Struct, frozen=True):
@@ -182,8 +204,10 @@ Event: TypeAlias = (
     | ReloadChecked
     | ReloadImpossible
     | UpgradeAsked
+    | UpgradeStarted
     | UpgradeReady
     | UpgradeFailed
+    | Succeeded
     | StopAsked
 )
 
@@ -196,7 +220,7 @@ class Spawn(Struct, frozen=True):
 
 
 class Signal(Struct, frozen=True):
-    """Send to a worker a signal of ``assignment``: USR2, TERM, QUIT, ABRT; or KILL."""
+    """Send to a worker a signal of ``assignment`` (USR2, TERM, QUIT, ABRT), to a new master one of its own; or KILL."""
 
     pid: int
     name: str
@@ -213,11 +237,19 @@ class Adopt(Struct, frozen=True):
 
 
 class StartUpgrade(Struct, frozen=True):
-    """Start a new master from disk; answer with UpgradeFailed at once, or later with that or UpgradeReady."""
+    """Start a new master from disk; answer with UpgradeStarted or UpgradeFailed, later with that or UpgradeReady."""
 
 
-class CancelUpgrade(Struct, frozen=True):
-    """The new master is not to take over: it is told to leave."""
+class Disown(Struct, frozen=True):
+    """The new master is on its own from now on, and is told to."""
+
+
+class Abdicate(Struct, frozen=True):
+    """Let the new master take over."""
+
+
+class Offer(Struct, frozen=True):
+    """Tell the older master that this one's workers are ready."""
 
 
 class Log(Struct, frozen=True):
@@ -234,6 +266,10 @@ class News(Enum):
     RELOADED = "reloaded"
     REJECTED = "reload_rejected"
     UPGRADED = "upgraded"
+    """Another master is in force from now on; the text is its pid."""
+    UPGRADE_FAILED = "upgrade_failed"
+    SUCCEEDED = "succeeded"
+    """This master is in force from now on, and no older one."""
     STOPPING = "stopping"
 
 
@@ -249,4 +285,6 @@ class Fail(Struct, frozen=True):
     reason: str
 
 
-Action: TypeAlias = Spawn | Signal | CheckReload | Adopt | StartUpgrade | CancelUpgrade | Log | Announce | Fail
+Action: TypeAlias = (
+    Spawn | Signal | CheckReload | Adopt | StartUpgrade | Disown | Abdicate | Offer | Log | Announce | Fail
+)

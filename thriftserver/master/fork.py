@@ -28,6 +28,8 @@ HANDLED = (
 )
 #: Those that people send to a whole group and mean the master.
 _MASTERS_OWN = (signal.SIGHUP, signal.SIGINT, signal.SIGTTIN, signal.SIGTTOU)
+#: What tells a child to go. Until it has handlers of its own it has nothing to finish, and goes.
+_LEAVE = (signal.SIGTERM, signal.SIGQUIT, signal.SIGUSR2)
 
 
 def fork(work: Callable[[], int], private: Iterable[int]) -> int:
@@ -56,6 +58,8 @@ def _live(work: Callable[[], int], private: Iterable[int], mask: set[int | signa
             signal.signal(number, signal.SIG_DFL)
         for number in _MASTERS_OWN:
             signal.signal(number, lambda *_: None)
+        for number in _LEAVE:
+            signal.signal(number, _leave)
         signal.signal(signal.SIGUSR1, lambda *_: log.reopen())
         for fd in private:
             os.close(fd)
@@ -65,3 +69,8 @@ def _live(work: Callable[[], int], private: Iterable[int], mask: set[int | signa
         sys.stderr.flush()
     finally:
         os._exit(code)
+
+
+def _leave(*_: object) -> None:
+    log.flush()
+    os._exit(0)

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from thriftserver.config import Settings
 from thriftserver.errors import ConfigError
+from thriftserver.master.events import News, State
 
 #: Bytes of a name that the kernel keeps for ``ps`` and ``top``.
 COMM = 15
@@ -117,12 +118,16 @@ def entitle(name: str, role: str) -> None:
 
 
 class Pidfile:
-    """A file with this process's id, from now until ``close``. Raises ConfigError if another one's stands there."""
+    """A file with this process's id, from now until ``close``. Raises ConfigError if another one's stands there.
 
-    def __init__(self, path: str) -> None:
+    The id of ``predecessor`` is replaced once this process hears the news that it has succeeded that one.
+    """
+
+    def __init__(self, path: str, predecessor: int = 0) -> None:
         self.path = os.path.abspath(path)
         self._owner = os.getpid()
-        draft = f"{self.path}.{self._owner}"
+        self._predecessor = predecessor
+        self._draft = draft = f"{self.path}.{self._owner}"
         try:
             with suppress(FileNotFoundError):
                 os.unlink(draft)  # of a process that had this id and died while it wrote
@@ -132,14 +137,26 @@ class Pidfile:
                 self._place(draft)
             finally:
                 os.close(fd)
-                with suppress(FileNotFoundError):
-                    os.unlink(draft)
+                if not self._waits():
+                    with suppress(FileNotFoundError):
+                        os.unlink(draft)
         except OSError as error:
             raise ConfigError(f"cannot write the pidfile {path}: {error.strerror}") from None
 
+    def _waits(self) -> bool:
+        return bool(self._predecessor) and _holds(self.path, self._predecessor)
+
+    def announce(self, news: News, _text: str) -> None:
+        if news is News.SUCCEEDED:
+            with suppress(OSError):  # there was nobody to wait for; or nobody may write there any more
+                os.rename(self._draft, self.path)
+
+    def tick(self, state: State, now: float) -> None:
+        """Nothing to do."""
+
     def _place(self, draft: str) -> None:
         """Give the whole file its name. Of several that find the same stale one, the one with its lock replaces it."""
-        while True:
+        while not self._waits():
             with suppress(FileExistsError):
                 os.link(draft, self.path)
                 return
@@ -154,9 +171,18 @@ class Pidfile:
     def close(self) -> None:
         """Remove it, unless this is a child, or another has written its own since."""
         if os.getpid() == self._owner:
-            with suppress(OSError), open(self.path, "rb") as file:
-                if file.read() == b"%d\n" % self._owner:
+            with suppress(OSError):
+                if _holds(self.path, self._owner):
                     os.unlink(self.path)
+                os.unlink(self._draft)
+
+
+def _holds(path: str, pid: int) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read() == b"%d\n" % pid
+    except OSError:
+        return False
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

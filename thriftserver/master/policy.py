@@ -12,18 +12,21 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from thriftserver.master.convergence import HEALTHY, calm, complete, missing, put, reconcile
 from thriftserver.master.events import (
+    Abdicate,
     Action,
     Adopt,
     Announce,
-    CancelUpgrade,
     CheckReload,
+    Disown,
     Event,
     Exited,
     Fail,
     Hung,
     Log,
     News,
+    Offer,
     Phase,
     Ready,
     ReloadAsked,
@@ -32,22 +35,21 @@ from thriftserver.master.events import (
     RestAsked,
     ScaleAsked,
     Signal,
-    Spawn,
     Spawned,
     SpawnFailed,
     Spent,
     StartUpgrade,
     State,
     StopAsked,
+    Succeeded,
     Tick,
     UpgradeAsked,
     UpgradeFailed,
     UpgradeReady,
+    UpgradeStarted,
     Worker,
 )
 
-#: A worker that lived this long was healthy; its successor is started at once.
-HEALTHY = 5.0
 #: First and longest pause before a worker is replaced that did not live that long; chance changes it by a quarter.
 BACKOFF_FIRST, BACKOFF_MOST = 0.1, 10.0
 #: So many crashes in a row are a loop.
@@ -87,63 +89,75 @@ def decide(state: State, event: Event, now: float) -> tuple[State, list[Action]]
             state = replace(state, candidate=newest, newest=newest, candidate_limits=event)
         case ReloadImpossible():
             state = _reload_failed(state, event.reason, actions)
-        case UpgradeAsked() | UpgradeReady() | UpgradeFailed():
-            state = _upgrade(state, event, now, actions)
+        case UpgradeAsked():
+            state = _upgrade_asked(state, actions)
+        case UpgradeStarted():
+            # Its workers boot after it has: each may take its time.
+            state = replace(state, successor=event.pid, successor_due=now + 2 * state.boot_timeout)
+        case UpgradeReady():
+            state = _upgraded(state, now, actions)
+        case UpgradeFailed():
+            state = _upgrade_failed(state, event.reason, actions)
+        case Succeeded():
+            state = _succeeded(state, actions)
         case StopAsked():
             state = _stop(state, event.graceful, now, actions)
-    return _reconcile(state, now, actions), actions
+    return reconcile(state, now, actions), actions
 
 
 def next_wake(state: State) -> float:
     """When time alone will change a decision; infinity if only events can."""
-    times = [worker.deadline for worker in state.workers.values()]
-    if state.phase is not Phase.STOPPING and _missing(state):
+    times = [state.successor_due, *(worker.deadline for worker in state.workers.values())]
+    if state.phase is not Phase.STOPPING and missing(state):
         times.append(state.spawn_after)
-    elif state.crashes and _complete(state):
+    elif state.crashes and complete(state):
         times.append(state.spawn_after + HEALTHY)
     return min(times, default=float("inf"))
 
 
 def finished(state: State) -> bool:
-    return state.phase is Phase.STOPPING and not state.workers
-
-
-def _put(state: State, worker: Worker) -> State:
-    return replace(state, workers=state.workers | {worker.pid: worker})
+    return state.phase is Phase.STOPPING and not state.workers and not state.upgrading
 
 
 def _without(state: State, pid: int) -> State:
     return replace(state, workers={key: worker for key, worker in state.workers.items() if key != pid})
 
 
-def _serving(state: State, generation: int) -> list[Worker]:
-    """Workers of a generation that are here to stay."""
-    return [each for each in state.workers.values() if each.generation == generation and each.stays and not each.spent]
-
-
-def _complete(state: State) -> bool:
-    """Is every worker there that should be, and ready?"""
-    return sum(worker.ready for worker in _serving(state, state.generation)) >= state.wanted
-
-
 def _spawned(state: State, event: Spawned, now: float) -> State:
     worker = Worker(event.pid, event.number, event.generation, born=now, deadline=now + state.boot_timeout)
-    return _put(state, worker)
+    return put(state, worker)
 
 
 def _ready(state: State, event: Ready, now: float, actions: list[Action]) -> State:
     worker = state.workers.get(event.pid)
     if worker is None or not worker.stays:
         return state
-    state = _put(state, replace(worker, ready=True, deadline=float("inf")))
+    state = put(state, replace(worker, ready=True, deadline=float("inf")))
     facts: dict[str, object] = {"worker": worker.number, "pid": worker.pid, "boot_s": round(now - worker.born, 3)}
     actions.append(Log("info", "worker_ready", facts))
-    if state.phase is Phase.STARTING and _complete(state):
-        actions += [Log("info", "ready", {"workers": state.target}), Announce(News.READY)]
-        return _settled(state, actions)
+    if state.phase is Phase.STARTING and complete(state):
+        return _started(state, actions)
     if state.phase is Phase.RELOADING and worker.generation == state.candidate:
         return _adopt(state, actions)
     return state
+
+
+def _started(state: State, actions: list[Action]) -> State:
+    if state.heir:
+        actions.append(Offer())
+        return replace(state, offered=True)
+    actions += [Log("info", "ready", {"workers": state.target}), Announce(News.READY)]
+    return _settled(state, actions)
+
+
+def _succeeded(state: State, actions: list[Action]) -> State:
+    """This master is the one in force now, wherever it has got to."""
+    if not state.heir:
+        return state
+    state = replace(state, heir=False)
+    actions.append(Announce(News.SUCCEEDED))
+    begun = state.offered or complete(state)
+    return _started(state, actions) if state.phase is Phase.STARTING and begun else state
 
 
 def _adopt(state: State, actions: list[Action]) -> State:
@@ -165,7 +179,7 @@ def _adopt(state: State, actions: list[Action]) -> State:
         boot_timeout=limits.boot_timeout,
         graceful_timeout=limits.graceful_timeout,
     )
-    return _settled(_calm(state, actions), actions)
+    return _settled(calm(state, actions), actions)
 
 
 def _settled(state: State, actions: list[Action]) -> State:
@@ -203,15 +217,16 @@ def _lost(
     actions: list[Action],
 ) -> State:
     """A worker that should be there is not: what follows depends on when, and on which it was."""
-    if state.phase is Phase.STARTING:
+    if state.phase is Phase.STARTING and not state.offered:
         reason = reason if code in (3, 4) else f"a worker {reason} while it started"
         code = code if code in (3, 4) else 3
         actions.append(Fail(code, reason))
-        return _stop(replace(state, exit_code=code), False, now, actions)
+        # Beside an older master, the workers that were ready have connections to give back.
+        return _stop(replace(state, exit_code=code), state.heir, now, actions)
     if generation == state.candidate:
         return _reload_failed(state, reason, actions)
     if age >= HEALTHY:
-        return replace(_calm(state, actions), spawn_after=now)
+        return replace(calm(state, actions), spawn_after=now)
     crashes = state.crashes + 1
     delay = min(BACKOFF_FIRST * 2 ** (crashes - 1), BACKOFF_MOST) * (0.75 + luck / 2)
     actions.append(Log("warning", "worker_backoff", {"crashes": crashes, "delay_s": round(delay, 3)}))
@@ -220,20 +235,13 @@ def _lost(
     return replace(state, crashes=crashes, spawn_after=now + delay, looping=crashes >= LOOP)
 
 
-def _calm(state: State, actions: list[Action]) -> State:
-    """Workers live again."""
-    if state.looping:
-        actions.append(Log("info", "crash_loop_over", {"crashes": state.crashes}))
-    return replace(state, crashes=0, looping=False)
-
-
 def _spent(state: State, event: Spent, actions: list[Action]) -> State:
     worker = state.workers.get(event.pid)
     if worker is None or worker.spent or not worker.ready or not worker.stays:
         return state
     facts: dict[str, object] = {"worker": worker.number, "pid": worker.pid, "reason": event.reason}
     actions.append(Log("info", "worker_spent", facts))
-    return _put(state, replace(worker, spent=True))
+    return put(state, replace(worker, spent=True))
 
 
 def _hung(state: State, event: Hung, now: float, actions: list[Action]) -> State:
@@ -241,7 +249,7 @@ def _hung(state: State, event: Hung, now: float, actions: list[Action]) -> State
     if worker is None or worker.hung or not worker.ready:
         return state
     actions.append(Signal(worker.pid, "ABRT"))
-    return _put(state, replace(worker, hung=True, deadline=min(worker.deadline, now + LAST_WORDS)))
+    return put(state, replace(worker, hung=True, deadline=min(worker.deadline, now + LAST_WORDS)))
 
 
 def _most(state: State) -> int:
@@ -256,25 +264,29 @@ def _scale(state: State, event: ScaleAsked, actions: list[Action]) -> State:
     return replace(state, target=target, configured=state.configured or state.target, resting=False)
 
 
-def _upgrade(
-    state: State, event: UpgradeAsked | UpgradeReady | UpgradeFailed, now: float, actions: list[Action]
-) -> State:
+def _upgrade_asked(state: State, actions: list[Action]) -> State:
     """A new master boots beside this one; once it serves, this one's workers hand everything over and all leave."""
-    if isinstance(event, UpgradeAsked):
-        if state.phase is not Phase.RUNNING or state.upgrading:
-            phase = "upgrading" if state.upgrading else state.phase.value
-            actions.append(Log("error", "upgrade_failed", {"reason": f"the service is {phase}; ask again later"}))
-            return state
+    if state.phase is not Phase.RUNNING or state.upgrading:
+        phase = "upgrading" if state.upgrading else state.phase.value
+        actions.append(Log("error", "upgrade_failed", {"reason": f"the service is {phase}; ask again later"}))
+    else:
         actions += [Log("info", "upgrading", {}), StartUpgrade()]
-        return replace(state, upgrading=True)
-    if not state.upgrading:
+    return state
+
+
+def _upgraded(state: State, now: float, actions: list[Action]) -> State:
+    if not state.upgrading or state.phase is Phase.STOPPING:
         return state
-    state = replace(state, upgrading=False)
-    if isinstance(event, UpgradeFailed):
-        actions.append(Log("error", "upgrade_failed", {"reason": event.reason}))
-        return state
-    actions += [Log("info", "upgraded", {}), Announce(News.UPGRADED)]
-    return _stop(state, True, now, actions, "USR2")
+    pid = state.successor
+    actions += [Log("info", "upgraded", {"successor": pid}), Announce(News.UPGRADED, str(pid)), Abdicate()]
+    state = replace(state, successor=0, successor_due=float("inf"))
+    return _leave(replace(state, phase=Phase.STOPPING), "USR2", state.graceful_timeout + 1.0, now, actions)
+
+
+def _upgrade_failed(state: State, reason: str, actions: list[Action]) -> State:
+    if state.phase is not Phase.STOPPING:
+        actions += [Log("error", "upgrade_failed", {"reason": reason}), Announce(News.UPGRADE_FAILED, reason)]
+    return replace(state, successor=0, successor_due=float("inf"))
 
 
 def _obituary(code: int) -> str:
@@ -299,90 +311,25 @@ def _reload_failed(state: State, reason: str, actions: list[Action]) -> State:
     return _settled(state, actions)
 
 
-def _stop(state: State, graceful: bool, now: float, actions: list[Action], gently: str = "TERM") -> State:
+def _stop(state: State, graceful: bool, now: float, actions: list[Action]) -> State:
     """TERM lets workers finish; INT asks them to leave at once; a second INT kills them."""
     hurry = state.hurry if graceful else state.hurry + 1
     if state.phase is Phase.STOPPING and hurry == state.hurry:
         return state
-    if state.upgrading:
-        actions.append(CancelUpgrade())
-    name = (gently, "QUIT", "KILL")[min(hurry, 2)]
+    name = ("USR2" if state.heir else "TERM", "QUIT", "KILL")[min(hurry, 2)]
     timeout = (state.graceful_timeout + 1.0, 1.0, float("inf"))[min(hurry, 2)]
     if not state.exit_code:
-        actions += [Log("info", "stopping", {"graceful": hurry == 0}), Announce(News.STOPPING)]
+        actions.append(Log("info", "stopping", {"graceful": hurry == 0}))
+        actions += [] if state.heir else [Announce(News.STOPPING)]  # the service goes on with the older master
+    if state.upgrading:  # it is told first that there is nobody left to give its connections back to
+        actions += [Disown(), Signal(state.successor, "TERM" if hurry == 0 else name)]
+        state = replace(state, successor_due=min(state.successor_due, now + timeout))
+    return _leave(replace(state, phase=Phase.STOPPING, hurry=hurry), name, timeout, now, actions)
+
+
+def _leave(state: State, name: str, timeout: float, now: float, actions: list[Action]) -> State:
+    """Send every worker away."""
     for worker in state.workers.values():
         actions.append(Signal(worker.pid, name))
-        state = _put(state, replace(worker, retiring=True, deadline=min(worker.deadline, now + timeout)))
-    return replace(state, phase=Phase.STOPPING, hurry=hurry, upgrading=False)
-
-
-def _reconcile(state: State, now: float, actions: list[Action]) -> State:
-    """Bring the workers there are towards the workers there should be."""
-    state = _kill_overdue(state, now, actions)
-    if state.phase is Phase.STOPPING:
-        return state
-    state = _retire_surplus(state, now, actions)
-    if state.crashes and now >= state.spawn_after + HEALTHY and _complete(state):
-        state = _calm(state, actions)
-    spawn = _next_spawn(state, now)
-    # One action at most whose outcome is an event, and last: the next decision then knows of it.
-    if spawn is not None and not any(isinstance(action, CheckReload | StartUpgrade) for action in actions):
-        actions.append(spawn)
-    return state
-
-
-def _next_spawn(state: State, now: float) -> Spawn | None:
-    """The next worker to start, one at a time: its Spawned event asks for the one after it.
-
-    A canary does not wait for the back-off: it may well be the cure.
-    """
-    numbers = {worker.number for worker in state.workers.values()}
-    number = next(each for each in range(1, len(numbers) + 2) if each not in numbers)
-    if number > state.capacity:
-        return None
-    if state.candidate is not None and not _serving(state, state.candidate):
-        return Spawn(number, state.candidate)
-    if _missing(state) and now >= state.spawn_after:
-        return Spawn(number, state.generation)
-    return None
-
-
-def _missing(state: State) -> bool:
-    """Are there fewer workers of the generation in force than there should be?"""
-    free = len(state.workers) < state.capacity
-    return free and len(_serving(state, state.generation)) < state.wanted
-
-
-def _kill_overdue(state: State, now: float, actions: list[Action]) -> State:
-    for worker in state.workers.values():
-        if now >= worker.deadline:
-            why = (
-                "was hung" if worker.hung else "did not finish in time" if worker.retiring else "was not ready in time"
-            )
-            actions += [
-                Log("error", "worker_killed", {"worker": worker.number, "pid": worker.pid, "reason": why}),
-                Signal(worker.pid, "KILL"),
-            ]
-            state = _put(state, replace(worker, deadline=float("inf")))
-    return state
-
-
-def _retire_surplus(state: State, now: float, actions: list[Action]) -> State:
-    """Retire old and spent workers as new ones get ready, and what is too many; never so that too few serve."""
-    if state.phase is not Phase.RUNNING:
-        return state
-    staying = sorted((each for each in state.workers.values() if each.stays), key=lambda each: (each.ready, each.born))
-    fresh = [each for each in staying if each.generation == state.generation and not each.spent]
-    old = [each for each in staying if each not in fresh]
-    serving = [each for each in old if each.ready]
-    surplus = max(sum(each.ready for each in staying) - state.wanted, 0)
-    leaving = [each for each in old if not each.ready] + serving[:surplus]
-    leaving += fresh[: max(len(fresh) - state.wanted, 0)]
-    # Connections are handed over if somebody is there to take them.
-    successors = any(each.ready and each not in leaving for each in staying)
-    for worker in leaving:
-        # One that is not ready may be so by the time the signal comes, and hold connections: never TERM it here.
-        actions.append(Signal(worker.pid, "USR2" if successors else "TERM"))
-        deadline = now + state.graceful_timeout + 1.0
-        state = _put(state, replace(worker, retiring=True, deadline=deadline))
+        state = put(state, replace(worker, retiring=True, deadline=min(worker.deadline, now + timeout)))
     return state

@@ -17,6 +17,7 @@ from typing import Any
 from msgspec import Struct
 
 from thriftserver.errors import BindError, ConfigError
+from thriftserver.master.events import News, State
 
 
 class Address(Struct, frozen=True):
@@ -50,11 +51,34 @@ def parse(text: str, purpose: str = "listen on") -> Address:
     raise ConfigError(f"cannot {purpose} {text!r}: write HOST:PORT, [::1]:PORT, unix:/path or fd://3")
 
 
+class Heirloom(Struct):
+    """A listening socket as a master leaves it to the next one.
+
+    ``asked`` is the address as it was written, empty for a socket of systemd's; ``file`` is the unix socket that has
+    to be removed in the end: path, device, inode.
+    """
+
+    descriptor: int
+    asked: str = ""
+    file: tuple[str, int, int] | None = None
+
+    def remove(self) -> None:
+        """Remove the file, unless another one was put there since."""
+        if self.file is not None:
+            path, *identity = self.file
+            with suppress(OSError):
+                found = os.stat(path)
+                if [found.st_dev, found.st_ino] == identity:
+                    os.unlink(path)
+
+
 class Listeners:
-    """The master's listening sockets. ``close`` removes unix sockets from the file system if this process made them.
+    """The master's listening sockets. ``close`` removes the unix sockets in the file system that are this process's.
 
     ``unix_mode`` (octal text) and ``owner`` (user and group id) are what those get; without them, what is usual.
     An address that one of the sockets ``passed`` has is not bound again; without addresses, all of them are used.
+    What was ``inherited`` from an older master is used where the same address is asked for, and is this one's own once
+    it hears the news that it has succeeded.
     """
 
     def __init__(
@@ -64,20 +88,25 @@ class Listeners:
         unix_mode: str = "",
         owner: tuple[int, int] | None = None,
         passed: Sequence[socket.socket] = (),
+        inherited: Sequence[Heirloom] = (),
     ) -> None:
         self.sockets: list[socket.socket] = []
-        self._made: list[tuple[str, int, int]] = []
+        #: What there is to say about each of them.
+        self._entries: list[Heirloom] = []
+        #: Those whose files are another master's to remove.
+        self._anothers = list(inherited)
+        self._unused = list(inherited)
         self._unix_mode = unix_mode
         self._unix_owner = owner
         self._owner = os.getpid()
         self._passed = passed
         try:
-            for address in [parse(text) for text in addresses]:
-                self.sockets.append(self._open(address, backlog))
-            if not addresses:
-                self.sockets += passed
-                for sock in passed:
-                    sock.setblocking(False)
+            for address, text in [(parse(text), text) for text in addresses]:
+                self.sockets.append(self._open(address, text, backlog))
+            for sock in () if addresses else passed:
+                sock.setblocking(False)
+                self.sockets.append(sock)
+                self._entries.append(Heirloom(sock.fileno()))
         except BaseException:
             self.close()
             raise
@@ -86,34 +115,69 @@ class Listeners:
         """The addresses in force: port 0 has become a number."""
         return [name(sock) for sock in self.sockets]
 
+    def heirlooms(self) -> list[Heirloom]:
+        """The sockets as the next master gets them."""
+        return self._entries
+
+    def unused(self) -> list[int]:
+        """Descriptors that no address asks for: an older master goes on with them until this one succeeds it."""
+        return [heirloom.descriptor for heirloom in self._unused]
+
+    def announce(self, news: News, _text: str) -> None:
+        if news is News.SUCCEEDED:
+            for heirloom in self._unused:
+                os.close(heirloom.descriptor)
+                heirloom.remove()
+            self._anothers, self._unused = [], []
+        elif news is News.UPGRADED:
+            self._anothers = self._entries
+
+    def tick(self, state: State, now: float) -> None:
+        """Nothing to do."""
+
     def close(self) -> None:
         for sock in self.sockets:
             sock.close()
         if os.getpid() == self._owner:
-            for path, device, inode in self._made:
-                with suppress(OSError):
-                    found = os.stat(path)
-                    if (found.st_dev, found.st_ino) == (device, inode):  # not one that was put there since
-                        os.unlink(path)
+            for entry in self._entries:
+                if entry not in self._anothers:
+                    entry.remove()
 
-    def _open(self, address: Address, backlog: int) -> socket.socket:
+    def _open(self, address: Address, text: str, backlog: int) -> socket.socket:
         try:
-            found = next((sock for sock in self._passed if _is_at(sock, address)), None)
-            if found is not None:
-                sock = found
-            elif address.kind == "fd":
-                sock = socket.socket(fileno=address.port)
-            elif address.kind == "unix":
-                sock = self._open_unix(address)
-            else:
-                sock = _open_tcp(address)
+            sock = self._find(address, text)
+            if sock is None:
+                entry = Heirloom(-1, text)
+                if address.kind == "fd":
+                    sock = socket.socket(fileno=address.port)
+                elif address.kind == "unix":
+                    sock = self._open_unix(address, entry)
+                else:
+                    sock = _open_tcp(address)
+                entry.descriptor = sock.fileno()
+                self._entries.append(entry)
             sock.listen(backlog)
         except OSError as error:
             raise BindError(f"cannot listen on {address}: {_reason(error, address)}") from None
         sock.setblocking(False)
         return sock
 
-    def _open_unix(self, address: Address) -> socket.socket:
+    def _find(self, address: Address, text: str) -> socket.socket | None:
+        """A socket that is there already: port 0 is what it was before."""
+        for heirloom in sorted(self._unused, key=lambda each: each.asked != text):
+            sock = socket.socket(fileno=heirloom.descriptor)
+            if heirloom.asked == text or _is_at(sock, address):
+                self._unused.remove(heirloom)
+                self._entries.append(heirloom)
+                return sock
+            sock.detach()
+        for sock in self._passed:
+            if _is_at(sock, address):
+                self._entries.append(Heirloom(sock.fileno()))
+                return sock
+        return None
+
+    def _open_unix(self, address: Address, entry: Heirloom) -> socket.socket:
         remove_stale(address.host)
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -125,7 +189,7 @@ class Listeners:
                 if before is not None:
                     os.umask(before)
             made = os.stat(address.host)
-            self._made.append((address.host, made.st_dev, made.st_ino))
+            entry.file = (os.path.abspath(address.host), made.st_dev, made.st_ino)
             if self._unix_owner is not None:
                 os.chown(address.host, *self._unix_owner)
         except BaseException:

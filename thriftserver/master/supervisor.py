@@ -28,6 +28,9 @@ from thriftserver.master.control import Control
 from thriftserver.master.fork import HANDLED, fork
 from thriftserver.master.health import Health
 from thriftserver.master.sockets import Listeners
+from thriftserver.master.succession import Succession
+from thriftserver.master.upgrade import Estate
+from thriftserver.schema.model import Module
 from thriftserver.scoreboard.board import Board
 
 #: Workers and methods that the scoreboard has room for, at least; room that nobody uses takes no memory.
@@ -75,6 +78,7 @@ class Supervisor:
         listeners: Listeners,
         reload: Callable[[], Program],
         work: Callable[[Assignment], int],
+        succession: Succession,
         observers: Sequence[Callable[[Board], Observer]] = (),
         auxiliary: Auxiliary | None = None,
         changes: Changes | None = None,
@@ -87,17 +91,21 @@ class Supervisor:
         self._programs = {1: program}
         methods = sum(1 for module in program.modules for each in module.services.values() for _ in each.methods())
         self._board = Board.create(max(SLOTS, 4 * settings.workers), max(METHODS, 2 * methods))
-        self._handoff = Handoff.create()
+        self._succession = succession
+        self._handoff = succession.handoff or Handoff.create()
         self._children: dict[int, Child] = {}
         self._health = Health(self._board)
         self._auxiliary = auxiliary
-        self._control = Control(settings.control, self._board, self._log) if settings.control else None
+        left = succession.control
+        self._control = Control(settings.control, self._board, self._log, left) if settings.control else None
         self._changes = changes
-        built_in = [each for each in (self._control, changes) if each is not None]
-        self._observers = [*(make(self._board) for make in observers), *built_in]
+        built_in = (self._control, changes, auxiliary.listeners if auxiliary else None)
+        self._observers = [listeners, *(make(self._board) for make in observers)]
+        self._observers += [each for each in built_in if each is not None]
         self._failure: events.Fail | None = None
-        self._state = events.State(
-            settings.workers, settings.boot_timeout, settings.graceful_timeout, self._board.capacity
+        self._state = succession.begin(
+            events.State(settings.workers, settings.boot_timeout, settings.graceful_timeout, self._board.capacity),
+            self._board,
         )
 
     def run(self) -> int:
@@ -130,6 +138,7 @@ class Supervisor:
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         for number in HANDLED:
             signal.signal(number, lambda *_: None)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)  # an older master has blocked them until now
 
     def _handle(self, event: events.Event) -> None:
         """Decide, act, and handle what the actions bring about, before anything else."""
@@ -161,7 +170,15 @@ class Supervisor:
                 for observer in self._observers:
                     observer.announce(action.news, action.text)
             case events.StartUpgrade():
-                return events.UpgradeFailed("hot upgrade is not available in this version; use HUP")
+                return self._succession.start(self._state, self._estate(), self._private())
+            case events.Disown():
+                self._succession.disown()
+            case events.Abdicate():
+                if self._auxiliary:
+                    self._auxiliary.renew()  # it leaves, and the new master has one of its own
+                self._succession.grant()
+            case events.Offer():
+                self._succession.offer()
             case events.Fail():
                 self._failure = action
         return None
@@ -174,13 +191,9 @@ class Supervisor:
             return events.ReloadImpossible(str(error))
         settings, current = program.settings, self._state.generation
         running = self._programs[current]
-        from thriftserver.schema.compat import breaking  # a start compares with nothing
-
-        broken = breaking(running.modules, program.modules, running.services)
-        if broken and not settings.allow_breaking:
-            lines = "\n  ".join(str(change) for change in broken)
-            advice = "keep the wire compatible, or reload with allow_breaking"
-            return events.ReloadImpossible(f"clients of the running IDL would break; {advice}:\n  {lines}")
+        objection = self._objection(program.modules)
+        if objection and not settings.allow_breaking:
+            return events.ReloadImpossible(objection)
         for row in OPTIONS:
             before = getattr(running.settings, row.name)
             if not row.reloadable and getattr(settings, row.name) != before:
@@ -188,6 +201,28 @@ class Supervisor:
         # Only these two are ever forked from; what an earlier, rejected reload left is dropped.
         self._programs = {current: running, self._state.newest + 1: program}
         return events.ReloadChecked(settings.workers, settings.boot_timeout, settings.graceful_timeout)
+
+    def _objection(self, modules: Sequence[Module]) -> str:
+        """What speaks against serving these to the clients of the running IDL; empty: nothing."""
+        from thriftserver.schema.compat import breaking  # a start compares with nothing
+
+        running = self._programs[self._state.generation]
+        broken = breaking(running.modules, modules, running.services)
+        if not broken:
+            return ""
+        lines = "\n  ".join(str(change) for change in broken)
+        advice = "keep the wire compatible, or reload with allow_breaking"
+        return f"clients of the running IDL would break; {advice}:\n  {lines}"
+
+    def _estate(self) -> Estate:
+        return Estate(
+            handoff=self._handoff.descriptors,
+            listeners=self._listeners.heirlooms(),
+            admin=self._auxiliary.listeners.heirlooms() if self._auxiliary else [],
+            control=self._control.heirloom if self._control else None,
+            configured=self._state.configured or self._state.target,
+            target=self._state.target,
+        )
 
     # Waiting.
 
@@ -197,6 +232,8 @@ class Supervisor:
         poll.register(self._wake_read, select.POLLIN)
         for child in self._children.values():
             poll.register(child.pipe, select.POLLIN)
+        for fd in self._succession.lines():
+            poll.register(fd, select.POLLIN)
         for fd, mask in self._control.interests() if self._control else ():
             poll.register(fd, mask)
         due = min(policy.next_wake(self._state), self._health.due)
@@ -208,6 +245,7 @@ class Supervisor:
         for pid, child in list(self._children.items()):
             if child.pipe in ready:
                 yield from self._hear(pid, child)
+        yield from self._succession.hear(ready, self._objection)
         if self._wake_read in ready:
             for number in os.read(self._wake_read, 4096):
                 if number == signal.SIGCHLD:
@@ -225,7 +263,7 @@ class Supervisor:
         """What time brings: sick workers, observers that want to know, the auxiliary's next try."""
         now = time.monotonic()
         self._keep_auxiliary()
-        if now >= self._health.due:
+        if now >= self._health.due and not self._state.heir:  # the older master speaks for the service
             for observer in self._observers:
                 observer.tick(self._state, now)
         if self._changes and (changed := self._changes.look(now)):
@@ -264,6 +302,8 @@ class Supervisor:
                 yield events.Exited(pid, os.waitstatus_to_exitcode(status), child.reason, random.random())
             elif self._auxiliary and pid == self._auxiliary.pid:
                 self._auxiliary.gone(status, self._log, time.monotonic())
+            else:
+                yield from self._succession.gone(pid, status)
 
     def _reopen_logs(self) -> None:
         log.reopen()
@@ -274,13 +314,14 @@ class Supervisor:
 
     def _private(self) -> list[int]:
         """Descriptors that no child may keep."""
-        found = [self._wake_read, self._wake_write, self._lifeline_write]
+        found = [self._wake_read, self._wake_write, self._lifeline_write, *self._succession.lines()]
+        found += self._listeners.unused()
         for child in self._children.values():
             found += [child.pipe, child.stacks]
         return found + (self._control.descriptors() if self._control else [])
 
     def _keep_auxiliary(self) -> None:
-        if self._auxiliary and self._state.phase is not events.Phase.STOPPING:
+        if self._auxiliary and self._state.phase is not events.Phase.STOPPING and not self._state.heir:
             program = self._programs[self._state.generation]
             now = time.monotonic()
             self._auxiliary.start(self._board, program, self._lifeline_read, self._private(), self._log, now)

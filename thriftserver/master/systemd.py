@@ -40,6 +40,13 @@ class Notifier:
         self._rejected = ""
         self._before: tuple[int, float] | None = None
 
+    def environment(self) -> dict[str, str]:
+        """The variables that this was made of, for another master to be started with."""
+        if not self._path:
+            return {}
+        watchdog = {"WATCHDOG_USEC": str(round(self.watchdog * 1e6))} if self.watchdog else {}
+        return {"NOTIFY_SOCKET": self._path} | watchdog
+
     def watch(self, board: Board) -> Notifier:
         """Where the numbers come from."""
         self._board = board
@@ -56,6 +63,9 @@ class Notifier:
             self._send("READY=1")
         elif news is News.STOPPING:
             self._send("STOPPING=1", "STATUS=finishing what runs")
+        elif news is News.UPGRADED:
+            self._send(f"MAINPID={text}")
+            self._path = ""  # the new master speaks from now on
 
     def tick(self, state: State, now: float) -> None:
         if not self._path or self._board is None:

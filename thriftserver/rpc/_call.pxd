@@ -23,3 +23,4 @@ cdef class Call:
     cdef object entry
     cdef int ending
     cdef int kind
+    cdef int record

@@ -38,6 +38,7 @@ cdef int _BAD_RESULT
 cdef int _APPLICATION
 cdef int _TIMEOUT
 cdef int _SHED
+cdef int _UNRECORDED
 cdef int _GONE
 cdef int _UNKNOWN_METHOD
 cdef int _BAD_MESSAGE
@@ -84,7 +85,7 @@ cdef class Processor:
     cdef public list services
     @cython.locals(reply=Sink, seat=Seat, size=cython.Py_ssize_t, now=cython.longlong)
     cpdef object process(self, bytes frame, Py_ssize_t start=*)
-    @cython.locals(header=Header, entry=Entry, call=Call, kind=cython.int, size=cython.Py_ssize_t, args=list, reply=Sink, record=cython.int)
+    @cython.locals(header=Header, entry=Entry, call=Call, kind=cython.int, size=cython.Py_ssize_t, args=list, reply=Sink)
     cdef Sink serve(self, Source source, Seat seat, str peer, bytes label, long long received, long long started)
     cdef object forgive(self, Source source)
     @cython.locals(entry=Entry, now=cython.longlong)

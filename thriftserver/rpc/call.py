@@ -32,6 +32,7 @@ class Call:
         "outcome",
         "peer",
         "received",
+        "record",
         "reply_bytes",
         "request_bytes",
         "seqid",
@@ -56,10 +57,12 @@ class Call:
         self.outcome = ""
         self.error: BaseException | None = None
         self.error_id = ""
-        #: The processor's own: the method's entry, the outcome's number, which declared exception.
+        #: The processor's own: the method's entry, the outcome's number, which declared exception, its place among
+        #: the calls in flight (-2: none).
         self.entry: Any = None
         self.ending = 0
         self.kind = -1
+        self.record = -2
 
     @property
     def headers(self) -> dict[str, str]:

@@ -58,6 +58,8 @@ _FIELDS_SKIPPED = layout.COUNTER["fields_skipped"]
 _FIELDS_REPEATED = layout.COUNTER["fields_repeated"]
 _FIELDS_MISORDERED = layout.COUNTER["fields_misordered"]
 _BYTES_TRAILING = layout.COUNTER["bytes_trailing"]
+#: Of a call that never was in flight.
+_UNRECORDED = -2
 
 
 class Entry:
@@ -185,6 +187,7 @@ class Processor:
         call.entry = entry
         call.ending = _SUCCESS
         call.kind = -1
+        call.record = _UNRECORDED
         seat.call = call
         seat.expired = False
         header.name = entry.name
@@ -204,7 +207,7 @@ class Processor:
         if source.pos != source.end or source.skipped or source.repeated or source.misordered:
             self.forgive(source)
         call.args = args
-        record = self.slot.begin(entry.number, header.seqid, size, received, started, label)
+        call.record = self.slot.begin(entry.number, header.seqid, size, received, started, label)
         self.active += 1
         try:
             result = run_within(
@@ -216,7 +219,6 @@ class Processor:
             reply = self.returned(header, seat, result)
         finally:
             self.active -= 1
-            self.slot.end(record)
         return self.checked(header, call, reply)
 
     def forgive(self, source: Source) -> None:
@@ -232,6 +234,9 @@ class Processor:
         self.now = now
         if gone and call.ending == _SUCCESS:
             call.ending = _GONE
+        if call.record != _UNRECORDED:  # until now, who ends this process takes the call along, and it is named
+            self.slot.end(call.record)
+            call.record = _UNRECORDED
         entry = call.entry
         self.slot.finish(
             entry.number,

@@ -151,6 +151,15 @@ class Board:
         self.words[layout.BOARD_WANTED] = number
 
     @property
+    def other(self) -> int:
+        """The pid of another master whose workers would take over this one's connections; 0: there is none."""
+        return self.words[layout.BOARD_OTHER]
+
+    @other.setter
+    def other(self, pid: int) -> None:
+        self.words[layout.BOARD_OTHER] = pid
+
+    @property
     def exits(self) -> int:
         """Workers that have ended: each was folded once."""
         return self.words[layout.BOARD_FOLDS] // 2

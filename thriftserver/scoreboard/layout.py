@@ -34,6 +34,8 @@ BOARD_BORN: Final = 6
 """Monotonic nanoseconds of the server's start."""
 BOARD_WANTED: Final = 7
 """Workers that should serve: what is configured, or what somebody has made of it since."""
+BOARD_OTHER: Final = 8
+"""The pid of another master whose workers take connections from the same hand-off queue; 0: there is none."""
 
 # A slot's header: who it is.
 PID: Final = 0

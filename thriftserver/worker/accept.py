@@ -114,6 +114,7 @@ class Listener(Source):
             # accept() would build a gevent socket once the socket module is patched; this loop needs a plain one.
             fd, address = self._sock._accept()  # type: ignore[attr-defined]
         except BlockingIOError:  # another worker was faster, or the backlog is empty
+            self.loop.caught_up()
             return False
         except ConnectionAbortedError:
             return True

@@ -26,6 +26,7 @@ from thriftserver.rpc.binding import LIFECYCLE, Bound, bind, call_user, describe
 from thriftserver.rpc.method import make_methods
 from thriftserver.rpc.observe import access_log, identity, now_serving
 from thriftserver.scoreboard import layout
+from thriftserver.worker.infancy import Infancy
 from thriftserver.worker.patch import patch
 
 if TYPE_CHECKING:
@@ -40,11 +41,12 @@ def run(assignment: Assignment) -> int:
     gc.freeze()  # what came from the master: to look at it would copy its pages
     try:
         enter_worker(assignment.number)
+        infancy = Infancy(assignment.lifeline)
         if assignment.stacks >= 0:
             faulthandler.enable(assignment.stacks, all_threads=True)
         if assignment.program.settings.monkey_patch:
             patch()
-        return _serve(assignment)
+        return _serve(assignment, infancy)
     except ThriftServerError as error:
         Report(FAILED, error.exit_code, str(error)).send(assignment.report)
         return error.exit_code
@@ -57,7 +59,7 @@ def run(assignment: Assignment) -> int:
         flush()
 
 
-def _serve(assignment: Assignment) -> int:
+def _serve(assignment: Assignment, infancy: Infancy) -> int:
     # Imported here because these rooms import gevent, which must not happen before the patch, nor in the master.
     from thriftserver.worker.accept import Fellows
     from thriftserver.worker.fb303 import provider
@@ -106,13 +108,14 @@ def _serve(assignment: Assignment) -> int:
     for each in bound:
         _lifecycle(each, "setup")
     gc.freeze()  # what is alive now stays: the collector need not look at it again
+    infancy.over = True
     slot.put(layout.STATE, layout.SERVING)
     loop.start()
     Watch(slot, methods, log, HEARTBEAT).start()
     if settings.reload:
         Imports(program.loader, assignment.report).start()
     Report(READY).send(assignment.report)
-    _drain(loop, lifetime, settings, log)
+    _drain(loop, lifetime, assignment, log)
     for each in reversed(bound):
         _lifecycle(each, "teardown")
     slot.put(layout.STATE, layout.GONE)
@@ -138,18 +141,28 @@ def _expire(processor: Any, settings: Settings, report: int) -> None:
         processor.on_spent = lambda: Report(SPENT).send(report)
 
 
-def _drain(loop: Loop, lifetime: Lifetime, settings: Settings, log: Logger) -> None:
+def _drain(loop: Loop, lifetime: Lifetime, assignment: Assignment, log: Logger) -> None:
     from thriftserver.worker.lifetime import End
 
+    timeout = assignment.program.settings.graceful_timeout
     how = lifetime.wait()
     log.debug("worker_draining", why=how.value)
-    lifetime.then(lambda _how: loop.cut())
-    left = loop.drain(
-        0.0 if how is End.HURRY else settings.graceful_timeout,
-        hand_over=how is End.RETIRE,
-    )
+
+    def has_successors(how: End) -> bool:
+        """In the middle of an upgrade, another master's workers take what the death of this one's leaves."""
+        other = assignment.board.other
+        return how is End.RETIRE or (how is End.ORPHAN and other > 0 and os.path.exists(f"/proc/{other}"))
+
+    def again(how: End) -> None:
+        if how is End.HURRY:
+            loop.cut()
+        elif not has_successors(how):
+            loop.close_all()
+
+    lifetime.then(again)
+    left = loop.drain(0.0 if how is End.HURRY else timeout, hand_over=has_successors(how))
     if left:
-        log.warning("calls_cut", connections=left, graceful_timeout=settings.graceful_timeout)
+        log.warning("calls_cut", connections=left, graceful_timeout=timeout)
 
 
 def _lifecycle(bound: Bound, name: str) -> None:

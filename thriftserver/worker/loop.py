@@ -117,6 +117,7 @@ class Loop:
         self._sources: list[Source] = [Listener(sock, self) for sock in listeners]
         self._sources.append(Inheritance(handoff, self))
         self._accept_again: Any = None
+        self._short = False
         self._empty = Event()
         self._empty.set()
         self.fibers = Fibers(self.pump.turn)
@@ -233,9 +234,17 @@ class Loop:
         self.processor.slot.add(layout.COUNTER["accept_paused"], 1)
         if error is None:
             return
-        self.log.warning("accept_paused", error=error.strerror, connections=self.connections)
+        if not self._short:  # said once, however often it is tried again
+            self._short = True
+            self.log.warning("accept_paused", error=error.strerror, connections=self.connections)
         self._accept_again = get_hub().loop.timer(PAUSE)
         self._accept_again.start(self._resume_after_error)
+
+    def caught_up(self) -> None:
+        """Nobody waits in the backlog."""
+        if self._short:
+            self._short = False
+            self.log.info("accept_resumed", connections=self.connections)
 
     def _resume_after_error(self) -> None:
         self._accept_again = None
@@ -266,15 +275,23 @@ class Loop:
         self.pump.closing = not hand_over
         self.pump.draining = True
         self.processor.slot.put(layout.STATE, layout.DRAINING)
-        for member in list(self.pump.members):
-            if isinstance(member, Connection):
-                self.pump.look(member)
+        self._look_at_all()
         self._empty.wait(timeout)
         left = [member for member in self.pump.members if isinstance(member, Connection)]
         unfinished = sum(1 for connection in left if not connection.lingering)
         for connection in left:
             connection.close()
         return unfinished
+
+    def close_all(self) -> None:
+        """While draining: hand nothing over any more."""
+        self.pump.closing = True
+        self._look_at_all()
+
+    def _look_at_all(self) -> None:
+        for member in list(self.pump.members):
+            if isinstance(member, Connection):
+                self.pump.look(member)
 
     def cut(self) -> None:
         """Do not wait for anybody any longer."""

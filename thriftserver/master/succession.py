@@ -1,0 +1,128 @@
+"""A master between the one before it and the one after it, while there are such: who hears what from whom.
+
+``upgrade`` has both as processes; ``policy`` decides. This turns what they say into events.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from msgspec.structs import replace
+
+from thriftserver.errors import ThriftServerError
+from thriftserver.handoff import Handoff
+from thriftserver.idl.loader import Loader
+from thriftserver.master import events
+from thriftserver.master.sockets import Heirloom
+from thriftserver.master.upgrade import Estate, Message, Origin, Predecessor, Successor
+from thriftserver.schema.model import Module
+from thriftserver.scoreboard.board import Board
+
+
+class Succession:
+    """``origin`` and ``environment`` are what another master is started with; ``predecessor`` is the one to follow."""
+
+    def __init__(
+        self, origin: Origin, environment: Callable[[], dict[str, str]], predecessor: Predecessor | None = None
+    ) -> None:
+        self._origin = origin
+        self._environment = environment
+        self._predecessor = predecessor
+        self._successor: Successor | None = None
+        self._board: Board | None = None
+
+    @property
+    def handoff(self) -> Handoff | None:
+        """The queue that the workers of the one before take connections from."""
+        return self._predecessor.handoff if self._predecessor else None
+
+    @property
+    def control(self) -> Heirloom | None:
+        return self._predecessor.estate.control if self._predecessor else None
+
+    def begin(self, state: events.State, board: Board) -> events.State:
+        """The state that this master begins with: what TTIN and TTOU made of the number of workers holds."""
+        self._board = board
+        if self._predecessor is None:
+            return state
+        self._tell_workers(self._predecessor.pid)
+        estate = self._predecessor.estate
+        if state.target == estate.configured:
+            state = replace(state, target=estate.target, configured=state.target)
+        return replace(state, heir=True)
+
+    def start(self, state: events.State, estate: Estate, private: Iterable[int]) -> events.Event:
+        """Start a new master."""
+        try:
+            successor = Successor(self._origin, estate, {**os.environ, **self._environment()}, private)
+        except OSError as error:
+            return events.UpgradeFailed(f"cannot start a new master: {error.strerror}")
+        self._successor = successor
+        self._tell_workers(successor.pid)
+        return events.UpgradeStarted(successor.pid)
+
+    def disown(self) -> None:
+        """The new master is on its own: it hears that its line has ended."""
+        if self._successor:
+            self._successor.line.close()
+
+    def grant(self) -> None:
+        """The new master takes over."""
+        if self._successor:
+            self._successor.line.say("go")
+
+    def offer(self) -> None:
+        """This master could take over."""
+        if self._predecessor:
+            self._predecessor.line.say("ready")
+
+    def lines(self) -> list[int]:
+        """Descriptors to poll, which no child may keep."""
+        masters: Iterable[Predecessor | Successor | None] = (self._predecessor, self._successor)
+        return [each.line.fileno() for each in masters if each and each.line.fileno() >= 0]
+
+    def hear(self, ready: set[int], objection: Callable[[Sequence[Module]], str]) -> Iterator[events.Event]:
+        """What the others have to say; ``objection`` is what speaks against another IDL."""
+        predecessor, successor = self._predecessor, self._successor
+        if predecessor and predecessor.line.fileno() in ready:
+            # ``go``, or the end: it is dead, or stopping and has left this one alone.
+            predecessor.line.close()
+            self._predecessor = None
+            self._tell_workers(0)
+            yield events.Succeeded()
+        if successor and successor.line.fileno() in ready:
+            message = successor.line.hear()
+            if message is None:
+                successor.line.close()  # its exit says the rest
+            elif message.kind == "program":
+                _judge(successor, message, objection)
+            elif message.kind == "ready":
+                yield events.UpgradeReady()
+            else:
+                successor.reason = message.reason
+
+    def gone(self, pid: int, status: int) -> Iterator[events.Event]:
+        """A child that is no worker has ended."""
+        successor = self._successor
+        if successor and successor.pid == pid:
+            reason = successor.obituary(status)
+            successor.close()
+            self._successor = None
+            self._tell_workers(0)
+            yield events.UpgradeFailed(reason)
+
+    def _tell_workers(self, pid: int) -> None:
+        """Whose workers would take connections over, should this master die."""
+        assert self._board is not None
+        self._board.other = pid
+
+
+def _judge(successor: Successor, message: Message, objection: Callable[[Sequence[Module]], str]) -> None:
+    """May the new master serve the IDL that it is going to? It says which; this one has both to compare."""
+    loader = Loader()
+    try:
+        problem = objection([loader.load(path, message.include) for path in message.idl])
+    except ThriftServerError as error:
+        problem = f"the running master cannot compare this IDL with its own: {error}"
+    successor.line.say("refused" if problem else "fits", problem)

@@ -1,0 +1,245 @@
+"""A hot upgrade: a master starts the next one from disk, which takes over its sockets and connections.
+
+What crosses the exec is one file without a name: JSON that says which descriptors are what, with a version, because the
+two may be different versions of thriftserver. From then on they talk over one socket, a message at a time::
+
+    new -> old   program   what it is going to serve; the old one answers fits, or refused and why
+    new -> old   ready     its workers are; or failed and why
+    old -> new   go        it takes over: pidfile, control socket, admin process, systemd
+
+Until ``go`` the new one touches nothing that is the old one's, so it can fail at any point. When the socket ends before
+that, the old one is dead or stopping, and the new one is on its own.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from contextlib import suppress
+from typing import Self
+
+import msgspec
+from msgspec import Struct
+
+from thriftserver.assignment import Program
+from thriftserver.config import Settings
+from thriftserver.errors import ThriftServerError
+from thriftserver.handoff import Handoff
+from thriftserver.master.fork import HANDLED, fork
+from thriftserver.master.sockets import Heirloom
+
+#: Of the description, the messages and what a hand-off queue carries: a change that another version cannot read is a
+#: new number.
+VERSION = 1
+#: The environment variable with the descriptor of the description.
+VARIABLE = "THRIFTSERVER_UPGRADE"
+#: Bytes of a message; a longer reason is cut.
+MESSAGE = 65_536
+
+
+class UpgradeError(ThriftServerError):
+    """A new master cannot take over."""
+
+
+class Estate(Struct):
+    """What a master leaves to the next one. Sockets are descriptors."""
+
+    handoff: tuple[int, int]
+    listeners: list[Heirloom]
+    admin: list[Heirloom]
+    control: Heirloom | None
+    configured: int
+    """The number of workers that was configured, and the one that was asked for since."""
+    target: int
+    version: int = VERSION
+    pid: int = 0
+    line: int = -1
+    """The socket between the two."""
+    stderr: int = -1
+    """Where stderr goes once the new master can say for itself what is wrong with it."""
+
+    def descriptors(self) -> list[int]:
+        sockets = [*self.listeners, *self.admin, *([self.control] if self.control else [])]
+        return [self.line, self.stderr, *self.handoff, *(each.descriptor for each in sockets)]
+
+
+class Message(Struct, omit_defaults=True):
+    kind: str
+    reason: str = ""
+    idl: Sequence[str] = ()
+    include: Sequence[str] = ()
+
+
+class Line:
+    """One end of the socket between two masters."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def say(self, kind: str, reason: str = "", **facts: object) -> None:
+        """Send; nobody is left to tell when the other one is gone."""
+        reason = reason[: MESSAGE // 8]  # JSON may make six bytes of a character
+        data = msgspec.json.encode({"kind": kind, "reason": reason, **facts})
+        with suppress(OSError):
+            self._sock.send(data, socket.MSG_NOSIGNAL)
+
+    def hear(self) -> Message | None:
+        """The next message; None at the end."""
+        try:
+            data = self._sock.recv(MESSAGE)
+            return msgspec.json.decode(data, type=Message) if data else None
+        except (OSError, msgspec.MsgspecError):
+            return None
+
+    def close(self) -> None:
+        self._sock.close()
+
+
+class Origin(Struct, frozen=True):
+    """How this process was started, so that another one can be started like it."""
+
+    arguments: tuple[str, ...]
+    folder: str
+    umask: int
+
+    @classmethod
+    def here(cls) -> Self:
+        """To be called before anything is changed. A shell's name for the directory is kept: a symlink to the release
+        of the day leads to another one tomorrow."""
+        umask = os.umask(0o077)
+        os.umask(umask)
+        try:
+            folder = os.getcwd()
+        except OSError:  # removed since
+            folder = "/"
+        with suppress(OSError, KeyError):
+            named = os.environ["PWD"]
+            folder = named if os.path.isabs(named) and os.path.samefile(named, folder) else folder
+        first, *rest = sys.orig_argv
+        return cls((first if "/" in first else sys.executable, *rest), folder, umask)
+
+
+class Successor:
+    """The new master as the old one sees it. Raises OSError when the system gives no process."""
+
+    def __init__(self, origin: Origin, estate: Estate, environ: Mapping[str, str], private: Iterable[int]) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        self.line = Line(ours)
+        self.reason = ""
+        self._words = os.memfd_create("thriftserver-first-words", os.MFD_CLOEXEC)
+        estate.pid, estate.line, estate.stderr = os.getpid(), theirs.fileno(), os.dup(2)
+        # Signals stay blocked until the new master can take them: else one that people send to all would end it.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
+        try:
+            private = {*private, ours.fileno()} - set(estate.descriptors())
+            self.pid = fork(lambda: _execute(origin, estate, environ, self._words), private)
+        except OSError:
+            self.close()
+            raise
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            os.close(estate.stderr)
+            theirs.close()
+
+    def obituary(self, status: int) -> str:
+        """Why it is gone: in its own words if it had any."""
+        while (message := self.line.hear()) is not None:
+            self.reason = message.reason or self.reason
+        code = os.waitstatus_to_exitcode(status)
+        how = f"the new master was killed by signal {-code}" if code < 0 else f"the new master exited with code {code}"
+        said = os.pread(self._words, MESSAGE, 0).decode("utf-8", "replace").strip()
+        return self.reason or (f"{how}: {said}" if said else how)
+
+    def close(self) -> None:
+        self.line.close()
+        if self._words >= 0:
+            os.close(self._words)
+            self._words = -1
+
+
+def _execute(origin: Origin, estate: Estate, environ: Mapping[str, str], words: int) -> int:
+    """In the child: become the new master."""
+    try:
+        description = os.memfd_create("thriftserver-upgrade", 0)
+        os.write(description, msgspec.json.encode(estate))
+        for descriptor in estate.descriptors():
+            os.set_inheritable(descriptor, True)
+        os.dup2(words, 2)
+        os.chdir(origin.folder)
+        os.umask(origin.umask)
+        os.execve(origin.arguments[0], origin.arguments, {**environ, VARIABLE: str(description)})
+    except OSError as error:
+        os.write(words, f"cannot execute {origin.arguments[0]} in {origin.folder}: {error.strerror}".encode())
+    return UpgradeError.exit_code
+
+
+class Predecessor:
+    """The old master as the new one sees it."""
+
+    def __init__(self, estate: Estate) -> None:
+        self.estate = estate
+        self.pid = estate.pid
+        self.line = Line(socket.socket(fileno=estate.line))
+        self.handoff = Handoff.inherit(*estate.handoff)
+
+    @classmethod
+    def of(cls, environ: MutableMapping[str, str]) -> Self | None:
+        """The master that this process is to follow, if any: taken out of the environment, so that no child hears of
+        it. Raises UpgradeError when what it left cannot be understood."""
+        text = environ.pop(VARIABLE, "")
+        if not text.isdecimal():
+            return None
+        try:
+            with open(int(text), "rb") as file:
+                file.seek(0)
+                data = file.read()
+            version = msgspec.json.decode(data, type=dict[str, object]).get("version")
+            if version != VERSION:
+                raise UpgradeError(
+                    f"the running master offers upgrades of version {version}, not {VERSION}: restart it"
+                )
+            estate = msgspec.json.decode(data, type=Estate)
+            for descriptor in estate.descriptors():
+                os.set_inheritable(descriptor, False)
+            os.dup2(estate.stderr, 2)
+            os.close(estate.stderr)
+        except (OSError, msgspec.MsgspecError) as error:
+            raise UpgradeError(f"cannot read what the running master left: {error}") from None
+        return cls(estate)
+
+    def passed(self) -> list[socket.socket]:
+        """The sockets that are systemd's."""
+        return [socket.socket(fileno=each.descriptor) for each in self.estate.listeners if not each.asked]
+
+    def listeners(self, settings: Settings) -> list[Heirloom]:
+        """The sockets that it has opened itself; with them those that this master has no use for, to be removed."""
+        found = [each for each in self.estate.listeners if each.asked]
+        found += [] if settings.admin else self.estate.admin
+        return found + ([self.estate.control] if self.estate.control and not settings.control else [])
+
+    def require_fit(self, program: Program) -> None:
+        """Ask whether clients of the running IDL could live with this one: the old master has both to compare.
+
+        Raises UpgradeError with the reason when not. A master that is gone has no objection.
+        """
+        settings = program.settings
+        idl = [os.path.abspath(path) for path in settings.idl]
+        include = [os.path.abspath(path) for path in settings.include]
+        self.line.say("program", idl=idl, include=include)
+        answer = self.line.hear()
+        if answer is not None and answer.kind == "refused":
+            raise UpgradeError(answer.reason)
+
+    def fail(self, reason: str) -> bool:
+        """The last words; False: this master is on its own, and nobody hears them."""
+        if self.line.fileno() < 0:
+            return False
+        self.line.say("failed", reason)
+        return True
