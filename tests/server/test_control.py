@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +12,9 @@ from typing import Any
 import pytest
 
 from tests.harness import PATIENCE, Server
+from tests.server.control import ctl
 from tests.server.raw import Peer, add, field, message
 from tests.server.services import ARGS, write_demo
-from tests.support import ROOT
 
 
 @pytest.fixture
@@ -28,11 +26,6 @@ def folder(tmp_path: Path) -> Path:
 def server(folder: Path) -> Iterator[Server]:
     with Server(*ARGS, "-w", "2", "--control", "control", cwd=folder) as it:
         yield it
-
-
-def ctl(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "thriftserver", "ctl", "--control", str(folder / "control"), *args]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 def told(folder: Path, *args: str) -> Any:
