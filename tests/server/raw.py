@@ -122,3 +122,10 @@ def note(server: Server, what: str) -> None:
     """Tell the demo service something that it does not answer."""
     with Peer(server) as peer:
         peer.send(message("note", field(11, 1, text(what)) + b"\0", kind=ONEWAY))
+
+
+def version(peer: Peer) -> bytes:
+    """What the demo service says it is."""
+    answer = peer.ask(message("version"))
+    assert answer is not None, "the connection was dropped"
+    return answer.body[7:-1]

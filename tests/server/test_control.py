@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import stat
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.harness import PATIENCE, Server, run
+from tests.server.control import ctl
 from tests.server.raw import Peer, add, field, message
 from tests.server.services import ARGS
 
@@ -21,10 +21,6 @@ from tests.server.services import ARGS
 def server(folder: Path) -> Iterator[Server]:
     with Server(*ARGS, "-w", "2", "--control", "control", cwd=folder) as it:
         yield it
-
-
-def ctl(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    return run(folder, "ctl", "--control", "control", *args)
 
 
 def told(folder: Path, *args: str) -> Any:

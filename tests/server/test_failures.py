@@ -78,6 +78,7 @@ def test_a_worker_killed_at_full_load_has_executed_nothing_that_is_neither_answe
         assert not load.refused
         assert load.lost
         assert executed(folder) - load.calls <= len(server.found("call_lost", method="add"))
+        assert load.dropped <= sum(line["count"] for line in server.found("connections_lost"))
 
 
 def test_a_stopped_worker_is_killed_and_replaced(folder: Path) -> None:

@@ -115,6 +115,7 @@ def soak(folder: Path, seconds: float) -> None:
         # What was executed was answered, or is named.
         named = server.found("call_lost", method="add")
         assert executed(folder) - load.calls <= len(named), load
+        assert load.dropped <= sum(line["count"] for line in server.found("connections_lost")), load
         for event in ("worker_hung", "worker_crashed", "worker_spent", "upgraded", "reloaded"):
             assert server.found(event), event
         killed = server.found("worker_exit", level="error")

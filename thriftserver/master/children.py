@@ -17,6 +17,7 @@ from thriftserver.assignment import Program, Report
 from thriftserver.log import Logger
 from thriftserver.master.fork import fork
 from thriftserver.master.sockets import Listeners
+from thriftserver.scoreboard import layout
 from thriftserver.scoreboard.board import Board
 
 #: Bytes of stacks that go into the log.
@@ -56,6 +57,8 @@ def bury(child: Child, pid: int, hung: bool, board: Board, log: Logger) -> None:
     for call in calls:
         facts = {"service": call.service, "method": call.method, "seqid": call.seqid, "peer": call.peer}
         log.error("call_lost", **facts, age_s=round(call.age, 3))
+    if connections := board.slot_words(child.number)[layout.CONNECTIONS]:
+        log.error("connections_lost", count=connections)
     board.fold(child.number)
 
 
