@@ -210,7 +210,7 @@ def test_what_cannot_be_listened_on_is_one_message(folder: Path) -> None:
         server = Server(*ARGS, cwd=folder, ready=False, **passing(datagrams))
         assert server.exit_code() == 5
         server.stop()
-    assert server.other == ["Error: descriptor 3 (thrift), passed by systemd, is no listening stream socket\n"]
+    assert server.other == ["Error: descriptor 3 (thrift), passed by systemd: it is no listening stream socket\n"]
 
 
 def test_the_units_are_what_systemd_expects(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from thriftserver.idl.loader import Loader
 from thriftserver.master import identity, systemd
 from thriftserver.master.changes import Changes
 from thriftserver.master.children import Auxiliary
+from thriftserver.master.fdstore import Store
 from thriftserver.master.sockets import Listeners, name
 from thriftserver.master.supervisor import Supervisor
 from thriftserver.rpc.binding import choose_service, split_spec
@@ -70,17 +71,20 @@ def run(config: str | None, check_config: bool, print_config: bool, **cli: Any) 
 def _serve(program: Program, reload: Callable[[], Program], bind: Sequence[str], changes: Changes | None) -> int:
     """``bind`` is what somebody asked for; without it, the sockets that systemd passes come before the default."""
     settings = program.settings
-    notifier, passed = systemd.Notifier(os.environ), systemd.passed_sockets(os.environ)
+    channel = systemd.Channel(os.environ)
+    notifier, store = systemd.Notifier(channel, os.environ), Store.open(channel, os.environ)
+    passed = systemd.listening(store.strangers)
     identity.entitle(settings.name, "master")
     pidfile = identity.Pidfile(settings.pidfile) if settings.pidfile else None
     try:
         account = identity.account(settings)
         owner = (account.uid, account.gid) if account else None
         addresses = bind or (() if passed else settings.bind)
-        listeners = Listeners(addresses, settings.backlog, settings.unix_mode, owner, passed)
+        listeners = Listeners(addresses, settings.backlog, settings.unix_mode, owner, passed, store.listeners)
         _drop(passed, listeners)
+        store.update(listeners)
         auxiliary = _admin(settings, listeners) if settings.admin else None
-        return Supervisor(program, listeners, reload, _work, [notifier.watch], auxiliary, changes).run()
+        return Supervisor(program, listeners, reload, _work, [notifier.watch], auxiliary, changes, store).run()
     finally:
         if pidfile:
             pidfile.close()

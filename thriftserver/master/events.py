@@ -74,6 +74,8 @@ class State(Struct, frozen=True):
     """A reload was asked for during another one."""
     upgrading: bool = False
     """A new master is booting; until it has, nothing here changes."""
+    keeping: bool = False
+    """It stops, and connections that workers hand over are kept for the next master."""
     hurry: int = 0
     exit_code: int = 0
 
@@ -165,7 +167,10 @@ class UpgradeFailed(Struct, frozen=True):
 
 
 class StopAsked(Struct, frozen=True):
+    """``keep``: a master that follows takes the live connections, and something holds them until then."""
+
     graceful: bool
+    keep: bool = False
 
 
 Event: TypeAlias = (

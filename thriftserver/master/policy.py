@@ -90,7 +90,7 @@ def decide(state: State, event: Event, now: float) -> tuple[State, list[Action]]
         case UpgradeAsked() | UpgradeReady() | UpgradeFailed():
             state = _upgrade(state, event, now, actions)
         case StopAsked():
-            state = _stop(state, event.graceful, now, actions)
+            state = _stop(state, event.graceful, now, actions, keep=event.keep)
     return _reconcile(state, now, actions), actions
 
 
@@ -299,21 +299,26 @@ def _reload_failed(state: State, reason: str, actions: list[Action]) -> State:
     return _settled(state, actions)
 
 
-def _stop(state: State, graceful: bool, now: float, actions: list[Action], gently: str = "TERM") -> State:
-    """TERM lets workers finish; INT asks them to leave at once; a second INT kills them."""
+def _stop(
+    state: State, graceful: bool, now: float, actions: list[Action], gently: str = "TERM", *, keep: bool = False
+) -> State:
+    """TERM lets workers finish; INT asks them to leave at once; a second INT kills them.
+
+    With ``keep`` they hand their connections over, and the supervisor takes them for the master after this one.
+    """
     hurry = state.hurry if graceful else state.hurry + 1
     if state.phase is Phase.STOPPING and hurry == state.hurry:
         return state
     if state.upgrading:
         actions.append(CancelUpgrade())
-    name = (gently, "QUIT", "KILL")[min(hurry, 2)]
+    name = ("USR2" if keep else gently, "QUIT", "KILL")[min(hurry, 2)]
     timeout = (state.graceful_timeout + 1.0, 1.0, float("inf"))[min(hurry, 2)]
     if not state.exit_code:
         actions += [Log("info", "stopping", {"graceful": hurry == 0}), Announce(News.STOPPING)]
     for worker in state.workers.values():
         actions.append(Signal(worker.pid, name))
         state = _put(state, replace(worker, retiring=True, deadline=min(worker.deadline, now + timeout)))
-    return replace(state, phase=Phase.STOPPING, hurry=hurry, upgrading=False)
+    return replace(state, phase=Phase.STOPPING, hurry=hurry, upgrading=False, keeping=keep or state.keeping)
 
 
 def _reconcile(state: State, now: float, actions: list[Action]) -> State:

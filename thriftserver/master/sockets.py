@@ -55,6 +55,8 @@ class Listeners:
 
     ``unix_mode`` (octal text) and ``owner`` (user and group id) are what those get; without them, what is usual.
     An address that one of the sockets ``passed`` has is not bound again; without addresses, all of them are used.
+    ``kept`` are sockets with their labels that a master before this one has bound: those with the label of an address
+    are used, and stay ours to remove; the others stay in ``kept``.
     """
 
     def __init__(
@@ -64,8 +66,12 @@ class Listeners:
         unix_mode: str = "",
         owner: tuple[int, int] | None = None,
         passed: Sequence[socket.socket] = (),
+        kept: Sequence[tuple[str, socket.socket]] = (),
     ) -> None:
         self.sockets: list[socket.socket] = []
+        self.kept = list(kept)
+        #: What was bound here and by nobody before, with its label, for a later master to find it.
+        self.bound: list[tuple[str, socket.socket]] = []
         self._made: list[tuple[str, int, int]] = []
         self._unix_mode = unix_mode
         self._unix_owner = owner
@@ -86,10 +92,21 @@ class Listeners:
         """The addresses in force: port 0 has become a number."""
         return [name(sock) for sock in self.sockets]
 
-    def close(self) -> None:
+    def discard(self) -> list[str]:
+        """Close what was kept and no address asks for; the labels."""
+        dropped, self.kept = self.kept, []
+        for label, sock in dropped:
+            path = sock.getsockname() if sock.family == socket.AF_UNIX else ""
+            if path and label == _label(Address("unix", path)):
+                os.unlink(path)
+            sock.close()
+        return [label for label, _ in dropped]
+
+    def close(self, *, stay: bool = False) -> None:
+        """``stay``: a successor goes on with the same sockets."""
         for sock in self.sockets:
             sock.close()
-        if os.getpid() == self._owner:
+        if os.getpid() == self._owner and not stay:
             for path, device, inode in self._made:
                 with suppress(OSError):
                     found = os.stat(path)
@@ -98,20 +115,35 @@ class Listeners:
 
     def _open(self, address: Address, backlog: int) -> socket.socket:
         try:
-            found = next((sock for sock in self._passed if _is_at(sock, address)), None)
-            if found is not None:
-                sock = found
-            elif address.kind == "fd":
-                sock = socket.socket(fileno=address.port)
-            elif address.kind == "unix":
-                sock = self._open_unix(address)
-            else:
-                sock = _open_tcp(address)
+            found = next((sock for sock in self._passed if _is_at(sock, address)), None) or self._recall(address)
+            sock = found or self._bind(address)
             sock.listen(backlog)
+            if found is None and address.kind != "fd":
+                self.bound.append((_label(address), sock))
         except OSError as error:
             raise BindError(f"cannot listen on {address}: {_reason(error, address)}") from None
         sock.setblocking(False)
         return sock
+
+    def _recall(self, address: Address) -> socket.socket | None:
+        """The socket that was kept for this address."""
+        label = _label(address)
+        for place, (kept, sock) in enumerate(self.kept):
+            if kept == label:
+                del self.kept[place]
+                if address.kind == "unix":
+                    self._remember(address.host)
+                return sock
+        return None
+
+    def _remember(self, path: str) -> None:
+        made = os.stat(path)
+        self._made.append((path, made.st_dev, made.st_ino))
+
+    def _bind(self, address: Address) -> socket.socket:
+        if address.kind == "fd":
+            return socket.socket(fileno=address.port)
+        return self._open_unix(address) if address.kind == "unix" else _open_tcp(address)
 
     def _open_unix(self, address: Address) -> socket.socket:
         remove_stale(address.host)
@@ -124,14 +156,24 @@ class Listeners:
             finally:
                 if before is not None:
                     os.umask(before)
-            made = os.stat(address.host)
-            self._made.append((address.host, made.st_dev, made.st_ino))
+            self._remember(address.host)
             if self._unix_owner is not None:
                 os.chown(address.host, *self._unix_owner)
         except BaseException:
             sock.close()
             raise
         return sock
+
+
+def _label(address: Address) -> str:
+    """What a socket is kept under. A unix socket's names its file too: without that one nobody finds the socket."""
+    if address.kind != "unix":
+        return str(address)
+    try:
+        file = os.stat(address.host)
+    except OSError:
+        return ""
+    return f"unix:{os.path.abspath(address.host)} {file.st_dev}.{file.st_ino}"
 
 
 def _is_at(sock: socket.socket, address: Address) -> bool:
