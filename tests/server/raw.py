@@ -6,7 +6,7 @@ import socket
 import struct
 from typing import NamedTuple, Self
 
-from tests.harness import PATIENCE, Server
+from tests.harness import PATIENCE, Listening
 
 CALL, REPLY, EXCEPTION, ONEWAY = 1, 2, 3, 4
 
@@ -25,7 +25,7 @@ class Answer(NamedTuple):
 class Peer:
     """One connection."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Listening) -> None:
         self.sock = socket.create_connection((server.host, server.port), PATIENCE)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
