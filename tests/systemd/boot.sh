@@ -38,4 +38,4 @@ DefaultDependencies=no
 Wants=systemd-journald.socket
 After=systemd-journald.socket
 TARGET
-exec env container=sandbox /lib/systemd/systemd --system --unit=sandbox.target --log-target=console --show-status=0
+exec env container=sandbox /lib/systemd/systemd --system --unit=sandbox.target --log-target=journal --show-status=0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +24,9 @@ PrivateTmp=no
 WorkingDirectory={base}/%i
 ReadWritePaths={base}
 """
+
+
+NUMBERS = itertools.count(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -56,7 +60,7 @@ def service(machine: Sandbox, base: Path, request: pytest.FixtureRequest) -> Ite
     made: list[Service] = []
 
     def make(*args: str, **options: str) -> Service:
-        name = f"{request.node.name.removeprefix('test_')[:40]}_{len(made)}"
+        name = f"{request.node.originalname.removeprefix('test_')[:40]}_{next(NUMBERS)}"
         made.append(Service(machine, base, name, *args, **options))
         return made[-1]
 

@@ -1,4 +1,4 @@
-"""A real systemd, as process 1 of its own namespaces, for tests: booted once, asked with ``run``, and gone without trace.
+"""A real systemd, as process 1 of its own namespaces, for tests: booted once, asked with ``run``, gone without trace.
 
 It shares the network and the files of this machine but for those that systemd itself writes or cleans (``boot.sh``), so
 clients can stay outside. Needs root, and systemd 246 or newer.
@@ -79,9 +79,14 @@ class Sandbox:
         assert not check or done.returncode == 0, (command, done)
         return done
 
+    @property
+    def root(self) -> Path:
+        """The files as they are seen inside."""
+        return Path(f"/proc/{self.init}/root")
+
     def write(self, path: str, text: str) -> None:
         """Make a file that is seen inside only."""
-        file = Path(f"/proc/{self.init}/root") / path
+        file = self.root / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
 

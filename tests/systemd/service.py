@@ -63,6 +63,11 @@ class Service:
                 self.other.append(line)
         return events
 
+    def manager(self) -> list[str]:
+        """What systemd itself says about the unit."""
+        command = ("journalctl", "--output=cat", "--no-pager", "_PID=1", f"UNIT={self.unit}")
+        return self.machine.run(*command).stdout.splitlines()
+
     def found(self, event: str, **facts: object) -> list[dict[str, Any]]:
         return [each for each in self.journal() if each["event"] == event and facts.items() <= each.items()]
 

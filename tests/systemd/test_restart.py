@@ -134,7 +134,7 @@ def test_without_a_store_a_restart_closes_connections_politely(service: Make) ->
     assert load.dropped == 4
     assert load.calls == executed(it)
     assert not it.found("connections_kept")
-    assert not [line for line in it.other if "fdstore" in line.lower()], (
+    assert not [line for line in it.manager() if "descriptor" in line], (
         "nothing is offered to a store that is not there"
     )
 
