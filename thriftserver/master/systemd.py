@@ -12,7 +12,6 @@ import os
 import re
 import select
 import socket
-import subprocess
 import time
 from collections.abc import Iterable, MutableMapping, Sequence
 from pathlib import Path
@@ -199,8 +198,10 @@ class Unit:
     """
 
     def __init__(self, cgroup: str) -> None:
-        path = re.search(r":/(\S*?)([^/\s]+\.service)(?:/(?!\S*\.service)\S*)?$", cgroup, re.MULTILINE)
-        self._slice, self.name = (path[1], path[2]) if path else ("", "")
+        units = [re.findall(r"/([^/]+\.(?:service|scope))(?=/|$)", line) for line in cgroup.splitlines()]
+        inwards: list[str] = max(units, key=len, default=[])
+        self.name = inwards[-1] if inwards and inwards[-1].endswith(".service") else ""
+        self.of_user = len(inwards) > 1 and inwards[0].startswith("user@")
 
     @classmethod
     def mine(cls) -> Unit:
@@ -219,7 +220,9 @@ class Unit:
     def _show(self, what: str, key: str) -> str | None:
         if not what:
             return None
-        manager = ["--user"] if self._slice.startswith("user.slice/") else []
+        import subprocess  # here, because a start that nobody waits for with systemd needs none of it
+
+        manager = ["--user"] if self.of_user else []
         command = ["systemctl", *manager, "show", f"--property={key}", "--value", "--", what]
         try:
             told = subprocess.run(command, capture_output=True, text=True, timeout=ASK, check=False)

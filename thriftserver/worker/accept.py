@@ -58,9 +58,6 @@ class Fellows:
 class Source(Member):
     """A descriptor that connections come out of."""
 
-    #: Connections to take whoever else might, when nobody has taken one for a moment.
-    bold = 1
-
     def __init__(self, fd: int, loop: Loop) -> None:
         super().__init__(fd)
         self.urgent = True
@@ -97,7 +94,11 @@ class Source(Member):
     def _come_back(self) -> None:
         if self._later is None or not self._later.active:
             self._later = get_hub().loop.timer(COURTESY)
-            self._later.start(lambda: self._take_all(self.bold))
+            self._later.start(lambda: self._take_all(self.bold()))
+
+    def bold(self) -> int:
+        """Connections to take whoever else might, when nobody has taken one for a moment."""
+        return 1
 
     def take(self) -> bool:
         """Take one connection; False when there is none."""
@@ -129,16 +130,15 @@ class Listener(Source):
 
 
 class Inheritance(Source):
-    """Connections that a retiring worker, a worker with too many, or a master before this one has handed over.
-
-    Their callers may be waiting for an answer, so several are taken at once; what becomes uneven is evened out later.
-    """
-
-    bold = 8
+    """Connections that a retiring worker, a worker with too many, or a master before this one has handed over."""
 
     def __init__(self, handoff: Handoff, loop: Loop) -> None:
         super().__init__(handoff.descriptors[1], loop)
         self._handoff = handoff
+
+    def bold(self) -> int:
+        """When there are thousands, callers would wait for seconds; so little too much is evened out later."""
+        return max(self.loop.connections // 8, 1)
 
     def take(self) -> bool:
         parcel = self._handoff.take()
