@@ -32,8 +32,10 @@ class Sandbox:
     def __init__(self, units: Path, kept: Sequence[Path]) -> None:
         need(os.getuid() == 0, "root, to boot a systemd in namespaces of its own")
         need(SYSTEMD.exists() and shutil.which("nsenter"), "systemd (apt install systemd)")
+        root = _cgroup_root()
+        need(root and os.access(root, os.W_OK), "control groups (version 2) that may be written to")
         self._units, self._kept = units, kept
-        self._cgroup = _cgroup_root() / f"thriftserver-tests-{os.getpid()}"
+        self._cgroup = Path(root) / f"thriftserver-tests-{os.getpid()}"
         self._console = units.with_name("console.log")
 
     def __enter__(self) -> Self:
@@ -66,7 +68,6 @@ class Sandbox:
     def __exit__(self, *_: object) -> None:
         self._outer.kill()
         self._outer.wait()
-        (self._cgroup / "cgroup.kill").write_text("1")
         with open(self._cgroup / "cgroup.events") as events:
             while "populated 1" in os.pread(events.fileno(), 4096, 0).decode():
                 _wait_for_change(events.fileno())
@@ -95,12 +96,13 @@ class Sandbox:
         return ["nsenter", f"--target={self.init}", "--mount", "--pid", "--uts", "--ipc", "--cgroup", "--", *command]
 
 
-def _cgroup_root() -> Path:
+def _cgroup_root() -> str:
+    """Where this machine's control groups are; nowhere, perhaps."""
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         left, _, right = line.partition(" - ")
         if right.split()[0] == "cgroup2":
-            return Path(left.split()[4])
-    raise AssertionError("no cgroup2 is mounted here")
+            return left.split()[4]
+    return ""
 
 
 def _wait_for_change(descriptor: int) -> None:

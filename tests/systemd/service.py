@@ -28,6 +28,7 @@ class Service:
         self, machine: Sandbox, base: Path, name: str, handler: str = HANDLER, config: str = CONFIG, unit: str = ""
     ) -> None:
         self.machine, self.name, self.unit = machine, name, f"thriftserver@{name}.service"
+        self.template = "thriftserver@.service"
         self.socket = f"thriftserver@{name}.socket"
         self.folder = base / name
         self._config = base / f"{name}.toml"

@@ -97,6 +97,32 @@ def test_a_stop_answers_what_was_executed_and_says_good_bye(service: Make) -> No
         socket.create_connection(where, PATIENCE)
 
 
+def test_a_stop_is_a_stop_when_only_the_unit_s_own_command_can_ask(service: Make) -> None:
+    """As with DynamicUser."""
+    it = service()
+    command = it.machine.run("grep", "^ExecStart=", f"/etc/systemd/system/{it.template}").stdout.removeprefix(
+        "ExecStart="
+    )
+    it.drop_in(it.unit, f"[Service]\nExecStart=\nExecStart=/usr/bin/env PATH=/nowhere {command}")
+    it.systemctl("start")
+    with Peer(it) as idle, Peer(it) as busy:
+        assert ask_add(idle) == 42
+        busy.send(message("nap", field(4, 1, struct.pack(">d", -1)) + b"\0"))
+        it.eventually(lambda: "napping" in [each["event"] for each in it.journal()], "nap")
+        stop = threading.Thread(target=it.systemctl, args=("stop",))
+        stop.start()
+        assert idle.rest() == b"", "though another call still runs"
+        (it.folder / "wake").touch()
+        assert busy.answer() is not None
+        stop.join()
+    assert not it.found("connections_kept")
+    it.systemctl("start")
+    with Peer(it) as peer:
+        assert ask_add(peer) == 42
+        it.systemctl("restart")
+        assert ask_add(peer) == 42
+
+
 def test_a_stop_that_looks_like_a_restart_answers_what_was_executed_too(service: Make) -> None:
     """Nobody but root can ask systemd without a message bus."""
     it = service(HANDLER + COUNTING, unit="[Service]\nEnvironment=PATH=/nowhere\n")
