@@ -123,7 +123,7 @@ class Store:
 
     def close(self) -> None:
         """The last thing a master does: see that systemd has what it was sent."""
-        if self._filled:
+        if self._kept:
             self._log.info("connections_kept", connections=self._kept, settled=self._channel.settle())
         if self._refused:
             advice = "closed; FileDescriptorStoreMax is how many descriptors systemd keeps for the unit"
@@ -140,8 +140,11 @@ class Store:
         """Put a connection into the queue that is being filled, or into another one. False: there is no room for it."""
         if self._filled and self._filled[-1].put(parcel):
             return True
+        if self._room <= 0:
+            return False
         queue = Handoff.create()
-        if self._room <= 0 or not self._add(QUEUE, queue.descriptors[1]):
+        if not self._add(QUEUE, queue.descriptors[1]):
+            queue.close()
             return False
         self._filled.append(queue)
         return queue.put(parcel)
