@@ -221,7 +221,8 @@ def test_an_address_that_is_not_wanted_any_more_is_dropped_from_the_store(servic
         it.configure(CONFIG.replace('"127.0.0.1:0"', '"127.0.0.1:0", "unix:kept"'))
         it.systemctl("restart")
         assert it.port == port
-        assert {each["address"].split()[0] for each in it.found("socket_unused")} == {f"unix:{it.folder}/old"}
+        (unused,) = it.found("socket_unused")
+        assert "old" in unused["address"]
         assert it.show("NFileDescriptorStore") == "2"
         assert not (it.folder / "old").exists()
         # What listens no more has clients still.
