@@ -12,7 +12,7 @@ import threading
 import time
 from typing import NamedTuple, Self
 
-from tests.harness import PATIENCE, Server
+from tests.harness import PATIENCE, Listening
 from tests.server.raw import REPLY, add, field, framed, i32, message
 
 #: What ``add(20, 22)`` is answered with, but for the sequence number.
@@ -53,7 +53,7 @@ class Load:
     made anew, so that the load goes on.
     """
 
-    def __init__(self, server: Server, connections: int, *, reconnect: bool = False) -> None:
+    def __init__(self, server: Listening, connections: int, *, reconnect: bool = False) -> None:
         self.calls = 0
         self.lost: list[Lost] = []
         self.dropped = 0
@@ -141,3 +141,36 @@ class Load:
             else:
                 self._clients[fresh.sock.fileno()] = fresh
                 self._begin(fresh)
+
+
+class Newcomers:
+    """``with Newcomers(server) as newcomers: ...``: connects, makes one call, hangs up, and again, until the end."""
+
+    def __init__(self, server: Listening) -> None:
+        self.served = 0
+        self.failures: list[str] = []
+        self._where = (server.host, server.port)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(PATIENCE)
+
+    def _run(self) -> None:
+        request, reply = message("add", add(20, 22), seqid=1), _reply(1)
+        while not self._stop.is_set():
+            try:
+                client = Client(self._where)
+                with client.sock as sock:
+                    sock.sendall(request)
+                    answer = sock.recv(len(reply), socket.MSG_WAITALL)
+                    assert answer == reply, answer
+            except (OSError, AssertionError) as error:
+                self.failures.append(repr(error))
+            else:
+                self.served += 1

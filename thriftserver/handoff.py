@@ -49,6 +49,17 @@ class Handoff:
     def inherit(cls, put: int, take: int) -> Handoff:
         return cls(socket.socket(fileno=put), socket.socket(fileno=take))
 
+    @classmethod
+    def left(cls, take: int) -> Handoff:
+        """The taking end of a queue that somebody has filled who is no more."""
+        end = socket.socket(fileno=take)
+        return cls(end, end)
+
+    def close(self) -> None:
+        """What is still in the queue is closed with it, when no other process has it."""
+        self._put.close()
+        self._take.close()
+
     def put(self, parcel: Parcel) -> bool:
         """Send a connection; the sender still has to close its own descriptor. False: the queue is full for now."""
         descriptors, data = [parcel.descriptor], parcel.data

@@ -225,6 +225,16 @@ def test_term_waits_int_hurries_and_a_second_int_kills() -> None:
     assert it.state.exit_code == 0
 
 
+def test_a_stop_with_a_successor_hands_connections_over_unless_it_is_hurried() -> None:
+    it = world(2)
+    pids = it.pids()
+    assert signals(it.tell(policy.StopAsked(graceful=True, keep=True))) == [(pid, "USR2") for pid in pids]
+    assert it.state.keeping
+    assert signals(it.tell(policy.StopAsked(graceful=True))) == []
+    assert signals(it.tell(policy.StopAsked(graceful=False))) == [(pid, "QUIT") for pid in pids]
+    assert it.state.keeping, "what is kept already stays"
+
+
 def test_a_worker_that_does_not_stop_in_time_is_killed() -> None:
     it = world(1)
     it.tell(policy.StopAsked(graceful=True))

@@ -6,7 +6,7 @@ import socket
 import struct
 from typing import NamedTuple, Self
 
-from tests.harness import PATIENCE, Server
+from tests.harness import PATIENCE, Listening
 
 CALL, REPLY, EXCEPTION, ONEWAY = 1, 2, 3, 4
 
@@ -25,7 +25,7 @@ class Answer(NamedTuple):
 class Peer:
     """One connection."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Listening) -> None:
         self.sock = socket.create_connection((server.host, server.port), PATIENCE)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -118,7 +118,7 @@ def add(a: int, b: int) -> bytes:
     return field(8, 1, i32(a)) + field(8, 2, i32(b)) + b"\0"
 
 
-def note(server: Server, what: str) -> None:
+def note(server: Listening, what: str) -> None:
     """Tell the demo service something that it does not answer."""
     with Peer(server) as peer:
         peer.send(message("note", field(11, 1, text(what)) + b"\0", kind=ONEWAY))

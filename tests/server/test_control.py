@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.harness import PATIENCE, Server, run
+from tests.harness import PATIENCE, Server
 from tests.server.control import ctl
 from tests.server.raw import Peer, add, field, message
 from tests.server.services import ARGS

@@ -9,7 +9,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,8 +18,10 @@ import pytest
 
 import thriftserver
 from tests.harness import PATIENCE, Server
+from tests.server.raw import Peer, add, field, message, text
 from tests.server.services import ARGS, HANDLER, write_demo
 from tests.support import ROOT, need
+from thriftserver.master.systemd import Unit
 
 #: Becomes the command that follows, with the descriptors named first in the places and variables of sd_listen_fds(3).
 PASS = """
@@ -27,8 +30,8 @@ high = [fcntl.fcntl(int(fd), fcntl.F_DUPFD, 100) for fd in sys.argv[1].split(","
 for place, fd in enumerate(high):
     os.dup2(fd, 3 + place)
     os.close(fd)
-os.environ.update(LISTEN_FDS=str(len(high)), LISTEN_PID=str(os.getpid()), LISTEN_FDNAMES="thrift")
-os.execv(sys.argv[2], sys.argv[2:])
+os.environ.update(LISTEN_FDS=str(len(high)), LISTEN_PID=str(os.getpid()), LISTEN_FDNAMES=sys.argv[2])
+os.execv(sys.argv[3], sys.argv[3:])
 """
 #: A handler that leaves behind the environment it sees.
 WITNESS = 'import os, pathlib\npathlib.Path("environment").write_text(" ".join(os.environ))\n'
@@ -42,6 +45,8 @@ class Systemd:
         self.sock.bind(address.replace("@", "\0", 1))
         self.sock.settimeout(PATIENCE)
         self.env = {"NOTIFY_SOCKET": address}
+        #: What it was given to keep: names and descriptors.
+        self.stored: list[tuple[str, int]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -50,7 +55,14 @@ class Systemd:
         self.sock.close()
 
     def message(self) -> dict[str, str]:
-        return dict(line.split("=", 1) for line in self.sock.recv(65536).decode().split("\n"))
+        data, descriptors, _, _ = socket.recv_fds(self.sock, 65536, 8)
+        message = dict(line.split("=", 1) for line in data.decode().split("\n"))
+        for descriptor in descriptors:
+            if "FDSTORE" in message:
+                self.stored.append((message["FDNAME"], descriptor))
+            else:
+                os.close(descriptor)
+        return message
 
     def wait(self, fits: Callable[[dict[str, str]], object]) -> list[dict[str, str]]:
         """Every message up to the first one that fits."""
@@ -166,8 +178,12 @@ def listening(address: Any = ("127.0.0.1", 0), family: socket.AddressFamily = so
 
 
 def passing(*socks: socket.socket) -> dict[str, Any]:
-    fds = [sock.fileno() for sock in socks]
-    return {"prefix": (sys.executable, "-c", PASS, ",".join(map(str, fds))), "pass_fds": fds}
+    return giving([("thrift", sock.fileno()) for sock in socks])
+
+
+def giving(named: Sequence[tuple[str, int]]) -> dict[str, Any]:
+    names, fds = zip(*named, strict=True)
+    return {"prefix": (sys.executable, "-c", PASS, ",".join(map(str, fds)), ":".join(names)), "pass_fds": fds}
 
 
 def test_passed_sockets_are_used_and_no_child_hears_of_them(folder: Path, systemd: Systemd) -> None:
@@ -210,7 +226,63 @@ def test_what_cannot_be_listened_on_is_one_message(folder: Path) -> None:
         server = Server(*ARGS, cwd=folder, ready=False, **passing(datagrams))
         assert server.exit_code() == 5
         server.stop()
-    assert server.other == ["Error: descriptor 3 (thrift), passed by systemd, is no listening stream socket\n"]
+    assert server.other == ["Error: descriptor 3 (thrift), passed by systemd: it is no listening stream socket\n"]
+
+
+def test_what_is_stored_at_a_stop_serves_on_in_the_next_master(folder: Path, systemd: Systemd) -> None:
+    """Without systemctl a stop looks like a restart."""
+    env = systemd.env | {"FDSTORE": "9", "PATH": "/nowhere"}
+    with ExitStack() as stack:
+        with Server(*ARGS, "-w", "2", cwd=folder, env=env) as server:
+            address = server.addresses[0]
+            idle, half, large = (stack.enter_context(Peer(server)) for _ in range(3))
+            point = message("echo", field(12, 1, field(11, 2, text("x" * 200_000)) + b"\0") + b"\0")
+            for peer in (idle, half, large):
+                assert peer.ask(message("add", add(1, 2))) is not None
+            half.send(point[:9])
+            large.send(point[:150_000])
+            server.signal(signal.SIGTERM)
+            systemd.wait(has("BARRIER"))
+            assert server.exit_code() == 0
+            assert server.wait("connections_kept")["connections"] == 3
+        (listener, _), (queue, _) = systemd.stored
+        assert (listener, queue) == ("bind 127.0.0.1%3A0", "connections")
+        with Server(*ARGS, "--bind", "127.0.0.1:0", cwd=folder, env=env, **giving(systemd.stored)) as server:
+            for _, descriptor in systemd.stored:
+                os.close(descriptor)
+            assert server.addresses == [address]
+            assert server.wait("connections_inherited")["connections"] == 3
+            assert idle.ask(message("add", add(1, 2))) is not None
+            half.send(point[9:])
+            large.send(point[150_000:])
+            assert half.answer() == large.answer()
+            assert systemd.wait(has("FDSTOREREMOVE"))[-1]["FDNAME"] == "connections"
+            idle.sock.close()
+
+
+def test_a_service_may_be_asked_to_stay_away_from_the_store(folder: Path, systemd: Systemd) -> None:
+    with Server(*ARGS, cwd=folder, env=systemd.env | {"FDSTORE": "0"}) as server, Peer(server) as peer:
+        assert peer.ask(message("add", add(1, 2))) is not None
+        assert server.stop() == 0
+        assert peer.rest() == b""
+        systemd.wait(has("STOPPING"))
+        assert not systemd.stored
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "name", "of_user"),
+    [
+        ("0::/system.slice/demo.service\n", "demo.service", False),
+        ("3:cpu:/\n1:name=systemd:/system.slice/system-a.slice/a@b.service/sub\n0::/\n", "a@b.service", False),
+        ("0::/user.slice/user-1.slice/user@1.service/app.slice/demo.service\n", "demo.service", True),
+        ("0::/user.slice/user-1.slice/user@1.service/app.slice/terminal.scope\n", "", True),
+        ("0::/user.slice/user-1.slice/session-1.scope\n", "", False),
+        ("0::/\n", "", False),
+    ],
+)
+def test_the_unit_is_read_from_the_control_group(cgroup: str, name: str, of_user: bool) -> None:
+    unit = Unit(cgroup)
+    assert (unit.name, unit.of_user) == (name, of_user)
 
 
 def test_the_units_are_what_systemd_expects(tmp_path: Path) -> None:
@@ -229,3 +301,7 @@ def test_the_units_are_what_systemd_expects(tmp_path: Path) -> None:
         ["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert (verified.returncode, verified.stdout, verified.stderr) == (0, "", "")
+    # 5.0 is where systemd ceases to say OK.
+    rate = ["systemd-analyze", "security", "--offline=yes", "--threshold=49", units[0]]
+    rated = subprocess.run(rate, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert rated.returncode == 0, rated.stdout[-300:]

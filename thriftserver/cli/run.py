@@ -21,6 +21,7 @@ from thriftserver.idl.loader import Loader
 from thriftserver.master import identity, systemd
 from thriftserver.master.changes import Changes
 from thriftserver.master.children import Auxiliary
+from thriftserver.master.fdstore import Store
 from thriftserver.master.sockets import Heirloom, Listeners, name
 from thriftserver.master.succession import Succession
 from thriftserver.master.supervisor import Observer, Supervisor
@@ -100,24 +101,29 @@ def _serve(
 ) -> int:
     """``bind`` is what somebody asked for; without it, the sockets that systemd passes come before the default."""
     settings = program.settings
-    notifier = systemd.Notifier(os.environ)
-    passed = predecessor.passed() if predecessor else systemd.passed_sockets(os.environ)
+    channel = systemd.Channel(os.environ)
+    notifier, store = systemd.Notifier(channel, os.environ), Store.open(channel, os.environ)
+    passed = predecessor.passed() if predecessor else systemd.listening(store.strangers)
     identity.entitle(settings.name, "master")
     pidfile = identity.Pidfile(settings.pidfile, predecessor.pid if predecessor else 0) if settings.pidfile else None
     try:
         account = identity.account(settings)
         owner = (account.uid, account.gid) if account else None
         addresses = bind or (() if passed else settings.bind)
-        inherited = predecessor.listeners(settings) if predecessor else ()
+        inherited = predecessor.listeners(settings) if predecessor else store.listeners
         listeners = Listeners(addresses, settings.backlog, settings.unix_mode, owner, passed, inherited)
         _drop(passed, listeners)
+        store.follow(listeners, inherited)
+        if predecessor is None:
+            listeners.succeed()
+            store.update()
         left = predecessor.estate.admin if predecessor and settings.admin else ()
         auxiliary = _admin(settings, listeners, left) if settings.admin else None
         observers: list[Callable[[Board], Observer]] = [notifier.watch]
         if pidfile:
             observers.append(lambda _board: pidfile)
-        succession = Succession(origin, notifier.environment, predecessor)
-        return Supervisor(program, listeners, reload, _work, succession, observers, auxiliary, changes).run()
+        succession = Succession(origin, lambda: notifier.environment() | store.environment(), predecessor)
+        return Supervisor(program, listeners, reload, _work, succession, observers, auxiliary, changes, store).run()
     finally:
         if pidfile:
             pidfile.close()

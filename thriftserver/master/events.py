@@ -80,6 +80,8 @@ class State(Struct, frozen=True):
     """An older master serves beside this one, which takes over when its workers are ready and the older one says so."""
     offered: bool = False
     """It has told the older master that it is ready: from then on it must not give up, whatever becomes of a worker."""
+    keeping: bool = False
+    """It stops, and connections that workers hand over are kept for the next master."""
     hurry: int = 0
     exit_code: int = 0
 
@@ -187,7 +189,10 @@ class Succeeded(Struct, frozen=True):
 
 
 class StopAsked(Struct, frozen=True):
+    """``keep``: a master that follows takes the live connections, and something holds them until then."""
+
     graceful: bool
+    keep: bool = False
 
 
 Event: TypeAlias = (

@@ -101,7 +101,7 @@ def decide(state: State, event: Event, now: float) -> tuple[State, list[Action]]
         case Succeeded():
             state = _succeeded(state, actions)
         case StopAsked():
-            state = _stop(state, event.graceful, now, actions)
+            state = _stop(state, event.graceful, now, actions, keep=event.keep)
     return reconcile(state, now, actions), actions
 
 
@@ -311,12 +311,16 @@ def _reload_failed(state: State, reason: str, actions: list[Action]) -> State:
     return _settled(state, actions)
 
 
-def _stop(state: State, graceful: bool, now: float, actions: list[Action]) -> State:
-    """TERM lets workers finish; INT asks them to leave at once; a second INT kills them."""
+def _stop(state: State, graceful: bool, now: float, actions: list[Action], *, keep: bool = False) -> State:
+    """TERM lets workers finish; INT asks them to leave at once; a second INT kills them.
+
+    With ``keep`` they hand their connections over, and the supervisor takes them for the master after this one.
+    """
     hurry = state.hurry if graceful else state.hurry + 1
     if state.phase is Phase.STOPPING and hurry == state.hurry:
         return state
-    name = ("USR2" if state.heir else "TERM", "QUIT", "KILL")[min(hurry, 2)]
+    keep = keep and not state.heir
+    name = ("USR2" if state.heir or keep else "TERM", "QUIT", "KILL")[min(hurry, 2)]
     timeout = (state.graceful_timeout + 1.0, 1.0, float("inf"))[min(hurry, 2)]
     if not state.exit_code:
         actions.append(Log("info", "stopping", {"graceful": hurry == 0}))
@@ -324,7 +328,8 @@ def _stop(state: State, graceful: bool, now: float, actions: list[Action]) -> St
     if state.upgrading:  # it is told first that there is nobody left to give its connections back to
         actions += [Disown(), Signal(state.successor, "TERM" if hurry == 0 else name)]
         state = replace(state, successor_due=min(state.successor_due, now + timeout))
-    return _leave(replace(state, phase=Phase.STOPPING, hurry=hurry), name, timeout, now, actions)
+    state = replace(state, phase=Phase.STOPPING, hurry=hurry, keeping=keep or state.keeping)
+    return _leave(state, name, timeout, now, actions)
 
 
 def _leave(state: State, name: str, timeout: float, now: float, actions: list[Action]) -> State:

@@ -62,14 +62,22 @@ class Heirloom(Struct):
     asked: str = ""
     file: tuple[str, int, int] | None = None
 
+    def is_found(self) -> bool:
+        """Does its file, if it has one, still lead to it? It may have been removed, or another one put there since."""
+        if self.file is None:
+            return True
+        path, *identity = self.file
+        try:
+            found = os.stat(path)
+        except OSError:
+            return False
+        return [found.st_dev, found.st_ino] == identity
+
     def remove(self) -> None:
-        """Remove the file, unless another one was put there since."""
-        if self.file is not None:
-            path, *identity = self.file
+        """Remove its file."""
+        if self.file is not None and self.is_found():
             with suppress(OSError):
-                found = os.stat(path)
-                if [found.st_dev, found.st_ino] == identity:
-                    os.unlink(path)
+                os.unlink(self.file[0])
 
 
 class Listeners:
@@ -78,7 +86,7 @@ class Listeners:
     ``unix_mode`` (octal text) and ``owner`` (user and group id) are what those get; without them, what is usual.
     An address that one of the sockets ``passed`` has is not bound again; without addresses, all of them are used.
     What was ``inherited`` from an older master is used where the same address is asked for, and is this one's own once
-    it hears the news that it has succeeded.
+    it has succeeded.
     """
 
     def __init__(
@@ -123,22 +131,27 @@ class Listeners:
         """Descriptors that no address asks for: an older master goes on with them until this one succeeds it."""
         return [heirloom.descriptor for heirloom in self._unused]
 
+    def succeed(self) -> None:
+        """The older master is gone: what it had is this one's, or is needed no more."""
+        for heirloom in self._unused:
+            os.close(heirloom.descriptor)
+            heirloom.remove()
+        self._anothers, self._unused = [], []
+
     def announce(self, news: News, _text: str) -> None:
         if news is News.SUCCEEDED:
-            for heirloom in self._unused:
-                os.close(heirloom.descriptor)
-                heirloom.remove()
-            self._anothers, self._unused = [], []
+            self.succeed()
         elif news is News.UPGRADED:
             self._anothers = self._entries
 
     def tick(self, state: State, now: float) -> None:
         """Nothing to do."""
 
-    def close(self) -> None:
+    def close(self, *, stay: bool = False) -> None:
+        """``stay``: a master to come goes on with the same sockets."""
         for sock in self.sockets:
             sock.close()
-        if os.getpid() == self._owner:
+        if os.getpid() == self._owner and not stay:
             for entry in self._entries:
                 if entry not in self._anothers:
                     entry.remove()
@@ -166,7 +179,7 @@ class Listeners:
         """A socket that is there already: port 0 is what it was before."""
         for heirloom in sorted(self._unused, key=lambda each: each.asked != text):
             sock = socket.socket(fileno=heirloom.descriptor)
-            if heirloom.asked == text or _is_at(sock, address):
+            if heirloom.is_found() and (heirloom.asked == text or _is_at(sock, address)):
                 self._unused.remove(heirloom)
                 self._entries.append(heirloom)
                 return sock

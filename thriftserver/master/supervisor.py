@@ -25,6 +25,7 @@ from thriftserver.master import events, policy
 from thriftserver.master.changes import Changes
 from thriftserver.master.children import Auxiliary, Child, bury
 from thriftserver.master.control import Control
+from thriftserver.master.fdstore import Store
 from thriftserver.master.fork import HANDLED, fork
 from thriftserver.master.health import Health
 from thriftserver.master.sockets import Listeners
@@ -35,6 +36,8 @@ from thriftserver.scoreboard.board import Board
 
 #: Workers and methods that the scoreboard has room for, at least; room that nobody uses takes no memory.
 SLOTS, METHODS = 128, 256
+#: Seconds until a full hand-off queue is tried again.
+FULL_QUEUE = 0.005
 
 _EVENTS: dict[int, events.Event] = {
     signal.SIGTERM: events.StopAsked(graceful=True),
@@ -82,6 +85,7 @@ class Supervisor:
         observers: Sequence[Callable[[Board], Observer]] = (),
         auxiliary: Auxiliary | None = None,
         changes: Changes | None = None,
+        store: Store | None = None,
     ) -> None:
         settings = program.settings
         self._log = Logger().bind(pid=os.getpid())
@@ -99,8 +103,9 @@ class Supervisor:
         left = succession.control
         self._control = Control(settings.control, self._board, self._log, left) if settings.control else None
         self._changes = changes
-        built_in = (self._control, changes, auxiliary.listeners if auxiliary else None)
-        self._observers = [listeners, *(make(self._board) for make in observers)]
+        self._store = store
+        built_in = (self._control, changes, store, auxiliary.listeners if auxiliary else None)
+        self._observers: list[Observer] = [listeners, *(make(self._board) for make in observers)]
         self._observers += [each for each in built_in if each is not None]
         self._failure: events.Fail | None = None
         self._state = succession.begin(
@@ -121,7 +126,10 @@ class Supervisor:
                 for event in self._wait():
                     self._handle(event)
         finally:
-            self._listeners.close()
+            if self._store:
+                self._move_kept()
+                self._store.close()
+            self._listeners.close(stay=self._state.keeping)
             if self._control:
                 self._control.close()
             if self._auxiliary:
@@ -236,7 +244,11 @@ class Supervisor:
             poll.register(fd, select.POLLIN)
         for fd, mask in self._control.interests() if self._control else ():
             poll.register(fd, mask)
+        if self._state.keeping:
+            poll.register(self._handoff.descriptors[1], select.POLLIN)
         due = min(policy.next_wake(self._state), self._health.due)
+        if self._store and self._store.has_waiting:
+            due = min(due, time.monotonic() + FULL_QUEUE)
         if self._auxiliary and not self._auxiliary.pid:
             due = min(due, self._auxiliary.due)
         if self._changes:
@@ -252,11 +264,14 @@ class Supervisor:
                     yield from self._reap()
                 elif number == signal.SIGUSR1:
                     self._reopen_logs()
+                elif number == signal.SIGTERM and self._store:
+                    yield events.StopAsked(graceful=True, keep=self._store.expects_successor())
                 elif number in _EVENTS:
                     yield _EVENTS[number]
         if self._control:
             yield from self._control.serve(ready, lambda: self._state)
         yield from self._look()
+        self._move_kept()
         yield events.Tick()
 
     def _look(self) -> Iterator[events.Event]:
@@ -271,6 +286,13 @@ class Supervisor:
             yield events.ReloadAsked()
         settings = self._programs[self._state.generation].settings
         yield from self._health.check(list(self._state.workers.values()), settings, now)
+
+    def _move_kept(self) -> None:
+        """Connections that outlive a master: into the store while it stops, from there to its workers before."""
+        if self._store and self._state.keeping:
+            self._store.keep(self._handoff)
+        elif self._store and self._store.has_waiting:
+            self._store.give(self._handoff)
 
     def _hear(self, pid: int, child: Child) -> Iterator[events.Event]:
         for report in child.reports():
@@ -318,7 +340,9 @@ class Supervisor:
         found += self._listeners.unused()
         for child in self._children.values():
             found += [child.pipe, child.stacks]
-        return found + (self._control.descriptors() if self._control else [])
+        for each in (self._control, self._store):
+            found += each.descriptors() if each else []
+        return found
 
     def _keep_auxiliary(self) -> None:
         if self._auxiliary and self._state.phase is not events.Phase.STOPPING and not self._state.heir:

@@ -65,23 +65,22 @@ class Source(Member):
         self._later: Any = None
 
     def on_ready(self, _seat: Any) -> None:
-        self._take_all(polite=True)
+        self._take_all(0)
 
-    def _take_all(self, *, polite: bool) -> None:
+    def _take_all(self, bold: int) -> None:
         """Edge-triggered: whoever stops before the source is empty must see that somebody comes back.
 
-        Not ``polite``: the first one is taken whoever else might, because nobody did.
+        The first ``bold`` ones are taken whoever else might.
         """
-        for _ in range(AT_ONCE):
+        for number in range(AT_ONCE):
             if not self.loop.accepting:
                 return
             if not self.loop.has_room():
                 self.loop.pause_accept(None)
                 return
-            if polite and not self.loop.is_my_turn():
+            if number >= bold and not self.loop.is_my_turn():
                 self._come_back()
                 return
-            polite = True
             try:
                 if not self.take():
                     return
@@ -95,7 +94,11 @@ class Source(Member):
     def _come_back(self) -> None:
         if self._later is None or not self._later.active:
             self._later = get_hub().loop.timer(COURTESY)
-            self._later.start(lambda: self._take_all(polite=False))
+            self._later.start(lambda: self._take_all(self.bold()))
+
+    def bold(self) -> int:
+        """Connections to take whoever else might, when nobody has taken one for a moment."""
+        return 1
 
     def take(self) -> bool:
         """Take one connection; False when there is none."""
@@ -128,11 +131,15 @@ class Listener(Source):
 
 
 class Inheritance(Source):
-    """Connections that a retiring worker, or a worker with too many, has handed over."""
+    """Connections that a retiring worker, a worker with too many, or a master before this one has handed over."""
 
     def __init__(self, handoff: Handoff, loop: Loop) -> None:
         super().__init__(handoff.descriptors[1], loop)
         self._handoff = handoff
+
+    def bold(self) -> int:
+        """When there are thousands, callers would wait for seconds; so little too much is evened out later."""
+        return max(self.loop.connections // 8, 1)
 
     def take(self) -> bool:
         parcel = self._handoff.take()

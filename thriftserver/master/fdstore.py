@@ -1,0 +1,207 @@
+"""What systemd keeps for the next master of a unit: its listeners and, while it restarts, its live connections.
+
+Listeners are stored when they are bound, so that they outlive a master that crashes. Connections stay in queues of the
+kind that workers share (``handoff``), and it is the queues that are stored: a queue holds hundreds of connections with
+their unread bytes, and whoever takes one out is the only one to have it, whatever happens before or after. Systemd
+itself would need seconds for thousands of descriptors, because it compares each new one with all others.
+
+Whether connections are to be kept is ``policy``'s to say; what their bytes mean, ``worker.connection``'s.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections import deque
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from contextlib import suppress
+from urllib.parse import quote, unquote
+
+from thriftserver.handoff import Handoff, Parcel
+from thriftserver.log import Logger
+from thriftserver.master.events import News, State
+from thriftserver.master.sockets import Heirloom, Listeners
+from thriftserver.master.systemd import Channel, Passed, Unit, is_listening, passed
+
+#: Names in the store: of all queues, and how those of listeners begin.
+QUEUE, LISTENER = "connections", "bind "
+#: Characters of a name.
+NAME = 255
+
+
+class Store:
+    """One unit's store. ``limit`` is how many descriptors it may have; 0: nothing is stored.
+
+    As an observer of the master it hears when the workers serve, and can be given what was kept.
+    """
+
+    def __init__(self, channel: Channel, unit: Unit, limit: int, found: Sequence[Passed]) -> None:
+        self._channel, self._unit, self._limit, self._room = channel, unit, limit, limit
+        self._log = Logger()
+        #: Descriptors that no master has stored: those of socket units.
+        self.strangers: list[Passed] = []
+        #: Those that a master before this one has bound.
+        self.listeners: list[Heirloom] = []
+        self._stored: set[str] = set()
+        """Names of the listeners that are in the store."""
+        self._bound: Callable[[], Sequence[Heirloom]] = tuple
+        self._left: deque[Handoff] = deque()
+        """What the master before this one has filled."""
+        self._in_hand: Parcel | None = None
+        self._serving = False
+        self._filled: list[Handoff] = []
+        """What this one has filled, the last one perhaps not to the end."""
+        self._given = self._kept = 0
+        self._refused: list[int] = []
+        self._sort(found)
+
+    @classmethod
+    def open(cls, channel: Channel, environ: MutableMapping[str, str]) -> Store:
+        """The store of the unit that this process is the service of. FDSTORE is its limit, since systemd 254."""
+        unit, told = Unit.mine(), environ.pop("FDSTORE", "")
+        limit = 0
+        if channel.path:
+            limit = int(told) if told.isdecimal() else unit.store_limit()
+        return cls(channel, unit, limit, passed(environ))
+
+    def environment(self) -> dict[str, str]:
+        """The variables that this was made of, for another master to be started with."""
+        return {"FDSTORE": str(self._limit)} if self._limit else {}
+
+    def follow(self, listeners: Listeners, stored: Sequence[Heirloom]) -> None:
+        """Store these listeners from the next ``update`` on, beside what a master before this one has ``stored``."""
+        self._bound = listeners.heirlooms
+        self._stored = {_name(each) for each in stored if each.asked}
+        self._room -= len(self._stored)
+
+    def update(self) -> None:
+        """Store what has been bound, and drop what no address asks for any more."""
+        bound = {_name(each): each for each in self._bound() if each.asked and not each.asked.startswith("fd://")}
+        for name in self._stored - bound.keys():
+            advice = "it was kept over the restart, and no bind asks for it any more"
+            self._log.warning("socket_unused", address=_heirloom(name, -1).asked, advice=advice)
+            self._remove(name, 1)
+        for name, each in bound.items():
+            if self._room > 0 and name not in self._stored and len(name) <= NAME:
+                self._add(name, each.descriptor)
+        self._stored = set(bound)
+
+    # A start: what the master before this one has left.
+
+    def announce(self, news: News, _text: str) -> None:
+        self._serving = self._serving or news is News.READY
+        if news is News.SUCCEEDED:  # before that systemd listens to the older master alone
+            self.update()
+
+    def tick(self, state: State, now: float) -> None:
+        """Nothing is due."""
+
+    def descriptors(self) -> list[int]:
+        """Those that no child may keep: a connection ends only when the last one is closed."""
+        held = [self._in_hand.descriptor] if self._in_hand else []
+        return held + [queue.descriptors[1] for queue in self._left]
+
+    @property
+    def has_waiting(self) -> bool:
+        """Does ``give`` have something to give, and are there workers for it?"""
+        return self._serving and bool(self._left)
+
+    def give(self, handoff: Handoff) -> None:
+        """Put as many connections as there is room for into the workers' queue."""
+        while self._left:
+            parcel = self._in_hand or self._left[0].take()
+            if parcel is None:
+                self._left.popleft().close()
+            elif handoff.put(parcel):
+                self._in_hand = None
+                self._given += 1
+                os.close(parcel.descriptor)
+            else:
+                self._in_hand = parcel
+                return
+        self._remove(QUEUE, self._found)
+        self._log.info("connections_inherited", connections=self._given)
+
+    # A stop: what this master leaves to the next one.
+
+    def expects_successor(self) -> bool:
+        """Will somebody take what is stored now? When systemd cannot be asked it may be so."""
+        return self._room > 0 and self._unit.job() in ("restart", None)
+
+    def keep(self, handoff: Handoff) -> None:
+        """Store what workers have handed over until now."""
+        for parcel in self._taken(handoff):
+            if self._lay_in(parcel):
+                self._kept += 1
+                os.close(parcel.descriptor)
+            else:
+                self._refused.append(parcel.descriptor)
+                _say_good_bye(parcel.descriptor)
+
+    def close(self) -> None:
+        """The last thing a master does: see that systemd has what it was sent."""
+        if self._kept:
+            self._log.info("connections_kept", connections=self._kept, settled=self._channel.settle())
+        if self._refused:
+            advice = "closed; FileDescriptorStoreMax is how many descriptors systemd keeps for the unit"
+            self._log.warning("connections_not_kept", connections=len(self._refused), advice=advice)
+
+    def _taken(self, handoff: Handoff) -> Iterator[Parcel]:
+        if self._in_hand:
+            yield self._in_hand
+            self._in_hand = None
+        while (parcel := handoff.take()) is not None:
+            yield parcel
+
+    def _lay_in(self, parcel: Parcel) -> bool:
+        """Put a connection into the queue that is being filled, or into another one. False: there is no room for it."""
+        if self._filled and self._filled[-1].put(parcel):
+            return True
+        if self._room <= 0:
+            return False
+        queue = Handoff.create()
+        if not self._add(QUEUE, queue.descriptors[1]):
+            queue.close()
+            return False
+        self._filled.append(queue)
+        return queue.put(parcel)
+
+    # The store.
+
+    def _add(self, name: str, descriptor: int) -> bool:
+        """FDPOLL=0: a queue is to stay though nobody can put anything more into it."""
+        self._room -= 1
+        return self._channel.send("FDSTORE=1", f"FDNAME={name}", "FDPOLL=0", descriptors=[descriptor])
+
+    def _remove(self, name: str, count: int) -> None:
+        self._room += count
+        self._channel.send("FDSTOREREMOVE=1", f"FDNAME={name}")
+
+    def _sort(self, found: Sequence[Passed]) -> None:
+        """What systemd has passed, by its names."""
+        for each in found:
+            if each.name.startswith(LISTENER) and is_listening(each.descriptor):
+                self.listeners.append(_heirloom(each.name, each.descriptor))
+            elif each.name == QUEUE and not is_listening(each.descriptor):
+                self._left.append(Handoff.left(each.descriptor))
+            else:
+                self.strangers.append(each)
+        self._found = len(self._left)
+        self._room -= self._found
+
+
+def _name(listener: Heirloom) -> str:
+    """What a listener is called in the store: all that there is to say about it."""
+    parts = (listener.asked, *(listener.file or ()))
+    return LISTENER + " ".join(quote(str(each), safe="/") for each in parts)
+
+
+def _heirloom(name: str, descriptor: int) -> Heirloom:
+    asked, *file = map(unquote, name.removeprefix(LISTENER).split(" "))
+    return Heirloom(descriptor, asked, (file[0], int(file[1]), int(file[2])) if len(file) == 3 else None)
+
+
+def _say_good_bye(descriptor: int) -> None:
+    """The peer reads the end of the stream. It is closed with the process, so that what still comes resets nothing."""
+    with socket.socket(fileno=os.dup(descriptor)) as sock, suppress(OSError):  # the peer may have gone
+        sock.shutdown(socket.SHUT_WR)
