@@ -112,6 +112,9 @@ def test_an_upgrade_hands_everything_to_the_new_master() -> None:
     assert events.Announce(News.STOPPING) not in actions
     for pid in pids:
         it.tell(events.Exited(pid, 0))
+    assert not policy.finished(it.state), "the pidfile is still this one's"
+    assert signals(it.tell(events.StopAsked(graceful=False))) == []
+    assert it.tell(events.Followed())[0] == events.Announce(News.FOLLOWED, str(heir))
     assert policy.finished(it.state)
     assert it.state.exit_code == 0
 

@@ -222,6 +222,7 @@ class Control:
             self._tell({"ok": False, "error": "the service is stopping"})
         elif news is events.News.UPGRADED:
             self._open = False
+        elif news is events.News.FOLLOWED:
             self._tell_upgrades({"ok": True, "pid": int(text)})
         elif news is events.News.UPGRADE_FAILED:
             self._tell_upgrades({"ok": False, "error": text})

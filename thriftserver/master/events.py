@@ -76,6 +76,8 @@ class State(Struct, frozen=True):
     """The pid of a new master that is booting; until it has, nothing here changes."""
     successor_due: float = float("inf")
     """When to kill it: it must be ready by then, or gone by then."""
+    abdicated: int = 0
+    """The pid of a new master that may take over, until it has: this one stays that long, and every name is right."""
     heir: bool = False
     """An older master serves beside this one, which takes over when its workers are ready and the older one says so."""
     offered: bool = False
@@ -184,6 +186,10 @@ class UpgradeFailed(Struct, frozen=True):
     reason: str
 
 
+class Followed(Struct, frozen=True):
+    """The new master has taken over."""
+
+
 class Succeeded(Struct, frozen=True):
     """The older master beside this one has let go, or is gone."""
 
@@ -212,6 +218,7 @@ Event: TypeAlias = (
     | UpgradeStarted
     | UpgradeReady
     | UpgradeFailed
+    | Followed
     | Succeeded
     | StopAsked
 )
@@ -271,7 +278,9 @@ class News(Enum):
     RELOADED = "reloaded"
     REJECTED = "reload_rejected"
     UPGRADED = "upgraded"
-    """Another master is in force from now on; the text is its pid."""
+    """Another master may take over from now on; the text is its pid."""
+    FOLLOWED = "followed"
+    """It has."""
     UPGRADE_FAILED = "upgrade_failed"
     SUCCEEDED = "succeeded"
     """This master is in force from now on, and no older one."""

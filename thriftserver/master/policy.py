@@ -23,6 +23,7 @@ from thriftserver.master.events import (
     Event,
     Exited,
     Fail,
+    Followed,
     Hung,
     Log,
     News,
@@ -98,6 +99,9 @@ def decide(state: State, event: Event, now: float) -> tuple[State, list[Action]]
             state = _upgraded(state, now, actions)
         case UpgradeFailed():
             state = _upgrade_failed(state, event.reason, actions)
+        case Followed() if state.abdicated:
+            actions.append(Announce(News.FOLLOWED, str(state.abdicated)))
+            state = replace(state, abdicated=0)
         case Succeeded():
             state = _succeeded(state, actions)
         case StopAsked():
@@ -116,7 +120,7 @@ def next_wake(state: State) -> float:
 
 
 def finished(state: State) -> bool:
-    return state.phase is Phase.STOPPING and not state.workers and not state.upgrading
+    return state.phase is Phase.STOPPING and not (state.workers or state.upgrading or state.abdicated)
 
 
 def _without(state: State, pid: int) -> State:
@@ -279,14 +283,14 @@ def _upgraded(state: State, now: float, actions: list[Action]) -> State:
         return state
     pid = state.successor
     actions += [Log("info", "upgraded", {"successor": pid}), Announce(News.UPGRADED, str(pid)), Abdicate()]
-    state = replace(state, successor=0, successor_due=float("inf"))
+    state = replace(state, successor=0, successor_due=float("inf"), abdicated=pid)
     return _leave(replace(state, phase=Phase.STOPPING), "USR2", state.graceful_timeout + 1.0, now, actions)
 
 
 def _upgrade_failed(state: State, reason: str, actions: list[Action]) -> State:
     if state.phase is not Phase.STOPPING:
         actions += [Log("error", "upgrade_failed", {"reason": reason}), Announce(News.UPGRADE_FAILED, reason)]
-    return replace(state, successor=0, successor_due=float("inf"))
+    return replace(state, successor=0, successor_due=float("inf"), abdicated=0)
 
 
 def _obituary(code: int) -> str:

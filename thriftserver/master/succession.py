@@ -87,14 +87,15 @@ class Succession:
         predecessor, successor = self._predecessor, self._successor
         if predecessor and predecessor.line.fileno() in ready:
             # ``go``, or the end: it is dead, or stopping and has left this one alone.
-            predecessor.line.close()
             self._predecessor = None
             self._tell_workers(0)
             yield events.Succeeded()
+            predecessor.line.close()  # which says that it is done
         if successor and successor.line.fileno() in ready:
             message = successor.line.hear()
             if message is None:
-                successor.line.close()  # its exit says the rest
+                successor.line.close()
+                yield events.Followed()  # if it may; else its exit says the rest
             elif message.kind == "program":
                 _judge(successor, message, objection)
             elif message.kind == "ready":

@@ -6,6 +6,7 @@ two may be different versions of thriftserver. From then on they talk over one s
     new -> old   program   what it is going to serve; the old one answers fits, or refused and why
     new -> old   ready     its workers are; or failed and why
     old -> new   go        it takes over: pidfile, control socket, admin process, systemd
+    new -> old   the end   it has: the old one may leave
 
 Until ``go`` the new one touches nothing that is the old one's, so it can fail at any point. When the socket ends before
 that, the old one is dead or stopping, and the new one is on its own.
