@@ -97,6 +97,9 @@ class Service:
         """The master's, as it is called inside."""
         return int(self.show("MainPID"))
 
+    def lives(self, pid: int) -> bool:
+        return self.machine.run("test", "-d", f"/proc/{pid}", check=False).returncode == 0
+
     def end(self) -> None:
         self.machine.run("systemctl", "kill", "--signal=KILL", self.unit, check=False)
         self.machine.run("systemctl", "stop", self.socket, self.unit, check=False)

@@ -14,8 +14,7 @@ import pytest
 from tests.harness import PATIENCE
 from tests.load import Load, Newcomers
 from tests.server.raw import REPLY, Peer, add, field, message, text
-from tests.server.services import HANDLER
-from tests.server.test_promises import COUNTING
+from tests.server.services import COUNTING, HANDLER, executed
 from tests.systemd.service import CONFIG, Service
 
 Make = Callable[..., Service]
@@ -27,10 +26,6 @@ def ask_add(peer: Peer) -> int:
     assert answer.kind == REPLY
     result: int = struct.unpack_from(">i", answer.body, 3)[0]
     return result
-
-
-def executed(service: Service) -> int:
-    return sum(int(path.read_text()) for path in service.folder.glob("executed-*"))
 
 
 @pytest.mark.timeout(300)
@@ -88,7 +83,7 @@ def test_a_stop_answers_what_was_executed_and_says_good_bye(service: Make) -> No
         where = (it.host, it.port)
         it.systemctl("stop")
         assert idle.rest() == b""
-    assert load.calls == executed(it) > 500, load
+    assert load.calls == executed(it.folder) > 500, load
     assert it.show("ActiveState") == "inactive"
     assert it.show("Result") == "success"
     assert not it.found("connections_kept"), "nobody will take them"
@@ -131,7 +126,7 @@ def test_a_stop_that_looks_like_a_restart_answers_what_was_executed_too(service:
         it.eventually(lambda: load.calls > 500, "calls")
         it.systemctl("stop")
         assert idle.rest() == b""
-    assert load.calls == executed(it) > 500, load
+    assert load.calls == executed(it.folder) > 500, load
     assert it.found("connections_kept")
     assert it.show("NFileDescriptorStore") == "0"
 
@@ -164,7 +159,7 @@ def test_without_a_store_a_restart_closes_connections_politely(service: Make) ->
         it.eventually(lambda: load.calls > 100, "calls")
         it.systemctl("restart")
     assert load.dropped == 4
-    assert load.calls == executed(it)
+    assert load.calls == executed(it.folder)
     assert not it.found("connections_kept")
     assert not [line for line in it.manager() if "descriptor" in line], (
         "nothing is offered to a store that is not there"
