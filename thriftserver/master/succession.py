@@ -67,6 +67,11 @@ class Succession:
         if self._successor:
             self._successor.line.close()
 
+    def release(self) -> None:
+        """The new master is to be the service's main process, and no child of this one."""
+        if self._successor:
+            self._successor.release()
+
     def grant(self) -> None:
         """The new master takes over."""
         if self._successor:
@@ -106,7 +111,7 @@ class Succession:
     def gone(self, pid: int, status: int) -> Iterator[events.Event]:
         """A child that is no worker has ended."""
         successor = self._successor
-        if successor and successor.pid == pid:
+        if successor and successor.parent == pid:
             reason = successor.obituary(status)
             successor.close()
             self._successor = None

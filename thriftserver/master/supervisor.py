@@ -175,6 +175,8 @@ class Supervisor:
             case events.Log():
                 getattr(self._log, action.level)(action.event, **action.facts)
             case events.Announce():
+                if action.news is events.News.UPGRADED:
+                    self._succession.release()
                 for observer in self._observers:
                     observer.announce(action.news, action.text)
             case events.StartUpgrade():

@@ -18,7 +18,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from typing import Self
 
@@ -140,7 +140,7 @@ class Successor:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
         try:
             private = {*private, ours.fileno()} - set(estate.descriptors())
-            self.pid = fork(lambda: _execute(origin, estate, environ, self._words), private)
+            self.parent, self.pid = _bear(lambda: _execute(origin, estate, environ, self._words), private)
         except OSError:
             self.close()
             raise
@@ -148,6 +148,11 @@ class Successor:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             os.close(estate.stderr)
             theirs.close()
+
+    def release(self) -> None:
+        """Make it an orphan, which systemd adopts: it waits for the end of a main process only if that is its child."""
+        os.kill(self.parent, signal.SIGKILL)
+        os.waitpid(self.parent, 0)
 
     def obituary(self, status: int) -> str:
         """Why it is gone: in its own words if it had any."""
@@ -163,6 +168,34 @@ class Successor:
         if self._words >= 0:
             os.close(self._words)
             self._words = -1
+
+
+def _bear(work: Callable[[], int], private: Iterable[int]) -> tuple[int, int]:
+    """The pids of a parent and its child, which does ``work``. All that the parent does is to end as its child ends."""
+    read, write = os.pipe2(os.O_CLOEXEC)
+
+    def wait() -> int:
+        child = os.fork()
+        if child == 0:
+            return work()
+        os.write(write, child.to_bytes(4, "little"))
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # a socket is closed only when nobody has it
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if code < 0:
+            signal.signal(-code, signal.SIG_DFL) if -code != signal.SIGKILL else None
+            signal.pthread_sigmask(signal.SIG_SETMASK, ())
+            os.kill(os.getpid(), -code)
+        return code
+
+    try:
+        parent = fork(wait, {*private, read})
+        os.close(write)
+        write = -1
+        return parent, int.from_bytes(os.read(read, 4), "little")
+    finally:
+        os.close(read)
+        if write >= 0:
+            os.close(write)
 
 
 def _execute(origin: Origin, estate: Estate, environ: Mapping[str, str], words: int) -> int:
