@@ -22,7 +22,6 @@ cdef dict _structs
 cdef object _MISSING_RESULT
 
 @cython.final
-@cython.freelist(8)
 cdef class Header:
     cdef public str name
     cdef public int kind

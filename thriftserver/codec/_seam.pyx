@@ -18,6 +18,7 @@ cdef extern from *:
     int _PyBytes_Resize(PyObject **bytes, Py_ssize_t size) except -1
     PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *data, Py_ssize_t size) except NULL
     void Py_XDECREF(PyObject *)
+    void Py_INCREF(PyObject *)
     void Py_DECREF(PyObject *)
     char *bytes_at "PyBytes_AS_STRING"(PyObject *)
 
@@ -33,7 +34,8 @@ cdef enum:
 
 #: A sink that nobody uses, kept for its memory, and those for messages. Nobody touches a sink after ``finish``.
 cdef Sink idle = None
-cdef list spare = []
+cdef PyObject *spare[SPARE]
+cdef int spares = 0
 
 
 @cython.final
@@ -76,10 +78,12 @@ cdef Source view_source(object owner, const char *base, Py_ssize_t end):
 
 
 cdef Sink new_sink(bint framed):
-    global idle
+    global idle, spares
     cdef Sink sink
-    if framed and spare:
-        sink = spare.pop()
+    if framed and spares > 0:
+        spares -= 1
+        sink = <Sink>spare[spares]
+        Py_DECREF(spare[spares])
     elif not framed and idle is not None:
         sink = idle
         idle = None
@@ -153,12 +157,14 @@ cdef Py_ssize_t seal(Sink sink) except -1:
 
 
 cdef int recycle(Sink sink) except -1:
-    global idle
+    global idle, spares
     if sink.owner == NULL:
         if sink.scratch == SCRATCH:
             idle = sink
-        elif len(spare) < SPARE:
-            spare.append(sink)
+        elif spares < SPARE:
+            Py_INCREF(<PyObject *>sink)
+            spare[spares] = <PyObject *>sink
+            spares += 1
     return 0
 
 

@@ -2,7 +2,6 @@
 cimport cython
 
 @cython.final
-@cython.freelist(64)
 cdef class Call:
     cdef public str service
     cdef public str method

@@ -13,6 +13,7 @@ cdef extern from *:
     void publish_word(word *at, word value) nogil
     int bits_of(word n) nogil
 
+cdef long long _UNSIGNED
 cdef int _PAGE
 cdef int _CALL
 cdef int _INFLIGHT

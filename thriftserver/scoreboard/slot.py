@@ -20,6 +20,8 @@ except ImportError:  # needed to compile this file, not to run it
 if not cython.compiled:
     from thriftserver.scoreboard.memory import bits, publish, put_text, words_of
 
+#: A sequence number as the board has it.
+_UNSIGNED = 0xFFFFFFFF
 _PAGE = layout.PAGE
 _CALL = layout.CALL
 _INFLIGHT = layout.INFLIGHT
@@ -88,7 +90,7 @@ class Slot:
         record = self.free.pop()
         at = self.first_call + record * _CALL
         self.words[at + 1] = method
-        self.words[at + 2] = seqid & 0xFFFFFFFF
+        self.words[at + 2] = seqid & _UNSIGNED
         self.words[at + 3] = size
         self.words[at + 4] = received
         put_text(self.words, at + 8, peer)
