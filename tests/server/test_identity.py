@@ -25,10 +25,19 @@ from tests.support import ROOT, need
 #: The interpreter may lie where only root can read: keep that one right when a worker becomes somebody else.
 READ_ALL = ("setpriv", "--securebits=+no_setuid_fixup", "--")
 
-#: A handler that leaves behind who imported it.
+#: A handler that leaves behind who imported it, and who made it.
 WITNESS = """
 import os, pathlib
-pathlib.Path("imported").write_text(f"{os.getresuid()} {os.getresgid()} {os.getgroups()} {os.environ['HOME']}")
+
+def leave(name):
+    who = f"{os.getresuid()} {os.getresgid()} {os.getgroups()} {os.environ['HOME']}"
+    pathlib.Path(name).write_text(who)
+
+leave("imported")
+
+class Witness:
+    def __init__(self):
+        leave("made")
 """
 
 
@@ -206,13 +215,14 @@ def test_what_cannot_be_is_one_message(folder: Path, args: tuple[str, ...], mess
 # User and group.
 
 
-def test_workers_are_somebody_else_before_they_import_the_handler(open_folder: Path) -> None:
+def test_workers_are_somebody_else_once_they_have_imported_the_handler(open_folder: Path) -> None:
     need(os.geteuid() == 0, "to be run by root")
     nobody = pwd.getpwnam("nobody")
-    (open_folder / "demo.py").write_text(WITNESS + HANDLER)
+    (open_folder / "demo.py").write_text(WITNESS + HANDLER.replace("class Impl:", "class Impl(Witness):"))
     with Server(*ARGS, "-u", "nobody", "--bind", "unix:s", cwd=open_folder, prefix=READ_ALL) as server:
         uid, gid, groups = (nobody.pw_uid,) * 3, (nobody.pw_gid,) * 3, os.getgrouplist("nobody", nobody.pw_gid)
-        assert (open_folder / "imported").read_text() == f"{uid} {gid} {groups} {nobody.pw_dir}"
+        assert (open_folder / "imported").read_text().startswith("(0, 0, 0) (0, 0, 0) ")
+        assert (open_folder / "made").read_text() == f"{uid} {gid} {groups} {nobody.pw_dir}"
         assert (open_folder / "setup").stat().st_uid == nobody.pw_uid
         assert Path(f"/proc/{server.pid}").stat().st_uid == 0
         assert (open_folder / "s").stat().st_uid == nobody.pw_uid
@@ -226,9 +236,9 @@ def test_workers_are_somebody_else_before_they_import_the_handler(open_folder: P
 
 def test_numbers_that_no_database_knows_will_do(open_folder: Path) -> None:
     need(os.geteuid() == 0, "to be run by root")
-    (open_folder / "demo.py").write_text(WITNESS + HANDLER)
+    (open_folder / "demo.py").write_text(WITNESS + HANDLER.replace("class Impl:", "class Impl(Witness):"))
     with Server(*ARGS, "-u", "54321", "-g", "54322", cwd=open_folder, prefix=READ_ALL):
-        told = (open_folder / "imported").read_text()
+        told = (open_folder / "made").read_text()
     assert told.startswith("(54321, 54321, 54321) (54322, 54322, 54322) [54322]")
 
 

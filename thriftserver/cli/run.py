@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from thriftserver import log
-from thriftserver.assignment import FAILED, Assignment, Program, Report
+from thriftserver.assignment import Assignment, Program
 from thriftserver.cli.configuration import listing, verdict
 from thriftserver.cli.options import config_option, setting_options
 from thriftserver.compiled import NATIVE
@@ -184,11 +184,6 @@ def _work(assignment: Assignment) -> int:
     """What a forked worker does. Imported in the child only: these rooms bring gevent with them."""
     settings = assignment.program.settings
     identity.entitle(settings.name, f"worker {assignment.number}")
-    try:
-        identity.become(settings)
-    except ConfigError as error:
-        Report(FAILED, error.exit_code, str(error)).send(assignment.report)
-        return error.exit_code
     from thriftserver.worker import boot
 
-    return boot.run(assignment)
+    return boot.run(assignment, lambda: identity.become(settings))

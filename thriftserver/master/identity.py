@@ -81,10 +81,7 @@ def _group(text: str) -> int:
 
 
 def become(settings: Settings) -> None:
-    """Be the configured user for good, in a child that has not imported handler code yet. Raises ConfigError.
-
-    Before the import and not after it, because code at the top of a handler's module should not run as root either.
-    """
+    """Be the configured user for good, in a child. Raises ConfigError."""
     wanted = account(settings)
     if wanted is None or os.geteuid():
         return

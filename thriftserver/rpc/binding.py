@@ -92,14 +92,32 @@ def import_module(name: str, what: str) -> ModuleType:
         raise HandlerError(f"{what}: importing {name} failed: {describe(error)}") from error
 
 
+def import_code(handlers: Sequence[str], middleware: Sequence[str]) -> None:
+    """Import the modules that these name, and make nothing of them yet. Raises HandlerError.
+
+    What cannot be the name of a module is left to whoever loads it.
+    """
+    named = [("handler", split_spec(spec)[1]) for spec in handlers] + [("middleware", spec) for spec in middleware]
+    _look_here()
+    for kind, spec in named:
+        name = spec.partition(":")[0]
+        if all(part.isidentifier() for part in name.split(".")):
+            import_module(name, f"{kind} {spec}")
+
+
+def _look_here() -> None:
+    """The current directory is importable."""
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+
+
 def load(spec: str) -> Any:
     """The object a handler specification names; classes and factories are called, once.
 
     ``pkg.mod:Class``, ``pkg.mod:instance``, ``pkg.mod:factory`` or ``pkg.mod`` (a module of functions). Raises
     HandlerError with one line that says what is missing and what there is instead.
     """
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    _look_here()
     module_name, colon, path = spec.partition(":")
     if not module_name or (colon and not path) or not all(part.isidentifier() for part in module_name.split(".")):
         raise HandlerError(f"handler {spec!r}: write pkg.mod:Class, pkg.mod:instance, pkg.mod:factory or pkg.mod")
@@ -111,8 +129,7 @@ def load(spec: str) -> Any:
 
 def load_middleware(spec: str) -> Callable[..., Any]:
     """The object behind ``--middleware``: a function, or a class, which is made once. Raises HandlerError."""
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    _look_here()
     module_name, _, path = spec.partition(":")
     if not module_name or not path:
         raise HandlerError(f"middleware {spec!r}: write pkg.mod:object")

@@ -22,7 +22,16 @@ from thriftserver.compiled import choose
 from thriftserver.config import Settings
 from thriftserver.errors import BootError, ThriftServerError
 from thriftserver.log import Logger, about, enter_worker, flush, put
-from thriftserver.rpc.binding import LIFECYCLE, Bound, bind, call_user, describe, load_middleware, require_fit
+from thriftserver.rpc.binding import (
+    LIFECYCLE,
+    Bound,
+    bind,
+    call_user,
+    describe,
+    import_code,
+    load_middleware,
+    require_fit,
+)
 from thriftserver.rpc.method import make_methods
 from thriftserver.rpc.observe import access_log, identity, now_serving
 from thriftserver.scoreboard import layout
@@ -36,8 +45,11 @@ if TYPE_CHECKING:
     from thriftserver.worker.loop import Loop
 
 
-def run(assignment: Assignment) -> int:
-    """Serve until told to stop; the exit code. Never raises, and reports to the master before it serves or fails."""
+def run(assignment: Assignment, become: Callable[[], None]) -> int:
+    """Serve until told to stop; the exit code. Never raises, and reports to the master before it serves or fails.
+
+    ``become`` gives up root, between the import of the handlers' modules and the making of the handlers.
+    """
     gc.freeze()  # what came from the master: to look at it would copy its pages
     try:
         enter_worker(assignment.number)
@@ -46,7 +58,7 @@ def run(assignment: Assignment) -> int:
             faulthandler.enable(assignment.stacks, all_threads=True)
         if assignment.program.settings.monkey_patch:
             patch()
-        return _serve(assignment, infancy)
+        return _serve(assignment, infancy, become)
     except ThriftServerError as error:
         Report(FAILED, error.exit_code, str(error)).send(assignment.report)
         return error.exit_code
@@ -59,7 +71,7 @@ def run(assignment: Assignment) -> int:
         flush()
 
 
-def _serve(assignment: Assignment, infancy: Infancy) -> int:
+def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[], None]) -> int:
     # Imported here because these rooms import gevent, which must not happen before the patch, nor in the master.
     from thriftserver.worker.accept import Fellows
     from thriftserver.worker.fb303 import provider
@@ -77,6 +89,8 @@ def _serve(assignment: Assignment, infancy: Infancy) -> int:
     loading.use(program.loader)
     # Python tells a module's old bytecode from a new one by second and size: too little for who saves often.
     sys.dont_write_bytecode |= settings.reload
+    import_code(settings.handler, settings.middleware)
+    become()
     told = provider(assignment.board, assignment.number, log)
     bound = bind(settings.handler, settings.service, program.modules, told)
     for each in bound:
