@@ -38,15 +38,20 @@ def config_option(command: Command) -> Command:
 def _option(row: Option) -> Callable[[Command], Command]:
     if isinstance(row.default, bool):
         name = flag(row.name) if not row.default else f"{flag(row.name)}/{flag('no_' + row.name)}"
-        note = f"  [default: {'on' if row.default else 'off'}]"
-        return click.option(name, row.name, is_flag=True, default=None, help=row.help + note)
+        help = row.help + _note(row, "on" if row.default else "off")
+        return click.option(name, row.name, is_flag=True, default=None, help=help)
     default = ", ".join(row.default) if isinstance(row.default, tuple) else str(row.default).removesuffix(".0")
-    note = f"  [default: {default}]" if default else ""
     return click.option(
         *row.flags,
         flag(row.name),
         row.name,
         multiple=row.repeatable,
         metavar=row.metavar,
-        help=row.help + note,
+        help=row.help + _note(row, default),
     )
+
+
+def _note(row: Option, default: str) -> str:
+    notes = [f"default: {default}"] if default else []
+    notes += [] if row.reloadable else ["kept over a reload"]
+    return f"  [{'; '.join(notes)}]" if notes else ""

@@ -42,8 +42,8 @@ def run(config: str | None, check_config: bool, print_config: bool, **cli: Any) 
     thriftserver run --idl idl/calculator.thrift --handler handlers.calculator:Calculator
 
     Every option is also an environment variable (THRIFTSERVER_WORKERS) and a key of the configuration file (workers).
-    HUP reloads configuration, IDL and handler; USR2 starts a new master from disk, which takes over; TERM finishes
-    what runs and stops; INT stops at once.
+    HUP reloads configuration, IDL and handler; USR2 starts a new master from disk, which takes over, with every option
+    anew; TERM finishes what runs and stops; INT stops at once.
     """
     origin, predecessor = Origin.here(), Predecessor.of(os.environ)
     if predecessor is None:
