@@ -54,6 +54,8 @@ class Succession:
 
     def start(self, state: events.State, estate: Estate, private: Iterable[int]) -> events.Event:
         """Start a new master."""
+        if os.getpid() == 1:
+            return events.UpgradeFailed("this master is process 1: its container would end with it; start another one")
         try:
             successor = Successor(self._origin, estate, {**os.environ, **self._environment()}, private)
         except OSError as error:
