@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -16,7 +17,7 @@ import pytest
 
 from tests.harness import Server
 from tests.load import Load
-from tests.server.raw import Peer, add, field, message, note
+from tests.server.raw import REPLY, Peer, add, field, message, note
 from tests.server.services import ARGS, COUNTING, HANDLER, NASTY, executed, write_demo
 
 #: A call of ``nap`` that ends when a test makes a file called wake.
@@ -101,6 +102,14 @@ def test_a_spinning_worker_is_killed_with_its_stacks_and_calls_in_the_log(folder
         assert hung["calls"] == ["Demo.note"]
         assert server.wait("call_lost")["method"] == "note"
         server.wait("worker_ready", 3)
+
+
+def test_a_long_call_that_lets_others_run_is_no_hang(folder: Path) -> None:
+    with Server(*ARGS, "--timeout", "1s", cwd=folder) as server, Peer(server) as peer:
+        answer = peer.ask(message("nap", field(4, 1, struct.pack(">d", 2.5)) + b"\0"))
+        assert answer is not None
+        assert answer.kind == REPLY
+        assert not server.found("worker_hung")
 
 
 def test_a_worker_that_aborts_is_named_with_its_stacks_and_replaced(folder: Path) -> None:
