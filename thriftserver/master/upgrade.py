@@ -179,10 +179,14 @@ def _bear(work: Callable[[], int], private: Iterable[int]) -> tuple[int, int]:
         if child == 0:
             return work()
         os.write(write, child.to_bytes(4, "little"))
-        os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # a socket is closed only when nobody has it
+        for descriptor in map(int, os.listdir("/proc/self/fd")):  # a socket is closed only when nobody has it
+            if descriptor > 2:
+                with suppress(OSError):  # that of the list is closed already
+                    os.close(descriptor)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         if code < 0:
-            signal.signal(-code, signal.SIG_DFL) if -code != signal.SIGKILL else None
+            if -code != signal.SIGKILL:
+                signal.signal(-code, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
             os.kill(os.getpid(), -code)
         return code
