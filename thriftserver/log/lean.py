@@ -28,9 +28,12 @@ def import_structlog() -> Any:
     """The module. What it has of asyncio is a stand-in; everybody else who imports asyncio gets asyncio."""
     if "structlog" not in sys.modules and "asyncio" not in sys.modules:
         later = sys.modules["asyncio"] = _Later("asyncio")
+        # structlog makes a log record, and from Python 3.12 on that asks whose task it is made in, if there is an asyncio.
+        later.__dict__["current_task"] = lambda: None
         try:
             import_module("structlog")
         finally:
+            del later.__dict__["current_task"]
             later.withdraw()
     import structlog
 
