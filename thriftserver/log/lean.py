@@ -28,7 +28,7 @@ def import_structlog() -> Any:
     """The module. What it has of asyncio is a stand-in; everybody else who imports asyncio gets asyncio."""
     if "structlog" not in sys.modules and "asyncio" not in sys.modules:
         later = sys.modules["asyncio"] = _Later("asyncio")
-        # structlog makes a log record, and from Python 3.12 on that asks whose task it is made in, if there is an asyncio.
+        # structlog makes a log record, which asks from Python 3.12 on whose task it is made in, if there is asyncio.
         later.__dict__["current_task"] = lambda: None
         try:
             import_module("structlog")
