@@ -75,7 +75,6 @@ def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[], None])
     # Imported here because these rooms import gevent, which must not happen before the patch, nor in the master.
     from thriftserver.worker.accept import Fellows
     from thriftserver.worker.fb303 import provider
-    from thriftserver.worker.imports import Imports
     from thriftserver.worker.lifetime import Lifetime
     from thriftserver.worker.loop import HEARTBEAT, Loop
     from thriftserver.worker.threads import Threads
@@ -127,6 +126,8 @@ def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[], None])
     loop.start()
     Watch(slot, methods, log, HEARTBEAT).start()
     if settings.reload:
+        from thriftserver.worker.imports import Imports
+
         Imports(program.loader, assignment.report).start()
     Report(READY).send(assignment.report)
     _drain(loop, lifetime, assignment, log)
