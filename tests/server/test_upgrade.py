@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import stat
 import threading
 from http.client import HTTPConnection
@@ -45,6 +46,16 @@ def test_new_code_serves_the_connections_of_the_old(folder: Path) -> None:
         server.wait("ready", pid=server.pid)
         assert not server.found("stopping")
         assert not server.other
+
+
+def test_a_socket_that_was_passed_is_passed_on(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as passed:
+        fd = passed.fileno()
+        with Server(*ARGS, "--bind", f"fd://{fd}", cwd=folder, pass_fds=[fd]) as server, Peer(server) as peer:
+            server.upgrade()
+            assert version(peer) == b"1"
+            server.wait("ready", pid=server.pid)
+            assert not server.found("socket_unused")
 
 
 def test_a_call_that_outlasts_two_upgrades_is_answered(folder: Path) -> None:

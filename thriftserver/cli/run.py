@@ -113,7 +113,7 @@ def _serve(
         inherited = predecessor.listeners(settings) if predecessor else store.listeners
         listeners = Listeners(addresses, settings.backlog, settings.unix_mode, owner, passed, inherited)
         _drop(passed, listeners)
-        store.follow(listeners, inherited)
+        store.follow(listeners, predecessor.estate.listeners if predecessor else ())
         if predecessor is None:
             listeners.succeed()
             store.update()

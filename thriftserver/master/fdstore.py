@@ -15,7 +15,6 @@ import socket
 from collections import deque
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import suppress
-from urllib.parse import quote, unquote
 
 from thriftserver.handoff import Handoff, Parcel
 from thriftserver.log import Logger
@@ -58,25 +57,27 @@ class Store:
     @classmethod
     def open(cls, channel: Channel, environ: MutableMapping[str, str]) -> Store:
         """The store of the unit that this process is the service of. FDSTORE is its limit, since systemd 254."""
-        unit, told = Unit.mine(), environ.pop("FDSTORE", "")
-        limit = 0
-        if channel.path:
-            limit = int(told) if told.isdecimal() else unit.store_limit()
-        return cls(channel, unit, limit, passed(environ))
+        told = environ.pop("FDSTORE", "")
+        if not channel.path:
+            return cls(channel, Unit(""), 0, passed(environ))
+        unit = Unit.mine()
+        return cls(channel, unit, int(told) if told.isdecimal() else unit.store_limit(), passed(environ))
 
     def environment(self) -> dict[str, str]:
         """The variables that this was made of, for another master to be started with."""
         return {"FDSTORE": str(self._limit)} if self._limit else {}
 
-    def follow(self, listeners: Listeners, stored: Sequence[Heirloom]) -> None:
-        """Store these listeners from the next ``update`` on, beside what a master before this one has ``stored``."""
+    def follow(self, listeners: Listeners, others: Sequence[Heirloom] = ()) -> None:
+        """Store these listeners from the next ``update`` on; ``others`` are those that a running master has stored."""
         self._bound = listeners.heirlooms
-        self._stored = {_name(each) for each in stored if each.asked}
+        self._stored = set(_names((*self.listeners, *(others if self._limit else ()))))
         self._room -= len(self._stored)
 
     def update(self) -> None:
         """Store what has been bound, and drop what no address asks for any more."""
-        bound = {_name(each): each for each in self._bound() if each.asked and not each.asked.startswith("fd://")}
+        if not self._limit and not self._stored:  # there is no store
+            return
+        bound = _names(self._bound())
         for name in self._stored - bound.keys():
             advice = "it was kept over the restart, and no bind asks for it any more"
             self._log.warning("socket_unused", address=_heirloom(name, -1).asked, advice=advice)
@@ -190,13 +191,22 @@ class Store:
         self._room -= self._found
 
 
+def _names(listeners: Sequence[Heirloom]) -> dict[str, Heirloom]:
+    """Those that a master has bound itself, by their names: others are whoever's who passed them."""
+    return {_name(each): each for each in listeners if each.asked and not each.asked.startswith("fd://")}
+
+
 def _name(listener: Heirloom) -> str:
     """What a listener is called in the store: all that there is to say about it."""
+    from urllib.parse import quote  # here, because only a store needs it
+
     parts = (listener.asked, *(listener.file or ()))
     return LISTENER + " ".join(quote(str(each), safe="/") for each in parts)
 
 
 def _heirloom(name: str, descriptor: int) -> Heirloom:
+    from urllib.parse import unquote  # as above
+
     asked, *file = map(unquote, name.removeprefix(LISTENER).split(" "))
     return Heirloom(descriptor, asked, (file[0], int(file[1]), int(file[2])) if len(file) == 3 else None)
 

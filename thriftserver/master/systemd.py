@@ -14,7 +14,6 @@ import select
 import socket
 import time
 from collections.abc import Iterable, MutableMapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from thriftserver.errors import BindError
@@ -215,7 +214,8 @@ class Unit:
 
     @classmethod
     def mine(cls) -> Unit:
-        return cls(Path("/proc/self/cgroup").read_text())
+        with open("/proc/self/cgroup") as file:
+            return cls(file.read())
 
     def store_limit(self) -> int:
         """Descriptors that systemd keeps for the unit; 0 when it does not say."""
