@@ -69,10 +69,13 @@ class Succession:
         if self._successor:
             self._successor.line.close()
 
-    def release(self) -> None:
-        """The new master is to be the service's main process, and no child of this one."""
-        if self._successor:
+    def announce(self, news: events.News, _text: str) -> None:
+        """As an observer: before others tell the world of a new master, it is to be no child of this one."""
+        if news is events.News.UPGRADED and self._successor:
             self._successor.release()
+
+    def tick(self, state: events.State, now: float) -> None:
+        """Nothing to do."""
 
     def grant(self) -> None:
         """The new master takes over."""

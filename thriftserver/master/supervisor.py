@@ -105,7 +105,7 @@ class Supervisor:
         self._changes = changes
         self._store = store
         built_in = (self._control, changes, store, auxiliary.listeners if auxiliary else None)
-        self._observers: list[Observer] = [listeners, *(make(self._board) for make in observers)]
+        self._observers: list[Observer] = [succession, listeners, *(make(self._board) for make in observers)]
         self._observers += [each for each in built_in if each is not None]
         self._failure: events.Fail | None = None
         self._state = succession.begin(
@@ -175,8 +175,6 @@ class Supervisor:
             case events.Log():
                 getattr(self._log, action.level)(action.event, **action.facts)
             case events.Announce():
-                if action.news is events.News.UPGRADED:
-                    self._succession.release()
                 for observer in self._observers:
                     observer.announce(action.news, action.text)
             case events.StartUpgrade():
