@@ -9,6 +9,8 @@ import math
 from collections import defaultdict
 from typing import Any
 
+from msgspec.structs import asdict
+
 import thriftserver
 from thriftserver.admin.health import judge
 from thriftserver.admin.history import ALL, KEPT, NOTHING, STEP, WINDOW, History, Key, Now
@@ -64,19 +66,7 @@ def calls(reading: Reading) -> dict[str, Any]:
     return {
         "time": _wall(reading, reading.now),
         "total": sum(worker.inflight for worker in reading.workers),
-        "calls": [
-            {
-                "worker": worker.number,
-                "pid": worker.pid,
-                "service": call.service,
-                "method": call.method,
-                "seqid": call.seqid,
-                "peer": call.peer,
-                "bytes": call.bytes,
-                "age": call.age,
-            }
-            for worker, call in found[:LISTED]
-        ],
+        "calls": [{"worker": worker.number, "pid": worker.pid, **asdict(call)} for worker, call in found[:LISTED]],
     }
 
 
