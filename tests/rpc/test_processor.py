@@ -11,6 +11,7 @@ import pytest
 import thriftserver
 from thriftserver.codec import binary
 from thriftserver.codec.plan import MethodPlan, method_plan
+from thriftserver.codec.message import take_header
 from thriftserver.codec.seam import new_source
 from thriftserver.errors import ApplicationError, WireError
 from thriftserver.loading import Api
@@ -147,7 +148,10 @@ def test_a_call_is_in_flight_until_its_reply_has_been_sent(api: Api) -> None:
     """A process that dies in between takes the call along: it must be found where those in flight are."""
     case = Case(api, "pure")
     seat, request = processor.Seat(), binary.encode_call(case.plans["add"], 9, [1, 2])
-    assert case.processor.serve(new_source(request, 4), seat, "peer", b"peer".ljust(64), 1, 1) is not None
+    source = new_source(request, 4)
+    header = take_header(source)
+    entry = case.processor.find(header)
+    assert case.processor.serve(header, entry, source, seat, "peer", b"peer".ljust(64), 1, 1) is not None
     assert [call.method for call in case.board.calls(1)] == ["add"]
     case.processor.settle(seat.call, 10, False)
     assert case.board.calls(1) == []

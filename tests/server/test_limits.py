@@ -88,7 +88,7 @@ def test_the_call_of_a_caller_who_has_left_is_not_run(folder: Path, env: dict[st
         server.wait("waiting", name="go")
         gone.send(named("wait", "go too"))
         pause(server)  # until it is noticed as one that waits
-        gone.sock.close()
+        gone.reset()
         last.send(add(1, 2))
         pause(server)
         (folder / "go").touch()

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from struct import Struct
+
+from thriftserver import wire
 from thriftserver.errors import WireError
+
+_i32 = Struct(">i").unpack_from
 
 #: How streams begin that are no framed Thrift: (first bytes, what they are, what to do about it).
 _DIALECTS = (
@@ -15,6 +20,7 @@ _DIALECTS = (
         for verb in (b"GET ", b"POST", b"PUT ", b"HEAD", b"DELE", b"OPTI", b"PATC", b"CONN", b"TRAC")
     ),
 )
+_PREFIXES = tuple(prefix for prefix, _, _ in _DIALECTS)
 
 
 class Unframed(WireError):
@@ -45,3 +51,28 @@ def recognise(start: bytes, length: int, max_frame: int) -> Unframed:
     if length < 0:
         return Unframed(f"a frame's length is negative ({length})")
     return Unframed(f"a frame of {length} bytes is larger than max-frame ({max_frame})", "oversize")
+
+
+def can_tell(start: bytes, length: int) -> bool:
+    """Do the first bytes of a stream, whose ``length`` is out of bounds, tell all that can be told: who speaks, and the
+    header of the message that an answer needs?"""
+    return length < 0 or start.startswith(_PREFIXES) or len(start) - 4 >= _header_size(start[4:])
+
+
+def _header_size(start: bytes) -> int:
+    """How many bytes a message's header has, as far as its own first ones tell: no fewer than so many."""
+    if start and start[0] not in (0x80, 0):
+        return 0
+    if len(start) < 4:
+        return 4
+    size, rest = _i32(start)[0], 9
+    if size < 0:
+        if len(start) < 8:
+            return 8
+        size, rest = _i32(start, 4)[0], 12
+    return rest + size if 0 <= size <= wire.MAX_NAME else 0
+
+
+def recognise_frame(frame: bytes) -> Unframed:
+    """What a frame is whose content begins with no header of ours."""
+    return Unframed("the frame holds no message of the binary protocol")

@@ -59,6 +59,7 @@ cdef class Entry:
     cdef readonly object target
     cdef readonly object chain
     cdef Codec codec
+    cdef public int quick
 
 @cython.final
 cdef class Seat:
@@ -83,10 +84,14 @@ cdef class Processor:
     cdef public dict entries
     cdef public str default
     cdef public list services
-    @cython.locals(reply=Sink, seat=Seat, size=cython.Py_ssize_t, now=cython.longlong)
+    @cython.locals(reply=Sink, seat=Seat, source=Source, header=Header, size=cython.Py_ssize_t, now=cython.longlong)
     cpdef object process(self, bytes frame, Py_ssize_t start=*)
-    @cython.locals(header=Header, entry=Entry, call=Call, kind=cython.int, size=cython.Py_ssize_t, args=list, reply=Sink)
-    cdef Sink serve(self, Source source, Seat seat, str peer, bytes label, long long received, long long started)
+    @cython.locals(entry=Entry, kind=cython.int)
+    cdef Entry find(self, Header header)
+    @cython.locals(call=Call, size=cython.Py_ssize_t, args=list, reply=Sink)
+    cdef Sink serve(
+        self, Header header, Entry entry, Source source, Seat seat, str peer, bytes label, long long received, long long started
+    )
     cdef object forgive(self, Source source)
     @cython.locals(entry=Entry, now=cython.longlong)
     cdef object settle(self, Call call, Py_ssize_t size, bint gone)

@@ -65,7 +65,7 @@ _UNRECORDED = -2
 class Entry:
     """A method with what is looked at in every call."""
 
-    __slots__ = ("chain", "codec", "method", "name", "number", "oneway", "service", "target", "timeout", "void")
+    __slots__ = ("chain", "codec", "method", "name", "number", "oneway", "quick", "service", "target", "timeout", "void")
 
     def __init__(self, method: Method) -> None:
         self.method = method
@@ -78,6 +78,8 @@ class Entry:
         self.target = method.target
         self.chain = method.chain
         self.codec = method_of(method.plan)
+        #: How many of the latest calls took no time worth mentioning, as who sends the replies counts them.
+        self.quick = 0
 
 
 class Seat:
@@ -145,34 +147,49 @@ class Processor:
         """
         seat = Seat()
         now = clock()
-        reply = self.serve(new_source(frame, start), seat, "", bytes(64), now, now)
+        source = new_source(bytes(4) + frame[start:], 4)
+        header = take_header(source)
+        reply = self.serve(header, self.find(header), source, seat, "", bytes(64), now, now)
         size = 0 if reply is None else seal(reply)
         if seat.call is not None:
             self.settle(seat.call, size, False)
         return None if reply is None else finish(reply)
 
-    def serve(self, source: Source, seat: Seat, peer: str, label: bytes, received: int, started: int) -> Sink | None:
-        """Run the call in ``source``; its reply, not sealed yet.
+    def find(self, header: Header) -> Entry | None:
+        """The method that a message calls; None when it calls none of ours."""
+        entry = self.entries.get(header.name)
+        kind = header.kind
+        return entry if kind == _CALL or kind == _ONEWAY else None
+
+    def serve(
+        self,
+        header: Header,
+        entry: Entry | None,
+        source: Source,
+        seat: Seat,
+        peer: str,
+        label: bytes,
+        received: int,
+        started: int,
+    ) -> Sink | None:
+        """Run the call whose arguments come next in ``source``, a frame with its length; its reply, not sealed yet.
 
         ``settle`` must follow for the call that the seat holds then, whatever became of the reply.
 
-        ``label`` is the peer's name in exactly 64 bytes, ``received`` when the frame had arrived, ``started`` now.
-        Raises WireError as ``process`` does.
+        ``entry`` is what ``find`` gave for the header; ``label`` is the peer's name in exactly 64 bytes, ``received``
+        when the frame had arrived, ``started`` now.
         """
-        size = source.end - source.pos + 4
-        header = take_header(source)
+        size = source.end
         self.now = started
         seat.call = None
-        entry = self.entries.get(header.name)
-        kind = header.kind
-        if entry is None or (kind != _CALL and kind != _ONEWAY):
+        if entry is None:
             return self.refuse(header)
         call = Call.__new__(Call)
         call.service = entry.service
         call.method = entry.name
         call.seqid = header.seqid
         call.peer = peer
-        call.oneway = entry.oneway or kind == _ONEWAY
+        call.oneway = entry.oneway or header.kind == _ONEWAY
         call.args = NOTHING
         call._headers = None
         call.received = received
@@ -191,7 +208,7 @@ class Processor:
         seat.call = call
         seat.expired = False
         header.name = entry.name
-        if seat.left:
+        if seat.left and not call.oneway:
             call.ending = _GONE
             return None
         if self.queue_timeout and started - received > self.queue_timeout:

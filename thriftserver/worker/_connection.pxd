@@ -1,51 +1,55 @@
 # Types for the compiled form of connection.py, and the C twins of what it takes from io.py.
 cimport cython
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING
 
 from thriftserver.codec._message cimport Header, put_error, take_header
-from thriftserver.codec._seam cimport Sink, Source, load32, new_source, recycle, seal, view_source
+from thriftserver.codec._seam cimport Sink, Source, finish_frame, load32, new_source, recycle, seal
 from thriftserver.rpc._call cimport Call
-from thriftserver.rpc._processor cimport Seat, clock
-from thriftserver.worker._pump cimport Member, Pump
+from thriftserver.rpc._processor cimport Entry, Processor, Seat, clock
+from thriftserver.worker._pump cimport CAUTION, HASTE, SMALL, Member, Pump
 
 cdef extern from *:
     """
     #include <errno.h>
+    #include <poll.h>
     #include <sys/socket.h>
     #define INBOX_SIZE 65536
-    static char inbox[INBOX_SIZE];
     static inline Py_ssize_t verdict(void) {
         return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? -1 : -2;
     }
-    static inline Py_ssize_t receive_into(int fd) {
+    /* Between the read and the copy nothing runs that could read over it: the buffer is one for all. */
+    static inline PyObject *receive_bytes(int fd) {
+        static char inbox[INBOX_SIZE];
         Py_ssize_t n = recv(fd, inbox, INBOX_SIZE, 0);
-        return n < 0 ? verdict() : n;
+        if (n >= 0) return PyBytes_FromStringAndSize(inbox, n);
+        if (verdict() == -1) Py_RETURN_NONE;
+        return PyErr_SetFromErrno(PyExc_OSError);
     }
     static inline Py_ssize_t send_from(int fd, const char *at, Py_ssize_t size, int more) {
         Py_ssize_t n = send(fd, at, (size_t)size, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
         return n < 0 ? verdict() : n;
     }
-    static inline int peer_left(int fd) {
-        char byte;
-        Py_ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-        return n == 0 || (n < 0 && verdict() == -2);
+    static inline int peer_reset(int fd) {
+        struct pollfd asked = {fd, 0, 0};
+        return poll(&asked, 1, 0) > 0 && (asked.revents & (POLLERR | POLLHUP)) != 0;
     }
     """
     const Py_ssize_t INBOX "INBOX_SIZE"
-    char *inbox
-    Py_ssize_t receive "receive_into"(int fd) nogil
+    bytes receive "receive_bytes"(int fd)
     Py_ssize_t send_from(int fd, const char *at, Py_ssize_t size, int more) nogil
-    bint has_left "peer_left"(int fd) nogil
+    bint is_reset "peer_reset"(int fd) nogil
 
 cdef unsigned int _READABLE
 cdef long long PATIENT
 cdef int SHARE
+cdef Py_ssize_t START
 cdef int _BYTES_IN
 cdef int _BYTES_OUT
 
 @cython.final
 cdef class Ticket:
     cdef bint done
+    cdef Seat seat
     cdef Sink reply
     cdef Py_ssize_t size
 
@@ -55,7 +59,10 @@ cdef class Connection(Member):
     cdef Pump pump
     cdef readonly int running
     cdef bint more
+    cdef bint taken
     cdef bint ended
+    cdef bint condemned
+    cdef bytes farewell
     cdef public bint lingering
     cdef readonly bytearray held
     cdef bint whole
@@ -67,41 +74,48 @@ cdef class Connection(Member):
     cdef Py_ssize_t offset
     cdef Py_ssize_t size
     cdef object order
-    @cython.locals(mask=cython.uint)
+    cdef bint sending
     cpdef object on_ready(self, Seat seat)
-    @cython.locals(size=cython.Py_ssize_t)
+    @cython.locals(pump=Pump)
+    cpdef bint without_seat(self) except -1
+    @cython.locals(mask=cython.uint)
+    cdef bint is_free(self) except -1
+    @cython.locals(data=bytes, size=cython.Py_ssize_t)
     cdef object read(self, Seat seat)
+    @cython.locals(data=bytes)
+    cdef bytes take(self)
+    @cython.locals(data=bytes)
+    cdef object take_in(self)
     cpdef object hold(self, bytes data)
     @cython.locals(size=cython.Py_ssize_t, length=cython.longlong)
     cdef object measure(self)
-    @cython.locals(pump=Pump, length=cython.longlong)
-    cdef object serve_held(self, Seat seat)
     cdef bint may_serve(self)
-    @cython.locals(pump=Pump, ticket=Ticket, reply=Sink, size=cython.Py_ssize_t, waited=cython.bint, now=cython.longlong, call=Call)
-    cdef object serve(self, Source source, Seat seat)
+    @cython.locals(pump=Pump, length=cython.longlong, frame=bytes)
+    cdef object serve_held(self, Seat seat)
+    @cython.locals(
+        pump=Pump, processor=Processor, ticket=Ticket, header=Header, source=Source, entry=Entry, reply=Sink, call=Call,
+        size=cython.Py_ssize_t, now=cython.longlong, ended=cython.longlong,
+    )
+    cdef object serve(self, bytes data, Seat seat)
     @cython.locals(reply=Sink, call=Call)
     cpdef object send_deferred(self)
     @cython.locals(sent=cython.Py_ssize_t)
     cdef object send(self, Sink reply, Py_ssize_t size)
     @cython.locals(ticket=Ticket)
     cdef object send_in_order(self)
-    @cython.locals(sent=cython.Py_ssize_t)
+    @cython.locals(sent=cython.Py_ssize_t, sink=Sink)
     cdef object flush(self)
     cdef object rest(self)
-    @cython.locals(reply=Sink, header=Header)
+    cdef object lose(self)
+    cpdef object abandon(self)
     cdef object refuse_stream(self, bytes start, long long length)
-    cdef object fail(self, object error, bytes answer)
-    @cython.locals(size=cython.Py_ssize_t)
+    cdef object condemn(self, object problem, bytes farewell)
+    cdef object part(self)
+    @cython.locals(data=bytes)
     cdef object discard(self)
 
-cdef inline int inbox_length() noexcept:
-    return load32(inbox)
-
-cdef inline Source inbox_frame(Py_ssize_t size):
-    return view_source(None, inbox + 4, size - 4)
-
-cdef inline bytes inbox_bytes(Py_ssize_t size):
-    return PyBytes_FromStringAndSize(inbox, size)
+cdef inline int frame_length(bytes data) noexcept:
+    return load32(PyBytes_AS_STRING(data))
 
 cdef inline Py_ssize_t transmit(int fd, Sink sink, Py_ssize_t offset, bint more):
     return send_from(fd, sink.start + offset, sink.at - sink.start - offset, more)

@@ -13,21 +13,26 @@ cdef extern from *:
         int n = epoll_wait(epoll, found, most < FOUND_SIZE ? most : FOUND_SIZE, 0);
         return n < 0 ? 0 : n;
     }
-    static inline int ready_fd(int i) { return found[i].data.fd; }
-    static inline unsigned int ready_mask(int i) { return found[i].events; }
+    static inline int ready_count(int n) { return n; }
+    static inline int ready_fd(int n, int i) { (void)n; return found[i].data.fd; }
+    static inline unsigned int ready_mask(int n, int i) { (void)n; return found[i].events; }
     """
+    # Between find and the last found_mask no object is made and no foreign code runs: the array is one for all.
     int find "find_ready"(int epoll, int most) nogil
-    int found_fd "ready_fd"(int index) nogil
-    unsigned int found_mask "ready_mask"(int index) nogil
+    int found_count "ready_count"(int found) nogil
+    int found_fd "ready_fd"(int found, int index) nogil
+    unsigned int found_mask "ready_mask"(int found, int index) nogil
 
 cdef unsigned int _WATCHED
 cdef unsigned int _WRITABLE
 cdef unsigned int _ENDING
+cdef unsigned int _RESET
 cdef int BATCH
 cdef long long NOTICE
 cdef int BURST
 cdef long long HASTE
 cdef int CAUTION
+cdef Py_ssize_t SMALL
 
 cdef class Member:
     cdef public int fd
@@ -35,9 +40,10 @@ cdef class Member:
     cdef bint queued
     cdef long long ready_at
     cdef bint ending
-    cdef bint gave_up
+    cdef bint reset
     cdef public bint urgent
     cpdef object on_ready(self, Seat seat)
+    cpdef bint without_seat(self) except -1
     cpdef object send_deferred(self)
 
 cdef class Pump:
@@ -55,22 +61,24 @@ cdef class Pump:
     cdef long long polled
     cdef list queue
     cdef Py_ssize_t head
+    cdef object parked
     cdef list outbox
     cdef list urgent
     cdef long long burst_since
-    cdef int caution
     cdef readonly list members
     cdef readonly dict partial
     cdef readonly dict blocked
-    @cython.locals(count=cython.int, index=cython.int, now=cython.longlong, member=Member, fd=cython.int, mask=cython.uint)
+    cdef readonly dict untold
+    @cython.locals(found=cython.int, index=cython.int, now=cython.longlong, member=Member, mask=cython.uint)
     cpdef object collect(self)
-    @cython.locals(processor=Processor, member=Member, queue=list)
+    @cython.locals(processor=Processor, member=Member, seated=cython.bint)
     cpdef object turn(self, Seat seat)
-    @cython.locals(limit=cython.longlong)
-    @cython.locals(now=cython.longlong)
+    cdef object serve_standing(self, Member member)
+    cpdef object unpark(self)
     cdef bint may_defer(self)
     @cython.locals(outbox=list, member=Member)
     cpdef object send_outbox(self)
+    @cython.locals(limit=cython.longlong)
     cdef bint overdue(self, Member member)
     @cython.locals(queue=list)
     cdef object step(self)

@@ -11,7 +11,7 @@ from collections import deque
 from struct import Struct
 from typing import Any
 
-from thriftserver.codec.framing import recognise
+from thriftserver.codec.framing import can_tell, recognise, recognise_frame
 from thriftserver.errors import WireError
 from thriftserver.scoreboard import layout
 
@@ -22,19 +22,11 @@ except ImportError:  # needed to compile this file, not to run it
 
 if not cython.compiled:
     from thriftserver.codec.message import put_error, take_header
-    from thriftserver.codec.seam import Sink, Source, new_source, recycle, seal
+    from thriftserver.codec.seam import Sink, finish_frame, new_source, recycle, seal
     from thriftserver.rpc.processor import Seat
     from thriftserver.rpc.within import clock
-    from thriftserver.worker.io import (
-        INBOX,
-        has_left,
-        inbox_bytes,
-        inbox_frame,
-        inbox_length,
-        receive,
-        transmit,
-    )
-    from thriftserver.worker.pump import Member, Pump
+    from thriftserver.worker.io import INBOX, frame_length, is_reset, receive, transmit
+    from thriftserver.worker.pump import CAUTION, HASTE, SMALL, Member, Pump
 
 _READABLE = 0x1 | 0x2000 | 0x8 | 0x10  # EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP
 
@@ -42,6 +34,8 @@ _READABLE = 0x1 | 0x2000 | 0x8 | 0x10  # EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLL
 PATIENT = 10_000_000
 #: Frames that one connection gets answered before others have their turn.
 SHARE = 32
+#: Bytes that tell what a stream is.
+START = 1024
 
 _BYTES_IN = layout.COUNTER["bytes_in"]
 _BYTES_OUT = layout.COUNTER["bytes_out"]
@@ -49,11 +43,12 @@ _length = Struct(">i").unpack_from
 
 
 class Ticket:
-    """The place of one reply in the order of a connection with several calls at once."""
+    """The place of one reply in the order of a connection with several calls at once; ``seat`` is where its call sits."""
 
-    __slots__ = ("done", "reply", "size")
+    __slots__ = ("done", "reply", "seat", "size")
 
-    def __init__(self) -> None:
+    def __init__(self, seat: Seat) -> None:
+        self.seat = seat
         self.done = False
         self.reply: Sink | None = None
         self.size = 0
@@ -62,13 +57,18 @@ class Ticket:
 class Connection(Member):
     """One client. Frames are answered in order; ``running`` calls at once are at most ``pump.pipeline``.
 
-    While a reply does not leave, nothing more is read, so a peer that does not read holds one reply and one inbox.
+    While a reply does not leave, nothing more is read, so a peer that does not read holds one reply and one read's bytes.
+
+    Foreign code can run wherever an object is made (a finalizer), and it may let other fibers run. So bytes belong to
+    who has read them, and ``taken`` keeps others away from the stream until it is known what is to be done with them.
     """
 
     __slots__ = (
         "call",
+        "condemned",
         "deferred",
         "ended",
+        "farewell",
         "held",
         "label",
         "lingering",
@@ -79,8 +79,10 @@ class Connection(Member):
         "pump",
         "received",
         "running",
+        "sending",
         "since",
         "size",
+        "taken",
         "unsent",
         "whole",
     )
@@ -93,8 +95,14 @@ class Connection(Member):
         self.running = 0
         #: There may be something to read.
         self.more = False
+        #: Somebody is between reading bytes and knowing the call in them.
+        self.taken = False
         #: We have read up to the end of the stream.
         self.ended = False
+        #: Nothing more of the stream can be understood, or is waited for: once what was asked before is answered, the
+        #: peer is told ``farewell``, and that is the end.
+        self.condemned = False
+        self.farewell = b""
         #: Our side is shut; what still comes is thrown away.
         self.lingering = False
         #: Bytes received and not served, and whether they hold a whole frame.
@@ -109,15 +117,11 @@ class Connection(Member):
         self.offset = 0
         self.size = 0
         self.order: deque[Ticket] | None = None
+        #: Somebody sends what is next in the order.
+        self.sending = False
 
     def on_ready(self, seat: Seat) -> None:
-        mask = self.mask
-        self.mask = 0
-        if mask & _READABLE:
-            self.more = True
-        if self.unsent is not None and not self.deferred:
-            self.flush()
-        if self.fd < 0 or self.unsent is not None or self.running >= self.pump.pipeline:
+        if not self.is_free():
             return  # whoever finishes looks again
         if self.lingering:
             self.discard()
@@ -126,26 +130,81 @@ class Connection(Member):
         elif self.more:
             self.read(seat)
 
-    def read(self, seat: Seat) -> None:
-        size = receive(self.fd)
-        if size <= 0:
-            self.more = False
-            if size == 0:
-                self.ended = True
-            elif size < -1:
-                self.close()
-                return
+    def without_seat(self) -> bool:
+        if not self.is_free():
+            return False
+        pump = self.pump
+        if self.lingering:
+            self.discard()
+        elif not self.whole and not self.more:
             self.rest()
-            return
-        self.more = size == INBOX or self.ending
-        self.received = self.ready_at
-        self.pump.slot.add(_BYTES_IN, size)
-        if self.held is None and size >= 4 and inbox_length() == size - 4 and size - 4 <= self.pump.max_frame:
-            self.serve(inbox_frame(size), seat)
+        elif pump.draining and not pump.closing and self.running == 0:
+            pump.leave(self)  # with what it has asked: there are seats elsewhere
+        elif not self.whole and (self.ending or pump.draining):
+            self.take_in()
+            if self.whole or self.more:
+                return True
             self.rest()
         else:
-            self.hold(inbox_bytes(size))
+            return True
+        return False
+
+    def is_free(self) -> bool:
+        """Send what is left; may the stream be read on?"""
+        mask = self.mask
+        self.mask = 0
+        if mask & _READABLE:
+            self.more = True
+        if self.unsent is not None and not self.deferred:
+            self.flush()
+        if self.fd < 0 or self.unsent is not None or self.taken or self.running >= self.pump.pipeline:
+            return False
+        return self.lingering or not self.condemned
+
+    def read(self, seat: Seat) -> None:
+        self.taken = True
+        data = self.take()
+        if data is None:
+            self.taken = False
+            self.rest()
+            return
+        size = len(data)
+        if self.held is None and size >= 4 and frame_length(data) == size - 4 and size - 4 <= self.pump.max_frame:
+            self.serve(data, seat)
+            self.rest()
+        else:
+            self.hold(data)
+            self.taken = False
             self.serve_held(seat)
+
+    def take(self) -> bytes | None:
+        """Bytes from the kernel; None when there are none, and perhaps never will be."""
+        self.more = False  # before the read: who is told of more meanwhile must not be overruled
+        try:
+            data = receive(self.fd)
+        except OSError:
+            self.reset = self.ended = True
+            return None
+        if data is None:
+            return None
+        if not data:
+            self.ended = True
+            if self.held is not None:
+                self.measure()
+            return None
+        if self.ending or len(data) == INBOX:
+            self.more = True
+        self.received = self.ready_at
+        self.pump.slot.add(_BYTES_IN, len(data))
+        return data
+
+    def take_in(self) -> None:
+        """Read, and serve nothing."""
+        self.taken = True
+        data = self.take()
+        if data is not None:
+            self.hold(data)
+        self.taken = False
 
     def hold(self, data: bytes) -> None:
         """Keep bytes until they are a frame."""
@@ -168,7 +227,12 @@ class Connection(Member):
             self.whole = False
             return
         length = _length(held)[0]
-        self.whole = not 0 <= length <= self.pump.max_frame or size - 4 >= length
+        if 0 <= length <= self.pump.max_frame:
+            self.whole = size - 4 >= length
+        else:
+            self.whole = self.ended or can_tell(bytes(held[:START]), length)
+            if not self.whole and self not in self.pump.untold:
+                self.pump.untold[self] = clock()
         if self.whole:
             self.pump.partial.pop(self, None)
         elif self not in self.pump.partial:
@@ -176,56 +240,77 @@ class Connection(Member):
 
     def may_serve(self) -> bool:
         """Is there a whole frame, and may it be served now?"""
-        return self.whole and self.fd >= 0 and self.unsent is None and self.running < self.pump.pipeline
+        if not self.whole or self.fd < 0 or self.unsent is not None or self.taken:
+            return False
+        return not self.condemned and self.running < self.pump.pipeline
 
     def serve_held(self, seat: Seat) -> None:
         pump = self.pump
         for _ in range(SHARE):
             if not self.may_serve():
                 break
+            self.taken = True
             held = self.held
             length = _length(held)[0]
             if not 0 <= length <= pump.max_frame:
-                self.refuse_stream(bytes(held[:1024]), length)
+                self.taken = False
+                self.refuse_stream(bytes(held[:START]), length)
                 return
-            frame = bytes(held[4 : 4 + length])
+            frame = bytes(held[: 4 + length])
             del held[: 4 + length]
             self.measure()
-            if self.running + 1 < pump.pipeline and (self.whole or self.more):
-                pump.again(self)  # should this call wait, another fiber goes on with the next one
-            self.serve(new_source(frame, 0), seat)
+            self.serve(frame, seat)
         self.rest()
 
-    def serve(self, source: Source, seat: Seat) -> None:
-        """Answer one message."""
+    def serve(self, data: bytes, seat: Seat) -> None:
+        """Answer the message in a frame, its length in front. Whoever calls has ``taken`` the stream."""
         pump = self.pump
+        processor = pump.processor
         ticket = None
         if pump.pipeline > 1:
-            ticket = Ticket()
+            ticket = Ticket(seat)
             if self.order is None:
                 self.order = deque()
             self.order.append(ticket)
         now = clock()
-        waited = now - self.received > PATIENT
-        seat.left = waited and (self.gave_up or (not self.ending and not self.more and has_left(self.fd)))
-        self.running += 1
+        source = new_source(data, 4)
         try:
-            reply = pump.processor.serve(source, seat, self.peer, self.label, self.received, now)
+            header = take_header(source)
         except WireError as error:
-            self.running -= 1
-            self.fail(error, b"")
+            if ticket is not None and self.order is not None:
+                self.order.pop()
+            self.taken = False
+            problem = recognise_frame(data[4:START])
+            self.condemn(problem if problem.dialect else error, problem.answer)
             return
-        self.running -= 1
+        seat.left = self.reset or (now - self.received > PATIENT and is_reset(self.fd))
+        self.running += 1
+        self.taken = False
+        if self.running < pump.pipeline and (self.whole or self.more):
+            pump.again(self)  # should this call wait, another fiber goes on with the next one
+        entry = processor.find(header)
+        if pump.outbox and entry is not None and (entry.quick < CAUTION or len(data) > SMALL):
+            pump.send_outbox()
+        try:
+            reply = processor.serve(header, entry, source, seat, self.peer, self.label, self.received, now)
+        finally:
+            self.running -= 1
         call = seat.call
         seat.call = None
         size = 0 if reply is None else seal(reply)
+        ended = clock()
+        if entry is not None:
+            if ended - now > HASTE:
+                entry.quick = 0
+            elif entry.quick < CAUTION:
+                entry.quick += 1
         if ticket is not None:
             ticket.reply = reply
             ticket.size = size
             ticket.done = True
             self.send_in_order()
         elif reply is not None and self.fd >= 0:
-            if pump.may_defer() and not self.whole:
+            if ended - now <= HASTE and not self.whole and pump.may_defer():
                 self.unsent = reply
                 self.size = size
                 self.call = call
@@ -234,10 +319,12 @@ class Connection(Member):
                 return
             self.send(reply, size)
         if call is not None:
-            pump.processor.settle(call, size, self.fd < 0)
+            processor.settle(call, size, self.fd < 0 or self.reset)
 
     def send_deferred(self) -> None:
         """Send the reply that waited for others to go with."""
+        if not self.deferred:
+            return
         reply = self.unsent
         call = self.call
         self.unsent = None
@@ -246,17 +333,20 @@ class Connection(Member):
         if self.fd >= 0:
             self.send(reply, self.size)
         if call is not None:
-            self.pump.processor.settle(call, self.size, self.fd < 0)
+            self.pump.processor.settle(call, self.size, self.fd < 0 or self.reset)
         self.rest()
 
     def send(self, reply: Sink, size: int) -> None:
         """Send at once what the kernel takes; keep the rest until the descriptor is writable."""
+        if self.reset:
+            recycle(reply)
+            return
         sent = transmit(self.fd, reply, 0, self.pump.closing)
         if sent == size:
             self.pump.slot.add(_BYTES_OUT, size)
             recycle(reply)
         elif sent < -1:
-            self.close()
+            self.lose()
         else:
             self.unsent = reply
             self.offset = max(sent, 0)
@@ -265,20 +355,25 @@ class Connection(Member):
             self.pump.watch(self, True)
 
     def send_in_order(self) -> None:
+        """Send what is done and next. A oneway, which is answered with nothing, holds up nobody."""
+        if self.sending or self.order is None:
+            return  # whoever sends comes to what is done by now
+        self.sending = True
         order = self.order
         while order and self.unsent is None and self.fd >= 0:
             ticket = order[0]
-            if not ticket.done:
-                return
+            if not ticket.done and (ticket.seat.call is None or not ticket.seat.call.oneway):
+                break
             order.popleft()
             if ticket.reply is not None:
                 self.send(ticket.reply, ticket.size)
+        self.sending = False
 
     def flush(self) -> None:
         """Go on sending where it stopped."""
         sent = transmit(self.fd, self.unsent, self.offset, self.pump.closing)
         if sent < -1:
-            self.close()
+            self.lose()
             return
         if sent <= 0:
             return
@@ -288,17 +383,22 @@ class Connection(Member):
             self.pump.watch(self, True)
             return
         self.pump.slot.add(_BYTES_OUT, self.size)
-        recycle(self.unsent)
+        sink = self.unsent
         self.unsent = None
+        recycle(sink)
         self.pump.blocked.pop(self, None)
         self.pump.watch(self, False)
-        if self.order is not None:
-            self.send_in_order()
+        self.send_in_order()
         self.rest()
 
     def rest(self) -> None:
         """Nothing is to be done now: queue again for what is left, or see whether it is time to go."""
-        if self.fd < 0 or self.unsent is not None or self.running >= self.pump.pipeline:
+        if self.fd < 0 or self.unsent is not None:
+            return
+        if self.condemned:
+            self.part()
+            return
+        if self.taken or self.running >= self.pump.pipeline:
             return
         if self.whole or self.more:
             self.pump.again(self)
@@ -309,37 +409,77 @@ class Connection(Member):
             elif self.pump.draining and (self.held is None or not self.pump.closing):
                 self.pump.leave(self)
 
+    def lose(self) -> None:
+        """The peer is gone: no reply reaches it. What it has sent that wants none is served all the same."""
+        self.reset = True
+        if self.unsent is not None:
+            self.unsent = None
+            self.pump.blocked.pop(self, None)
+            self.pump.watch(self, False)
+        self.more = not self.ended
+        self.send_in_order()
+        self.rest()
+
+    def abandon(self) -> None:
+        """The peer has kept us waiting for too long: as if it had gone, with all that it would still send."""
+        self.ended = True
+        if self in self.pump.untold:
+            self.measure()
+            self.rest()
+        elif self.deferred or self.unsent is None:
+            self.condemn(None, b"")
+        else:
+            self.lose()
+
     def refuse_stream(self, start: bytes, length: int) -> None:
         """The stream is not framed Thrift, or the frame too large: one answer, if it can be understood, and hang up."""
         problem = recognise(start, length, self.pump.max_frame)
         answer = problem.answer
         if length > 0 and not answer:
             try:
-                header = take_header(new_source(start, 4))
-                reply = put_error(header, problem.type, str(problem))
-                self.send(reply, seal(reply))
+                answer = finish_frame(put_error(take_header(new_source(start, 4)), problem.type, str(problem)))
             except WireError:
                 pass
-        self.fail(problem, answer)
+        self.condemn(problem, answer)
 
-    def fail(self, error: WireError, answer: bytes) -> None:
-        """Nothing after this can be read."""
-        self.pump.complain(self, error)
-        if self.fd >= 0:
-            self.pump.hang_up(self, answer)
+    def condemn(self, problem: WireError | None, farewell: bytes) -> None:
+        """Nothing after this is read: answer what was asked before, say ``farewell``, and hang up."""
+        self.condemned = True
+        self.farewell = farewell
+        self.held = None
+        self.whole = False
+        self.pump.partial.pop(self, None)
+        self.pump.untold.pop(self, None)
+        if problem is not None:
+            self.pump.complain(self, problem)
+        self.rest()
+
+    def part(self) -> None:
+        """Hang up, unless there is an answer to wait for."""
+        self.send_in_order()
+        if self.lingering or self.unsent is not None or self.fd < 0:
+            return
+        if self.order or (self.running > 0 and self.pump.pipeline == 1):
+            return
+        self.pump.hang_up(self, self.farewell)
 
     def discard(self) -> None:
         """Throw away what a peer sends that we have said good-bye to, so that our last words reach it."""
-        size = receive(self.fd)
-        while size > 0:
-            size = receive(self.fd)
         self.more = False
-        if size != -1:
+        try:
+            data = receive(self.fd)
+            while data:
+                data = receive(self.fd)
+        except OSError:
+            data = b""
+        if data is not None:
             self.close()
 
     def is_idle(self) -> bool:
         """Neither serving a call nor waiting for the rest of one."""
-        return self.running == 0 and self.held is None and self.unsent is None and not self.lingering
+        if self.running > 0 or self.taken or self.queued or self.held is not None or self.unsent is not None:
+            return False
+        return not self.condemned and not self.lingering
 
     def close(self) -> None:
         if self.fd >= 0:

@@ -1,4 +1,4 @@
-"""The primitives under ``pump``: one inbox for all reads, sends, and what epoll has found.
+"""The primitives under ``pump``: reads, sends, and what epoll has found.
 
 ``_pump.pxd`` has their C twins. Nothing here waits, and nothing here knows Thrift.
 """
@@ -8,42 +8,36 @@ from __future__ import annotations
 import os
 
 # The class beneath socket.socket: gevent's patch leaves it as it is, and this room must never wait.
-from _socket import MSG_DONTWAIT, MSG_MORE, MSG_NOSIGNAL, MSG_PEEK, socket
+from _socket import MSG_MORE, MSG_NOSIGNAL, socket
+from select import POLLERR, POLLHUP
 from typing import Any
 
-from thriftserver.codec.seam import Sink, Source, view_source
+from gevent.monkey import get_original
+
+from thriftserver.codec.seam import Sink
+
+poll = get_original("select", "poll")
 
 #: Bytes of one read; a frame that is larger takes several.
 INBOX = 65_536
-#: What ``receive`` and ``transmit`` answer when the descriptor is not ready, and when the peer is gone.
+#: What ``transmit`` answers when the descriptor is not ready, and when the peer is gone.
 NOT_YET, BROKEN = -1, -2
 
-_inbox = bytearray(INBOX)
-_found: list[tuple[int, int]] = []
 
+def receive(fd: int) -> bytes | None:
+    """What has arrived, as bytes of its own; none at the end of the stream, None when nothing is there yet.
 
-def receive(fd: int) -> int:
-    """Read into the inbox; the bytes read, 0 at the end of the stream."""
+    Raises OSError when the peer is gone.
+    """
     try:
-        return os.readv(fd, [_inbox])
+        return os.read(fd, INBOX)
     except BlockingIOError:
-        return NOT_YET
-    except OSError:
-        return BROKEN
+        return None
 
 
-def inbox_length() -> int:
-    """The first four bytes of the inbox as a number."""
-    return int.from_bytes(_inbox[:4], "big", signed=True)
-
-
-def inbox_frame(size: int) -> Source:
-    """The message in the inbox behind its length: to be read before anything else is received."""
-    return view_source(_inbox, 4, size)
-
-
-def inbox_bytes(size: int) -> bytes:
-    return bytes(memoryview(_inbox)[:size])
+def frame_length(data: bytes) -> int:
+    """The first four bytes as a number."""
+    return int.from_bytes(data[:4], "big", signed=True)
 
 
 def transmit(fd: int, sink: Sink, offset: int, more: bool) -> int:
@@ -60,28 +54,29 @@ def transmit(fd: int, sink: Sink, offset: int, more: bool) -> int:
         sock.detach()
 
 
-def has_left(fd: int) -> bool:
-    """Has the peer closed its side, with nothing left to read?"""
-    sock = socket(fileno=fd)
-    try:
-        return sock.recv(1, MSG_PEEK | MSG_DONTWAIT) == b""
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    finally:
-        sock.detach()
+def is_reset(fd: int) -> bool:
+    """Is the peer gone for good, so that nothing that we send arrives? One that has closed its side only is not."""
+    return bool(_poll(fd) & (POLLERR | POLLHUP))
 
 
-def find(epoll: Any, most: int) -> int:
-    """Ask epoll for what is ready now, at the most so many; how many there are."""
-    _found[:] = epoll.poll(0, most)
-    return len(_found)
+def _poll(fd: int) -> int:
+    watch = poll()
+    watch.register(fd, 0)
+    return sum(mask for _, mask in watch.poll(0))
 
 
-def found_fd(index: int) -> int:
-    return _found[index][0]
+def find(epoll: Any, most: int) -> list[tuple[int, int]]:
+    """Ask epoll for what is ready now, at the most so many."""
+    return epoll.poll(0, most)  # type: ignore[no-any-return]
 
 
-def found_mask(index: int) -> int:
-    return _found[index][1]
+def found_count(found: list[tuple[int, int]]) -> int:
+    return len(found)
+
+
+def found_fd(found: list[tuple[int, int]], index: int) -> int:
+    return found[index][0]
+
+
+def found_mask(found: list[tuple[int, int]], index: int) -> int:
+    return found[index][1]

@@ -85,7 +85,7 @@ class _Pump(Pump):
         self.slot.add(layout.COUNTER["bad_peer"], 1)
         self._loop.log.warning("bad_peer", peer=connection.peer, error=str(error))
 
-    def failed(self, member: Member, error: Exception) -> None:
+    def failed(self, member: Member, error: BaseException) -> None:
         self._loop.log.exception("connection_failed", error, peer=getattr(member, "peer", None))
         if isinstance(member, Connection):
             member.close()
@@ -187,6 +187,7 @@ class Loop:
         self.pump.remove(connection)
         self.pump.partial.pop(connection, None)
         self.pump.blocked.pop(connection, None)
+        self.pump.untold.pop(connection, None)
         self.sweep.lingering.pop(connection, None)
         self.connections -= 1
         self.processor.slot.put(layout.CONNECTIONS, self.connections)
@@ -199,7 +200,7 @@ class Loop:
         """A peer that keeps us waiting."""
         self.processor.slot.add(layout.COUNTER[why], 1)
         self.log.info("connection_closed", peer=connection.peer, reason=why)
-        connection.close()
+        connection.abandon()
 
     def idle_connections(self) -> Iterator[Connection]:
         """Those that neither serve a call nor wait for the rest of one."""
@@ -289,6 +290,7 @@ class Loop:
         self._look_at_all()
 
     def _look_at_all(self) -> None:
+        self.pump.unpark()
         for member in list(self.pump.members):
             if isinstance(member, Connection):
                 self.pump.look(member)

@@ -8,6 +8,7 @@ module ``_pump``.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 from thriftserver.errors import WireError
@@ -20,12 +21,13 @@ except ImportError:  # needed to compile this file, not to run it
 if not cython.compiled:
     from thriftserver.rpc.processor import Processor, Seat
     from thriftserver.rpc.within import clock
-    from thriftserver.worker.io import find, found_fd, found_mask
+    from thriftserver.worker.io import find, found_count, found_fd, found_mask
 
 #: What is watched for: bytes and the end of the stream, each told once (edge-triggered).
 _WATCHED = 0x1 | 0x2000 | 0x80000000  # EPOLLIN | EPOLLRDHUP | EPOLLET
 _WRITABLE = 0x4  # EPOLLOUT
 _ENDING = 0x2000 | 0x8 | 0x10  # EPOLLRDHUP | EPOLLERR | EPOLLHUP
+_RESET = 0x8 | 0x10  # EPOLLERR | EPOLLHUP: nothing that we send arrives; a half-closed stream has EPOLLRDHUP alone
 
 #: Ready descriptors taken from the kernel at once.
 BATCH = 256
@@ -33,8 +35,10 @@ BATCH = 256
 #: once by several replies, not once by each, which is a tenth of what a call costs.
 BURST = 32
 HASTE = 250_000
-#: After a call that took longer than HASTE, so many are answered at once: the next one may be slow too.
+#: Before a call runs that may take longer than HASTE, what is ready leaves: of a method that did so within its last so
+#: many calls, or has not had as many yet; and one with a request of more bytes than can be decoded in a moment.
 CAUTION = 1000
+SMALL = 16_384
 #: Nanoseconds of work after which arrivals are noticed, so that the time they have waited is known.
 NOTICE = 1_000_000
 
@@ -42,7 +46,7 @@ NOTICE = 1_000_000
 class Member:
     """What has a descriptor in the set. ``ready_at`` is when it was found ready, in monotonic nanoseconds."""
 
-    __slots__ = ("ending", "fd", "gave_up", "mask", "queued", "ready_at", "urgent")
+    __slots__ = ("ending", "fd", "mask", "queued", "ready_at", "reset", "urgent")
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
@@ -51,13 +55,17 @@ class Member:
         self.ready_at = 0
         #: The kernel has told of the end of the stream.
         self.ending = False
-        #: The peer closed its side while it waited for its turn.
-        self.gave_up = False
+        #: The peer is gone for good: nothing that we send arrives.
+        self.reset = False
         #: Its turn runs no call, so it need not wait for one; it gets no seat.
         self.urgent = False
 
     def on_ready(self, seat: Any) -> None:
         """Its turn; ``seat`` is where calls sit that are served in it."""
+        raise NotImplementedError
+
+    def without_seat(self) -> bool:
+        """Its turn while no call may begin: do all else that is to be done. Does it want a seat still?"""
         raise NotImplementedError
 
     def send_deferred(self) -> None:
@@ -86,30 +94,33 @@ class Pump:
         #: Those whose turn it is, from ``head`` on: a list costs a fraction of a deque here.
         self.queue: list[Any] = []
         self.head = 0
+        #: Those who came to their turn while no call might begin, and wait for a seat.
+        self.parked: deque[Any] = deque()
         self.urgent: list[Any] = []
         #: Connections with a reply that is sent together with those of others, and since when.
         self.outbox: list[Any] = []
         self.burst_since = 0
-        self.caution = 0
         self.members: list[Member | None] = []
-        #: Connections with a part of a frame, and with a part of a reply, since when.
+        #: Connections with a part of a frame, with a part of a reply, and with a part of what tells why their frame is
+        #: refused; since when.
         self.partial: dict[Any, int] = {}
         self.blocked: dict[Any, int] = {}
+        self.untold: dict[Any, int] = {}
 
     def collect(self) -> None:
         """Queue what has become ready."""
-        count = find(self.epoll_fd if cython.compiled else self.epoll, BATCH)
+        found = find(self.epoll_fd if cython.compiled else self.epoll, BATCH)
         now = clock()
         self.polled = now
-        for index in range(count):
-            fd = found_fd(index)
-            member = self.members[fd]
+        for index in range(found_count(found)):
+            member = self.members[found_fd(found, index)]
             if member is not None:
-                mask = found_mask(index)
+                mask = found_mask(found, index)
                 member.mask |= mask
                 if mask & _ENDING:
                     member.ending = True
-                    member.gave_up = member.gave_up or member.queued
+                    if mask & _RESET:
+                        member.reset = True
                 if not member.queued:
                     member.queued = True
                     member.ready_at = now
@@ -122,8 +133,9 @@ class Pump:
 
     def admit(self) -> None:
         """Let those go first whose turn runs no call: new connections are taken whatever else waits."""
+        fresh: list[Any] = []  # made first: whatever makes an object may run a finalizer, which may let others run
         urgent = self.urgent
-        self.urgent = []
+        self.urgent = fresh
         for member in urgent:
             member.queued = False
             if member.fd >= 0:
@@ -134,50 +146,69 @@ class Pump:
 
     def turn(self, seat: Seat) -> None:
         """Give everybody who is ready a turn, in the order of arrival; collect who is, first and now and then."""
-        queue = self.queue
         processor = self.processor
         self.collect()
-        while self.head < len(queue):
-            member = queue[self.head]
-            if processor.active >= self.max_inflight and not self.overdue(member):
-                self.stalled = True
+        while True:
+            seated = processor.active < self.max_inflight
+            if self.parked and (seated or self.overdue(self.parked[0])):
+                member = self.parked.popleft()
+                seated = True
+            elif self.head < len(self.queue):
+                member = self.queue[self.head]
+                seated = seated or self.overdue(member)
+                self.step()
+            else:
                 break
-            self.step()
-            member.queued = False
-            if (self.head < len(queue) or self.outbox) and not self.kicked:
+            if (self.waiting() or self.outbox) and not self.kicked:
                 self.kick()
-            if member.fd >= 0:
+            if member.fd < 0:
+                member.queued = False
+            else:
                 try:
-                    member.on_ready(seat)
-                except Exception as error:  # noqa: BLE001 - the wall of one connection: a fault of ours ends it alone
+                    if seated:
+                        member.queued = False
+                        member.on_ready(seat)
+                    else:
+                        self.serve_standing(member)
+                except BaseException as error:  # noqa: BLE001 - the wall of one connection: a fault of ours ends it alone
                     self.failed(member, error)
             if len(self.outbox) >= BURST or (self.outbox and processor.now - self.burst_since > HASTE):
                 self.send_outbox()
             if processor.now - self.polled > NOTICE:
                 self.collect()
+        if self.parked:
+            self.stalled = True
         self.send_outbox()
 
+    def serve_standing(self, member: Member) -> None:
+        """A turn while as many calls run as may: whoever wants to begin one keeps its place in the order."""
+        member.queued = False
+        if member.without_seat() and not member.queued and member.fd >= 0:
+            member.queued = True
+            self.parked.append(member)
+
+    def unpark(self) -> None:
+        """Something has changed for everybody: those who wait for a seat have their turn again, before others."""
+        if self.parked:
+            self.queue[self.head : self.head] = list(self.parked)
+            self.parked.clear()
+            if not self.kicked:
+                self.kick()
+
     def may_defer(self) -> bool:
-        """May a reply wait for a few others? Not while calls take their time, nor for the last one of a turn."""
-        if self.caution > 0:
-            self.caution -= 1
-            return False
-        now = clock()
-        if now - self.processor.now > HASTE:
-            self.caution = CAUTION
-            self.processor.now = now  # so that those who wait already go next
-            return False
-        if self.head == len(self.queue) or self.closing:
+        """May a reply that is ready now wait for a few others? Not the last one of a turn."""
+        if self.closing or self.head == len(self.queue):
             return False
         if not self.outbox:
-            self.burst_since = self.processor.now
+            self.burst_since = clock()
         return True
 
     def send_outbox(self) -> None:
         """Send the replies that have waited for each other."""
-        outbox = self.outbox
-        if outbox:
-            self.outbox = []
+        if self.outbox:
+            fresh: list[Any] = []  # as in admit
+            outbox = self.outbox
+            self.outbox = fresh
             for member in outbox:
                 try:
                     member.send_deferred()
@@ -194,8 +225,8 @@ class Pump:
             self.head = 0
 
     def waiting(self) -> int:
-        """How many are in the queue."""
-        return len(self.queue) - self.head
+        """How many are in the queue, and behind it."""
+        return len(self.queue) - self.head + len(self.parked)
 
     def overdue(self, member: Member) -> bool:
         """Has it waited so long that it will be refused, which needs no room?"""
@@ -256,6 +287,6 @@ class Pump:
         """The peer sent something after which nothing can be read."""
         raise NotImplementedError
 
-    def failed(self, member: Member, error: Exception) -> None:
+    def failed(self, member: Member, error: BaseException) -> None:
         """A fault of ours."""
         raise NotImplementedError

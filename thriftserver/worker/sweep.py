@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks: an eighth of the shortest limit, within these bounds.
 FINEST, COARSEST = 0.01, 1.0
-#: Nanoseconds for a peer to hang up after we have.
+#: Nanoseconds for a peer to hang up after we have, or to say which call its refused frame was.
 LINGER = 1_000_000_000
 
 
@@ -61,6 +61,7 @@ class Sweep:
             loop.processor.active
             or pump.partial
             or pump.blocked
+            or pump.untold
             or pump.stalled
             or self.lingering
             or (self._limits.idle and loop.connections)
@@ -76,6 +77,9 @@ class Sweep:
             self._end(pump.partial, now - limits.read, "read_timeout")
         if limits.write:
             self._end(pump.blocked, now - limits.write, "write_timeout")
+        for connection, since in list(pump.untold.items()):
+            if now > since + LINGER:
+                connection.abandon()
         for connection, until in list(self.lingering.items()):
             if now > until:
                 connection.close()
