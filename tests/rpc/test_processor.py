@@ -10,8 +10,8 @@ import pytest
 
 import thriftserver
 from thriftserver.codec import binary
-from thriftserver.codec.plan import MethodPlan, method_plan
 from thriftserver.codec.message import take_header
+from thriftserver.codec.plan import MethodPlan, method_plan
 from thriftserver.codec.seam import new_source
 from thriftserver.errors import ApplicationError, WireError
 from thriftserver.loading import Api

@@ -41,7 +41,7 @@ class Peer:
         return f"{host}:{port}"
 
     def reset(self) -> None:
-        """Be gone for good, which the server is told at once; ``sock.close`` may be no more than a half-closed stream."""
+        """Be gone for good, which the server is told at once; what it sees of ``close`` may be a half-closed stream."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.sock.close()
 

@@ -19,7 +19,7 @@ from thriftserver import log
 from thriftserver.assignment import IMPORTED, READY, SPENT, Assignment, Program
 from thriftserver.config import OPTIONS
 from thriftserver.errors import ThriftServerError
-from thriftserver.handoff import Handoff
+from thriftserver.handoff import BESIDE, Handoff
 from thriftserver.log import Logger
 from thriftserver.master import events, policy
 from thriftserver.master.changes import Changes
@@ -97,6 +97,7 @@ class Supervisor:
         self._board = Board.create(max(SLOTS, 4 * settings.workers), max(METHODS, 2 * methods))
         self._succession = succession
         self._handoff = succession.handoff or Handoff.create()
+        self._handoff.most = settings.max_frame + BESIDE
         self._children: dict[int, Child] = {}
         self._health = Health(self._board)
         self._auxiliary = auxiliary

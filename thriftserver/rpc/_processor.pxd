@@ -86,7 +86,7 @@ cdef class Processor:
     cdef public list services
     @cython.locals(reply=Sink, seat=Seat, source=Source, header=Header, size=cython.Py_ssize_t, now=cython.longlong)
     cpdef object process(self, bytes frame, Py_ssize_t start=*)
-    @cython.locals(entry=Entry, kind=cython.int)
+    @cython.locals(entry=Entry)
     cdef Entry find(self, Header header)
     @cython.locals(call=Call, size=cython.Py_ssize_t, args=list, reply=Sink)
     cdef Sink serve(

@@ -65,7 +65,19 @@ _UNRECORDED = -2
 class Entry:
     """A method with what is looked at in every call."""
 
-    __slots__ = ("chain", "codec", "method", "name", "number", "oneway", "quick", "service", "target", "timeout", "void")
+    __slots__ = (
+        "chain",
+        "codec",
+        "method",
+        "name",
+        "number",
+        "oneway",
+        "quick",
+        "service",
+        "target",
+        "timeout",
+        "void",
+    )
 
     def __init__(self, method: Method) -> None:
         self.method = method
@@ -158,8 +170,9 @@ class Processor:
     def find(self, header: Header) -> Entry | None:
         """The method that a message calls; None when it calls none of ours."""
         entry = self.entries.get(header.name)
-        kind = header.kind
-        return entry if kind == _CALL or kind == _ONEWAY else None
+        if header.kind != _CALL and header.kind != _ONEWAY:
+            return None
+        return entry
 
     def serve(
         self,

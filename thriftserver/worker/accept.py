@@ -146,7 +146,12 @@ class Inheritance(Source):
         if parcel is None:
             return False
         peer, _, held = parcel.data.partition(b"\n")
-        self.loop.inherit(parcel.descriptor, peer.decode("utf-8", "replace"), held)
+        try:
+            self.loop.inherit(parcel.descriptor, peer.decode("utf-8", "replace"), held)
+        except OSError:  # the kernel watches no more of them for us
+            self._handoff.put(parcel)
+            os.close(parcel.descriptor)
+            raise
         return True
 
 

@@ -8,6 +8,7 @@ with ``_connection.pxd``, into the module ``_connection``.
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from struct import Struct
 from typing import Any
 
@@ -43,7 +44,7 @@ _length = Struct(">i").unpack_from
 
 
 class Ticket:
-    """The place of one reply in the order of a connection with several calls at once; ``seat`` is where its call sits."""
+    """The place of one reply in the order of a connection with several calls at once; its call sits in ``seat``."""
 
     __slots__ = ("done", "reply", "seat", "size")
 
@@ -57,7 +58,7 @@ class Ticket:
 class Connection(Member):
     """One client. Frames are answered in order; ``running`` calls at once are at most ``pump.pipeline``.
 
-    While a reply does not leave, nothing more is read, so a peer that does not read holds one reply and one read's bytes.
+    While a reply does not leave, nothing more is read: a peer that does not read holds one reply and one read's bytes.
 
     Foreign code can run wherever an object is made (a finalizer), and it may let other fibers run. So bytes belong to
     who has read them, and ``taken`` keeps others away from the stream until it is known what is to be done with them.
@@ -436,10 +437,8 @@ class Connection(Member):
         problem = recognise(start, length, self.pump.max_frame)
         answer = problem.answer
         if length > 0 and not answer:
-            try:
+            with suppress(WireError):
                 answer = finish_frame(put_error(take_header(new_source(start, 4)), problem.type, str(problem)))
-            except WireError:
-                pass
         self.condemn(problem, answer)
 
     def condemn(self, problem: WireError | None, farewell: bytes) -> None:
