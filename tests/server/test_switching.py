@@ -1,7 +1,7 @@
-"""Foreign code may run wherever an object is made (finalizers, the collector's callbacks), and may let others run there.
+"""Foreign code may run wherever an object is made (finalizers, the collector's callbacks), and let others run there.
 
-Here the collector runs at nearly every allocation and lets other fibers run each time, in requests, replies and all that
-lies between: no call may see another's bytes.
+Here the collector runs at nearly every allocation and lets other fibers run each time, in requests, replies and all
+that lies between: no call may see another's bytes.
 """
 
 from __future__ import annotations
