@@ -1,7 +1,7 @@
 """Clients of the storm: what each sends is drawn from its seed, and each answer is held against what was asked.
 
-A session is one connection. It ends in one of the ways in which connections end; how it ended says what must have become
-of the oneways that were sent over it.
+A session is one connection. It ends in one of the ways in which connections end; how it ended says what must have
+become of the oneways that were sent over it.
 """
 
 from __future__ import annotations
