@@ -43,7 +43,7 @@ def extensions() -> list[Extension]:
                 f"thriftserver.{name}",
                 [f"{room}/{source}"],
                 depends=shared,
-                include_dirs=["thriftserver/codec"],
+                include_dirs=["thriftserver/codec", "thriftserver/worker"],
                 extra_compile_args=FLAGS,
             )
         )

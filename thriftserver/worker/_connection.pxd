@@ -8,6 +8,12 @@ from thriftserver.rpc._call cimport Call
 from thriftserver.rpc._processor cimport Entry, Processor, Seat, clock
 from thriftserver.worker._pump cimport CAUTION, HASTE, SMALL, Member, Pump
 
+cdef extern from "courier.h":
+    Py_ssize_t HELD "COURIER_HELD"
+    Py_ssize_t send_from(int fd, const char *at, Py_ssize_t size, int more) nogil
+    bint courier_put(int fd, const char *at, Py_ssize_t size, long long since, long long patience) nogil
+    Py_ssize_t recall "courier_take"(int fd) nogil
+
 cdef extern from *:
     """
     #include <errno.h>
@@ -25,10 +31,6 @@ cdef extern from *:
         if (verdict() == -1) Py_RETURN_NONE;
         return PyErr_SetFromErrno(PyExc_OSError);
     }
-    static inline Py_ssize_t send_from(int fd, const char *at, Py_ssize_t size, int more) {
-        Py_ssize_t n = send(fd, at, (size_t)size, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
-        return n < 0 ? verdict() : n;
-    }
     static inline int peer_reset(int fd) {
         struct pollfd asked = {fd, 0, 0};
         return poll(&asked, 1, 0) > 0 && (asked.revents & (POLLERR | POLLHUP)) != 0;
@@ -36,7 +38,6 @@ cdef extern from *:
     """
     const Py_ssize_t INBOX "INBOX_SIZE"
     bytes receive "receive_bytes"(int fd)
-    Py_ssize_t send_from(int fd, const char *at, Py_ssize_t size, int more) nogil
     bint is_reset "peer_reset"(int fd) nogil
 
 cdef unsigned int _READABLE
@@ -97,10 +98,10 @@ cdef class Connection(Member):
         size=cython.Py_ssize_t, now=cython.longlong, ended=cython.longlong,
     )
     cdef object serve(self, bytes data, Seat seat)
-    @cython.locals(reply=Sink, call=Call)
+    @cython.locals(reply=Sink, call=Call, sent=cython.Py_ssize_t)
     cpdef object send_deferred(self)
-    @cython.locals(sent=cython.Py_ssize_t)
     cdef object send(self, Sink reply, Py_ssize_t size)
+    cdef object settle_sent(self, Sink reply, Py_ssize_t size, Py_ssize_t sent)
     @cython.locals(ticket=Ticket)
     cdef object send_in_order(self)
     @cython.locals(sent=cython.Py_ssize_t, sink=Sink)
@@ -116,6 +117,9 @@ cdef class Connection(Member):
 
 cdef inline int frame_length(bytes data) noexcept:
     return load32(PyBytes_AS_STRING(data))
+
+cdef inline bint defer(int fd, Sink sink, long long since, long long patience):
+    return courier_put(fd, sink.start, sink.at - sink.start, since, patience)
 
 cdef inline Py_ssize_t transmit(int fd, Sink sink, Py_ssize_t offset, bint more):
     return send_from(fd, sink.start + offset, sink.at - sink.start - offset, more)

@@ -26,7 +26,7 @@ if not cython.compiled:
     from thriftserver.codec.seam import Sink, finish_frame, new_source, recycle, seal
     from thriftserver.rpc.processor import Seat
     from thriftserver.rpc.within import clock
-    from thriftserver.worker.io import INBOX, frame_length, is_reset, receive, transmit
+    from thriftserver.worker.io import HELD, INBOX, defer, frame_length, is_reset, recall, receive, transmit
     from thriftserver.worker.pump import CAUTION, HASTE, SMALL, Member, Pump
 
 _READABLE = 0x1 | 0x2000 | 0x8 | 0x10  # EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP
@@ -311,7 +311,12 @@ class Connection(Member):
             ticket.done = True
             self.send_in_order()
         elif reply is not None and self.fd >= 0:
-            if ended - now <= HASTE and not self.whole and pump.may_defer():
+            if (
+                ended - now <= HASTE
+                and not self.whole
+                and pump.may_defer()
+                and defer(self.fd, reply, pump.burst_since, HASTE)
+            ):
                 self.unsent = reply
                 self.size = size
                 self.call = call
@@ -332,7 +337,11 @@ class Connection(Member):
         self.call = None
         self.deferred = False
         if self.fd >= 0:
-            self.send(reply, self.size)
+            sent = recall(self.fd)
+            if sent == HELD:
+                self.send(reply, self.size)
+            else:
+                self.settle_sent(reply, self.size, sent)
         if call is not None:
             self.pump.processor.settle(call, self.size, self.fd < 0 or self.reset)
         self.rest()
@@ -341,8 +350,11 @@ class Connection(Member):
         """Send at once what the kernel takes; keep the rest until the descriptor is writable."""
         if self.reset:
             recycle(reply)
-            return
-        sent = transmit(self.fd, reply, 0, self.pump.closing)
+        else:
+            self.settle_sent(reply, size, transmit(self.fd, reply, 0, self.pump.closing))
+
+    def settle_sent(self, reply: Sink, size: int, sent: int) -> None:
+        """So many bytes of a reply have been sent; or none, and why."""
         if sent == size:
             self.pump.slot.add(_BYTES_OUT, size)
             recycle(reply)
@@ -482,4 +494,6 @@ class Connection(Member):
 
     def close(self) -> None:
         if self.fd >= 0:
+            if self.deferred:
+                recall(self.fd)
             self.pump.close(self)

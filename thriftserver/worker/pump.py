@@ -32,7 +32,8 @@ _RESET = 0x8 | 0x10  # EPOLLERR | EPOLLHUP: nothing that we send arrives; a half
 #: Ready descriptors taken from the kernel at once.
 BATCH = 256
 #: Replies that are sent together, and nanoseconds that the first of them may wait for it. A client that sleeps is woken
-#: once by several replies, not once by each, which is a tenth of what a call costs.
+#: once by several replies, not once by each, which is a tenth of what a call costs. Whatever handlers do, none waits
+#: longer (``courier.h``).
 BURST = 32
 HASTE = 250_000
 #: Before a call runs that may take longer than HASTE, what is ready leaves: of a method that did so within its last so
