@@ -1,4 +1,4 @@
-"""Several services behind one address: each within reach of a client, of the command line and of what the page prints."""
+"""Several services behind one address: in reach of a client, of the command line and of what the page prints."""
 
 from __future__ import annotations
 
@@ -77,9 +77,11 @@ def test_a_client_that_says_its_service_reaches_all_of_it(server: Server, folder
             assert it.base() == 4
         else:
             assert it.name() == name.lower()
-    with api.First.Client(server.host, server.port, timeout=PATIENCE, service="Nobody") as it:
-        with pytest.raises(ApplicationError, match="no service 'Nobody' here; there is First, Second, Third, Fourth"):
-            it.one()
+    with (
+        api.First.Client(server.host, server.port, timeout=PATIENCE, service="Nobody") as it,
+        pytest.raises(ApplicationError, match="no service 'Nobody' here; there is First, Second, Third, Fourth"),
+    ):
+        it.one()
 
 
 @pytest.mark.parametrize(
