@@ -133,7 +133,7 @@ def test_the_library_itself_writes_and_validates_it(codec: ModuleType, library: 
         assert utils.deserialize(library.depot.Way(), utils.serialize(load.way)).road == load.way.road
         assert utils.deserialize(library.depot.Tree(), utils.serialize(load.tree)) == load.tree
     else:
-        TSerialization: Any = importlib.import_module("thrift.TSerialization")  # noqa: N806 - a module's name
+        TSerialization: Any = importlib.import_module("thrift.TSerialization")
         load.validate()
         assert len(TSerialization.serialize(load)) > 100
         assert TSerialization.deserialize(library.depot.Tree(), TSerialization.serialize(load.tree)) == load.tree

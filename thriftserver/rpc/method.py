@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from thriftserver.codec.foreign import Types
 from thriftserver.codec.plan import method_plan
 from thriftserver.config import duration
-from thriftserver.errors import ConfigError, HandlerError
+from thriftserver.errors import HandlerError
 from thriftserver.rpc.binding import Bound, target_of
 from thriftserver.rpc.call import Call
 from thriftserver.schema.model import Function
@@ -86,10 +86,6 @@ def make_methods(
             if middleware:
                 method.chain = _chain(target, middleware)
             made.append(method)
-    known = {name for method in made for name in (method.name, f"{method.service}.{method.name}")}
-    for name in given:
-        if name not in known:
-            raise ConfigError(f"--method-timeout: there is no method {name!r}")
     return made
 
 
