@@ -173,6 +173,22 @@ def test_what_is_no_handler(module: Any, path: str, message: str) -> None:
         load(f"{module(MISTAKES)}:{path}")
 
 
+HANDLERS = """
+class Anything:
+    def __getattr__(self, name): return lambda *args: name
+class Chat:
+    def send_line(self, line): ...
+    def recv_line(self): ...
+class Iface: ...
+class Own(Iface): ...
+"""
+
+
+@pytest.mark.parametrize("name", ["Anything", "Chat", "Own"])
+def test_what_looks_strange_and_is_a_handler(module: Any, name: str) -> None:
+    assert type(load(f"{module(HANDLERS)}:{name}")).__name__ == name
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [

@@ -38,15 +38,13 @@ def stranger(target: Any) -> str:
         return _module(target)
     names = {base.__name__ for base in (target if inspect.isclass(target) else type(target)).__mro__}
     kind = next((_BASES[name] for name in _BASES if name in names), "")
-    if not kind and "process" in dir(target) and hasattr(target, "_processMap"):
-        kind = "a Thrift processor"
     if not kind and _speaks(target):
         kind = "a Thrift client"
     if kind:
         return f"this is {kind}, made for another library's server; {_WRITE}{_wrapped(target)}"
-    if hasattr(target, "thrift_services") or type(target).__name__ == "ServiceApi":
+    if _has(target, "thrift_services") or type(target).__name__ == "ServiceApi":
         return f"this is a service of the IDL, which has no code; {_WRITE}"
-    if inspect.isclass(target) and target.__name__ == "Iface" and target.__bases__ in ((object,), ()):
+    if inspect.isclass(target) and target.__name__ == "Iface" and _bare(target):
         return f"this is the interface that Apache's compiler generated, whose methods are empty; {_WRITE}"
     if not inspect.isclass(target) and not inspect.isroutine(target) and type(target).__module__ == "builtins":
         return f"this is {_article(target)}, which has no methods; {_WRITE}, an instance, a factory, or a module"
@@ -97,11 +95,22 @@ def _module(module: ModuleType) -> str:
 
 
 def _speaks(target: Any) -> bool:
-    """Has it a client's pair of methods for a call?"""
-    names = dir(target)
-    if any(base.__module__ == "thriftserver.client.sync" for base in getattr(target, "__mro__", type(target).__mro__)):
+    """Is it a client of ours, or one that Apache's compiler generated?"""
+    line = target.__mro__ if inspect.isclass(target) else type(target).__mro__
+    if any(base.__module__ == "thriftserver.client.sync" for base in line):
         return True
-    return any(name.startswith("send_") and f"recv_{name[5:]}" in names for name in names)
+    sends = any(name.startswith("send_") and _has(target, f"recv_{name[5:]}") for name in dir(target))
+    return sends and any(base.__name__ == "Client" for base in line)
+
+
+def _bare(interface: type) -> bool:
+    """Does an interface extend nothing but others?"""
+    return all(base is object or base.__name__ == "Iface" for base in interface.__mro__)
+
+
+def _has(target: Any, name: str) -> bool:
+    """Is the attribute there in fact? A handler may answer for any name, in ``__getattr__``."""
+    return inspect.getattr_static(target, name, None) is not None
 
 
 def _wrapped(processor: Any) -> str:
