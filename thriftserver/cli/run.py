@@ -26,7 +26,7 @@ from thriftserver.master.sockets import Heirloom, Listeners, name
 from thriftserver.master.succession import Succession
 from thriftserver.master.supervisor import Observer, Supervisor
 from thriftserver.master.upgrade import Origin, Predecessor
-from thriftserver.rpc.binding import choose_service, split_spec
+from thriftserver.rpc.binding import choose_service, require_methods, split_spec
 from thriftserver.scoreboard.board import Board
 
 
@@ -160,6 +160,7 @@ def make_program(config: str | None, cli: dict[str, Any]) -> Program:
     modules = tuple(loader.load(path, settings.include) for path in settings.idl)
     # The names can be checked here, before any worker is touched.
     services = [choose_service(split_spec(spec)[0] or settings.service, modules) for spec in settings.handler]
+    require_methods(services, [name for name, _ in settings.method_timeout])
     return Program(settings, loader, modules, tuple(service.name for service in services))
 
 

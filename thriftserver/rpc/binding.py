@@ -12,15 +12,18 @@ import inspect
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import CodeType, ModuleType
 from typing import Any
 
 from msgspec import Struct, field
 
 from thriftserver.closest import closest
-from thriftserver.errors import HandlerError
+from thriftserver.errors import ConfigError, HandlerError
 from thriftserver.rpc import fb303
+from thriftserver.rpc.blame import excerpt, foreign_frames
+from thriftserver.rpc.parameters import kind_of, misplaced
+from thriftserver.rpc.strangers import cannot_call, stranger, wrong_result, wrong_spec
 from thriftserver.schema.model import Function, Module, Service
 
 #: Names a handler may define beside the methods of its service; called around its life in a worker.
@@ -75,31 +78,39 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}{': ' + text if text else ''}{_blame(error)}"
 
 
+def _told(error: BaseException) -> str:
+    """The same with the traceback below it, where there is one."""
+    below = excerpt(error)
+    return f"{describe(error)}\n{below}" if below else describe(error)
+
+
 def import_module(name: str, what: str) -> ModuleType:
     """Import the module of ``what``; tells a missing module from one that fails while it is imported."""
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
-            where = os.getcwd()
-            raise HandlerError(
-                f"{what}: there is no module {error.name!r}; looked in {where} and the Python path"
-            ) from None
-        raise HandlerError(f"{what}: importing {name} failed: {describe(error)}") from error
+        if not foreign_frames(error):  # else the module is there, and imports one that is not
+            where = f"looked in {os.getcwd()} and the Python path"
+            if "is not a package" in str(error):
+                where = f"{name.rpartition('.')[0]} is a module and no package"
+            raise HandlerError(f"{what}: there is no module {error.name!r}; {where}") from None
+        raise HandlerError(f"{what}: importing {name} failed: {_told(error)}") from error
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:  # a module may raise anything while it is imported, SystemExit too
-        raise HandlerError(f"{what}: importing {name} failed: {describe(error)}") from error
+        raise HandlerError(f"{what}: importing {name} failed: {_told(error)}") from error
 
 
-def import_code(handlers: Sequence[str], middleware: Sequence[str]) -> None:
+def import_code(handlers: Sequence[str], middleware: Sequence[str], types: Sequence[str] = ()) -> None:
     """Import the modules that these name, and make nothing of them yet. Raises HandlerError.
 
     What cannot be the name of a module is left to whoever loads it.
     """
     named = [("handler", split_spec(spec)[1]) for spec in handlers] + [("middleware", spec) for spec in middleware]
     _look_here()
-    for kind, spec in named:
+    for kind, spec in named + [("types", spec) for spec in types]:
+        if kind == "handler":
+            _refuse(spec, wrong_spec(spec))
         name = spec.partition(":")[0]
         if all(part.isidentifier() for part in name.split(".")):
             import_module(name, f"{kind} {spec}")
@@ -119,12 +130,21 @@ def load(spec: str) -> Any:
     """
     _look_here()
     module_name, colon, path = spec.partition(":")
+    _refuse(spec, wrong_spec(spec))
     if not module_name or (colon and not path) or not all(part.isidentifier() for part in module_name.split(".")):
         raise HandlerError(f"handler {spec!r}: write pkg.mod:Class, pkg.mod:instance, pkg.mod:factory or pkg.mod")
     target = _find(f"handler {spec}", module_name, path)
+    _refuse(spec, stranger(target))
     if colon and (inspect.isclass(target) or inspect.isroutine(target)):
-        return call_user(target, f"handler {spec}: {path}()")
+        _refuse(spec, cannot_call(target, path))
+        target = call_user(target, f"handler {spec}: {path}()")
+        _refuse(spec, wrong_result(target, path) or stranger(target))
     return target
+
+
+def _refuse(spec: str, why: str) -> None:
+    if why:
+        raise HandlerError(f"handler {spec}: {why}")
 
 
 def load_middleware(spec: str) -> Callable[..., Any]:
@@ -138,7 +158,18 @@ def load_middleware(spec: str) -> Callable[..., Any]:
         target = call_user(target, f"middleware {spec}: {path}()")
     if not callable(target):
         raise HandlerError(f"middleware {spec}: a {type(target).__name__} cannot be called with (call, proceed)")
+    if kind := kind_of(target):
+        raise HandlerError(f"middleware {spec} {kind}")
     return target  # type: ignore[no-any-return]
+
+
+def load_object(kind: str, spec: str) -> Any:
+    """What ``pkg.mod`` or ``pkg.mod:name`` means, as it is. Raises HandlerError."""
+    _look_here()
+    module_name, colon, path = spec.partition(":")
+    if not module_name or (colon and not path) or not all(part.isidentifier() for part in module_name.split(".")):
+        raise HandlerError(f"{kind} {spec!r}: write pkg.mod or pkg.mod:name")
+    return _find(f"{kind} {spec}", module_name, path)
 
 
 def _find(what: str, module_name: str, path: str) -> Any:
@@ -166,11 +197,11 @@ def call_user(function: Callable[[], Any], what: str) -> Any:
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:  # user code at boot may raise anything, SystemExit too
-        raise HandlerError(f"{what} raised {describe(error)}") from error
+        raise HandlerError(f"{what} raised {_told(error)}") from error
 
 
 def choose_service(name: str, modules: Sequence[Module]) -> Service:
-    """The service called ``name``, or, with an empty name, the only one there is.
+    """The service called ``name``, or, with an empty name, the only one there is, or the one that extends all others.
 
     Raises HandlerError that lists the services there are.
     """
@@ -184,8 +215,10 @@ def choose_service(name: str, modules: Sequence[Module]) -> Service:
         close = closest(name, everywhere)
         hint = f"; did you mean {close!r}?" if close else f"; there is {_listing(everywhere)}"
         raise HandlerError(f"the IDL defines no service {name!r}{hint}")
-    if len(own) == 1:
-        return next(iter(own.values()))
+    extended = {id(base) for service in own.values() for base in service.lineage()[1:]}
+    outermost = [service for service in own.values() if id(service) not in extended]
+    if len(outermost) == 1:  # it has the methods of all the others
+        return outermost[0]
     files = ", ".join(_short(module.path) for module in modules)
     if not own:
         raise HandlerError(f"{files} defines no service")
@@ -216,6 +249,16 @@ def bind(
     return bound
 
 
+def require_methods(services: Sequence[Service], names: Iterable[str]) -> None:
+    """Raises ConfigError for a name in ``--method-timeout`` that is no method of these services."""
+    known = {name for each in services for one in each.methods() for name in (one.name, f"{each.name}.{one.name}")}
+    for name in names:
+        if name not in known:
+            close = closest(name, known)
+            hint = f"; did you mean {close!r}?" if close else ""
+            raise ConfigError(f"--method-timeout: there is no method {name!r}{hint}")
+
+
 def target_of(bound: Bound, function: Function) -> Any:
     """What answers a method: the handler's own, else the default there is for one of fb303; None for neither."""
     own = getattr(bound.target, function.name, None)
@@ -228,13 +271,24 @@ def fit(bound: Bound) -> list[Problem]:
     extra = {name: value for name, value in _public(bound.target) if name not in functions}
     problems = []
     for function in functions.values():
-        method = target_of(bound, function)
+        try:
+            method = target_of(bound, function)
+        except Exception as error:  # noqa: BLE001 - a property or __getattr__ of foreign code
+            text = (
+                f"{_home(bound)}: reading {bound.spec}.{function.name} raised {describe(error)}; {_declared(function)}"
+            )
+            problems.append(Problem(True, text))
+            continue
         if method is None:
             problems.append(_missing(function, extra, bound))
         else:
             problems.extend(_misfit(function, method, bound))
     for name, value in extra.items():
-        if name not in LIFECYCLE:
+        if name in LIFECYCLE:
+            kind = kind_of(value) or cannot_call(value, "the method")
+            if kind:
+                problems.append(Problem(True, f"{_place(value)}: {bound.spec}.{name} {kind}"))
+        else:
             problems.append(
                 Problem(
                     False,
@@ -267,12 +321,13 @@ def _missing(function: Function, extra: dict[str, Any], bound: Bound) -> Problem
 
 
 def _misfit(function: Function, method: Any, bound: Bound) -> Iterator[Problem]:
-    head = f"{_place(method)}: {bound.spec}.{function.name}"
     if not callable(method):
-        yield Problem(True, f"{head} is not callable (a {type(method).__name__}); {_declared(function)}")
+        head = f"{_home(bound)}: {bound.spec}.{function.name}"
+        yield Problem(True, f"{head} is {_a(type(method).__name__)}, not a method; {_declared(function)}")
         return
-    if inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method):
-        yield Problem(True, f"{head} is async; a gevent handler is a plain function; {_declared(function)}")
+    head = f"{_place(method)}: {bound.spec}.{function.name}"
+    if kind := kind_of(method):
+        yield Problem(True, f"{head} {kind}; {_declared(function)}")
         return
     try:
         signature = inspect.signature(method)
@@ -284,6 +339,26 @@ def _misfit(function: Function, method: Any, bound: Bound) -> Iterator[Problem]:
         count = len(function.args)
         takes = f"{count} argument{'' if count == 1 else 's'}"
         yield Problem(True, f"{head}{signature} cannot take {takes}: {error}; {_declared(function)}")
+        return
+    wrong = misplaced(signature, [arg.name for arg in function.args])
+    if wrong:
+        names = " and ".join(wrong)
+        text = f"has {names} in another place, and arguments are given by position; {_declared(function)}"
+        yield Problem(True, f"{head}{signature} {text}")
+
+
+def _home(bound: Bound) -> str:
+    """The place of a handler's class, or the file of its module."""
+    cls = bound.target if isinstance(bound.target, ModuleType) else type(bound.target)
+    try:
+        line = "" if isinstance(cls, ModuleType) else f":{inspect.findsource(cls)[1] + 1}"
+        return f"{_short(inspect.getfile(cls))}{line}"
+    except (OSError, TypeError):  # of what was made at run time there is no source
+        return cls.__name__
+
+
+def _a(name: str) -> str:
+    return f"{'an' if name[0] in 'aeio' else 'a'} {name}"
 
 
 def _declared(function: Function) -> str:
