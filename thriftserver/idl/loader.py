@@ -110,6 +110,14 @@ class _Disk:
             return os.path.realpath(path)
         except ValueError as error:  # a NUL in the path
             raise Unreadable(f"its name is impossible: {error}") from None
+        except OSError as error:  # a relative path, and the current directory is gone
+            raise Unreadable(f"the current directory: {(error.strerror or str(error)).lower()}") from None
+
+    def absolute(self, folders: list[str]) -> tuple[str, ...]:
+        try:
+            return tuple(os.path.abspath(folder) for folder in folders)
+        except (OSError, ValueError):  # as above; nothing was found there either
+            return ()
 
     def find(self, folder: str, name: str) -> str | None:
         try:
@@ -134,6 +142,9 @@ class _Memory:
     def key(self, path: str) -> str:
         return posixpath.normpath(path)
 
+    def absolute(self, folders: list[str]) -> tuple[str, ...]:
+        return tuple(folders)
+
     def find(self, folder: str, name: str) -> str | None:
         path = posixpath.normpath(posixpath.join(folder, name))
         return path if path in self.files else None
@@ -155,6 +166,7 @@ class _Run:
     def __init__(self, storage: _Disk | _Memory, include_dirs: list[str], known: dict[str, Loaded]) -> None:
         self.storage = storage
         self.include_dirs = include_dirs
+        self.absolute = storage.absolute(include_dirs)
         self.known = known
         #: Keys of the files being loaded, the root first.
         self.open: dict[str, Span | None] = {}
@@ -164,7 +176,7 @@ class _Run:
         return self.known.get(key) or self._load(path, key, self.storage.read(key), ())
 
     def _load(self, path: str, key: str, text: str, chain: tuple[Span, ...]) -> Loaded:
-        source = Source(path, key, text)
+        source = Source(path, key, text, self.absolute)
         report = Report(source, chain)
         self.open[key] = None
         tokens = scan(source.text)

@@ -10,17 +10,19 @@ import inspect
 import keyword
 import threading
 from collections.abc import Callable
+from copy import deepcopy
 from enum import IntEnum
 from functools import partial
 from sys import intern
 from typing import Any
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from thriftserver.errors import IdlError
 from thriftserver.schema import model
 from thriftserver.schema.frozen import FrozenMap, freeze
-from thriftserver.schema.pickles import register, revive
+from thriftserver.schema.pickles import reduced, register
 from thriftserver.schema.special import ThriftException, ThriftUnion, member_property
 from thriftserver.schema.text import describe
 
@@ -42,20 +44,38 @@ class ThriftStruct(msgspec.Struct):
 
     def __reduce__(self) -> Any:
         values = {name: getattr(self, name) for name in self.__struct_fields__}
-        return revive, (*identity(self), values)
+        return (*reduced(self, values), getattr(self, "__dict__", None) or None)
+
+    def __copy__(self) -> Any:
+        made: Any = super().__copy__()  # type: ignore[misc]  # which msgspec's types do not tell
+        if own := getattr(self, "__dict__", None):  # of a derived class
+            made.__dict__.update(own)
+        return made
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        made = memo[id(self)] = self.__copy__()
+        for name in self.__struct_fields__:
+            force_setattr(made, name, deepcopy(getattr(self, name), memo))
+        if own := getattr(self, "__dict__", None):
+            made.__dict__.update(deepcopy(own, memo))
+        return made
+
+    @classmethod
+    def __rebuild__(cls, values: dict[str, Any]) -> Any:
+        return cls(**{name: values[name] for name in cls.__struct_fields__ if name in values})
 
 
 class ThriftEnum(IntEnum):
     """Base of the classes of enums; members pickle by the IDL's path, name and number."""
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return revive, (*identity(self), int(self))
+        return reduced(self, int(self))
 
+    def __copy__(self) -> Any:
+        return self
 
-def identity(value: Any) -> tuple[str, str, str]:
-    """Where a value's class comes from: path of the IDL, its module's name, the definition's name."""
-    definition: model.Definition = type(value).__thrift__
-    return definition.where.path, definition.module, definition.name
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self
 
 
 def class_of(struct: model.Struct) -> type:
@@ -66,7 +86,7 @@ def class_of(struct: model.Struct) -> type:
                 for field in struct.fields:
                     _check_name(field)
                 made = _MAKERS[struct.kind](struct)
-                register(struct.where.path, struct.name, made)
+                register(struct, made)
                 struct.runtime = made
     return struct.runtime  # type: ignore[no-any-return]
 
@@ -80,7 +100,7 @@ def enum_of(enum: model.Enum) -> type[IntEnum]:
                 made = functional(enum.name, _members(enum), module=enum.module)
                 made.__doc__ = enum.doc or None
                 made.__thrift__ = enum
-                register(enum.where.path, enum.name, made)
+                register(enum, made)
                 enum.runtime = made
     return enum.runtime  # type: ignore[no-any-return]
 
