@@ -60,6 +60,9 @@ class Loader:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loaded: dict[str, Loaded] = {}
+        #: What names led to when they were loaded. A symlink that leads elsewhere now, or a current directory that was
+        #: removed, changes nothing for who loads by the same name again: a worker, what its master has loaded.
+        self._named: dict[str, Loaded] = {}
 
     def load(self, path: str, include_dirs: Iterable[str] = (), files: Mapping[str, str] | None = None) -> Module:
         """The module of an IDL file. Raises IdlError with the whole report when there are errors; warnings are dropped.
@@ -90,16 +93,27 @@ class Loader:
             else:
                 storage, known = _Memory(files), {}
             run = _Run(storage, [os.fspath(folder) for folder in include_dirs], known)
+            name = _name(path) if files is None else ""
             try:
-                root = run.load_root(path)
+                root = self._named.get(name) or run.load_root(path)
             except Unreadable as problem:
                 return None, [Diagnostic("error", f"cannot read this file: {problem}", path)]
             tree = root.tree()
             for loaded in tree:
                 if loaded.broken:
                     known.pop(loaded.module.path, None)
+            if files is None and not root.broken:
+                self._named |= {name: root, path: root}
         diagnostics = in_order([found for loaded in tree for found in loaded.diagnostics])
         return (None if root.broken else root.module), diagnostics
+
+
+def _name(path: str) -> str:
+    """What a file on disk is remembered by, beside its real path: its absolute name; as it is if there is none."""
+    try:
+        return os.path.abspath(path)
+    except (OSError, ValueError):  # the current directory is gone
+        return path
 
 
 class _Disk:

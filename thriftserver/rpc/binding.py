@@ -10,7 +10,6 @@ import importlib
 import importlib.util
 import inspect
 import os
-import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from types import CodeType, ModuleType
@@ -63,7 +62,10 @@ def _blame(error: BaseException) -> str:
 
 
 def _short(path: str) -> str:
-    relative = os.path.relpath(path)
+    try:
+        relative = os.path.relpath(path)
+    except OSError:  # the current directory is gone
+        return path
     return path if relative.startswith("..") else relative
 
 
@@ -81,10 +83,7 @@ def import_module(name: str, what: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
-            where = os.getcwd()
-            raise HandlerError(
-                f"{what}: there is no module {error.name!r}; looked in {where} and the Python path"
-            ) from None
+            raise HandlerError(f"{what}: there is no module {error.name!r}; looked in {_places()}") from None
         raise HandlerError(f"{what}: importing {name} failed: {describe(error)}") from error
     except (KeyboardInterrupt, GeneratorExit):
         raise
@@ -98,17 +97,17 @@ def import_code(handlers: Sequence[str], middleware: Sequence[str]) -> None:
     What cannot be the name of a module is left to whoever loads it.
     """
     named = [("handler", split_spec(spec)[1]) for spec in handlers] + [("middleware", spec) for spec in middleware]
-    _look_here()
     for kind, spec in named:
         name = spec.partition(":")[0]
         if all(part.isidentifier() for part in name.split(".")):
             import_module(name, f"{kind} {spec}")
 
 
-def _look_here() -> None:
-    """The current directory is importable."""
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+def _places() -> str:
+    try:
+        return f"{os.getcwd()} and the Python path"
+    except OSError:
+        return "the Python path; the current directory is gone"
 
 
 def load(spec: str) -> Any:
@@ -117,7 +116,6 @@ def load(spec: str) -> Any:
     ``pkg.mod:Class``, ``pkg.mod:instance``, ``pkg.mod:factory`` or ``pkg.mod`` (a module of functions). Raises
     HandlerError with one line that says what is missing and what there is instead.
     """
-    _look_here()
     module_name, colon, path = spec.partition(":")
     if not module_name or (colon and not path) or not all(part.isidentifier() for part in module_name.split(".")):
         raise HandlerError(f"handler {spec!r}: write pkg.mod:Class, pkg.mod:instance, pkg.mod:factory or pkg.mod")
@@ -129,7 +127,6 @@ def load(spec: str) -> Any:
 
 def load_middleware(spec: str) -> Callable[..., Any]:
     """The object behind ``--middleware``: a function, or a class, which is made once. Raises HandlerError."""
-    _look_here()
     module_name, _, path = spec.partition(":")
     if not module_name or not path:
         raise HandlerError(f"middleware {spec!r}: write pkg.mod:object")
