@@ -143,6 +143,12 @@ class Settings(Struct, frozen=True, kw_only=True):
         "Service=pkg.mod:Class for one of several services; repeatable.",
         metavar="[SERVICE=]PKG:OBJ",
     )
+    types: tuple[str, ...] = _row(
+        (),
+        "Module with the handler's own classes for structs, as another Thrift library makes them: arguments are "
+        "instances of these; PKG, or PKG:OBJ for a module that is loaded at run time; repeatable.",
+        metavar="PKG[:OBJ]",
+    )
     service: str = _row("", "Service to serve, when the IDL defines more than one.", metavar="NAME")
     bind: tuple[str, ...] = _row(
         ("127.0.0.1:9090",),

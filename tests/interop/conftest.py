@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from handlers.store import Store
+from tests.codec.conftest import codec  # noqa: F401 - a fixture: over the readable source and the compiled one
 from tests.harness import Server
 from tests.interop.counterparts import write_newer_idl
 from tests.support import SHARED, need

@@ -104,13 +104,17 @@ def _site(given: Equipment, history: History, log: Logger) -> Site:
     program, addresses = given.program, given.addresses
     services = served(program)
     settings = program.settings
-    caller = Caller(services, addresses[0]) if settings.admin_calls and addresses else None
+    caller = Caller(services, addresses[0], settings.max_frame) if settings.admin_calls and addresses else None
     return Site(
         lambda: Reading.of(given.board),
         history,
         program.modules,
         services,
-        {"address": addresses[0] if addresses else "HOST:PORT", "files": settings.idl},
+        {
+            "address": addresses[0] if addresses else "HOST:PORT",
+            "files": settings.idl,
+            "include": settings.include,
+        },
         caller,
         lambda path, error, error_id: log.exception("admin_request_failed", error, path=path, error_id=error_id),
     )

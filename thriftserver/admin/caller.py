@@ -23,13 +23,12 @@ TIMEOUT = 30.0
 class Caller:
     """``address`` is one that the server listens on; the first of ``services`` is the one that bare names mean."""
 
-    def __init__(self, services: Sequence[Service], address: str) -> None:
+    def __init__(self, services: Sequence[Service], address: str, max_frame: int) -> None:
         self._services = {service.name: service for service in services}
-        self._classes = {
-            service.name: client_class(service, prefix=f"{service.name}:" if place else "")
-            for place, service in enumerate(services)
-        }
+        self._classes = {service.name: client_class(service) for service in services}
+        self._first = services[0].name
         self._address = _reachable(address)
+        self._max_frame = max_frame
 
     def call(self, service_name: str, method: str, arguments: str) -> dict[str, Any]:
         """Make the call; what came of it: ``kind`` is result, exception or error. Raises ConfigError for nonsense."""
@@ -42,7 +41,10 @@ class Caller:
         begun = time.monotonic()
         answer: dict[str, Any]
         try:
-            with self._classes[service_name](host, port, timeout=TIMEOUT) as client:
+            known_by = "" if service_name == self._first else service_name
+            with self._classes[service_name](
+                host, port, timeout=TIMEOUT, max_frame=self._max_frame, service=known_by
+            ) as client:
                 begun = time.monotonic()
                 value = getattr(client, method)(*values)
             answer = {

@@ -32,7 +32,10 @@ def describe(modules: Sequence[Module], served: Sequence[Service]) -> dict[str, 
     services = [*served, *(each for module in every.values() for each in module.services.values())]
     return {
         "modules": [{"name": module.name, "doc": module.doc} for module in every.values()],
-        "services": [_service(each, each in served) for each in _once(services)],
+        "services": [
+            _service(each, each in served) | (_call(each, modules, served) if each in served else {})
+            for each in _once(services)
+        ],
         "types": [
             *(_struct(each) for module in every.values() for each in module.structs.values()),
             *(_enum(each) for module in every.values() for each in module.enums.values()),
@@ -88,6 +91,12 @@ def _service(service: Service, served: bool) -> dict[str, Any]:
         "extends": str(service.extends) if service.extends else None,
         "functions": [_function(each) for each in (service.methods() if served else service.functions)],
     }
+
+
+def _call(service: Service, modules: Sequence[Module], served: Sequence[Service]) -> dict[str, Any]:
+    """How a command names its methods, and which of the files has it: the first service has all bare names."""
+    file = next((i for i, root in enumerate(modules) for each in root.tree() if service in each.services.values()), 0)
+    return {"call": f"{service.name}{'.' if service is served[0] else ':'}", "file": file}
 
 
 def _function(function: Function) -> dict[str, Any]:

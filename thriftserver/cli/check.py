@@ -12,10 +12,11 @@ from thriftserver.cli.options import config_option, setting_options
 from thriftserver.cli.run import settle
 from thriftserver.master.place import Place
 from thriftserver.rpc.binding import bind, fit
+from thriftserver.rpc.types import load_types
 
 
 @click.command()
-@setting_options("idl", "include", "handler", "service")
+@setting_options("idl", "include", "handler", "types", "service")
 @config_option
 def check(config: str | None, **cli: Any) -> None:
     """Compare a handler with its IDL.
@@ -27,7 +28,9 @@ def check(config: str | None, **cli: Any) -> None:
     settings = program.settings
     program.ground.take()
     count = 0
-    for bound in bind(settings.handler, settings.service, program.modules):
+    everything = bind(settings.handler, settings.service, program.modules)
+    load_types(settings.types, everything)
+    for bound in everything:
         problems = fit(bound)
         count += len(problems)
         for problem in problems:

@@ -5,36 +5,47 @@ It speaks framed binary Thrift over a plain socket, so it works with and without
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Mapping, Sequence
-from struct import Struct as Packing
 from typing import Any, Self
 
+from thriftserver.client.channel import Channel, Deadline
 from thriftserver.codec import binary
 from thriftserver.codec.plan import MethodPlan, method_plan
 from thriftserver.errors import TransportError, WireError
 from thriftserver.schema.model import ABSENT, Function, Service
-from thriftserver.wire import MAX_FRAME
-
-_length = Packing(">i")
+from thriftserver.wire import MAX_FRAME, REPLY
 
 
 class Client:
     """A connection to a service. Made by ``api.Service.Client(host, port)``; usable as a context manager.
 
-    ``timeout`` is in seconds, for connecting and for each call; None waits for ever. ``host`` may be ``unix:/path``.
+    ``timeout`` is in seconds, for each call from its start to its answer, connecting included, and for connecting at
+    first; None waits for ever. ``host`` may be ``unix:/path``. ``max_frame`` is the largest reply to accept, in bytes.
+    ``service`` is the name that a server of several services is to know this one by; without it, methods are called by
+    their bare names.
+
     Not to be shared between threads. After a TransportError the connection is closed; the next call makes a new one.
     """
 
-    #: What the wire has before a method's name, when a server has several services: ``Calculator:``.
-    _prefix = ""
-
-    def __init__(self, host: str = "localhost", port: int = 9090, *, timeout: float | None = None) -> None:
-        self._address = (host, port)
+    def __init__(
+        self,
+        host: str = "localhost",
+        port: int = 9090,
+        *,
+        timeout: float | None = None,
+        max_frame: int = MAX_FRAME,
+        service: str = "",
+    ) -> None:
+        if timeout is not None and not timeout > 0:
+            raise ValueError(f"timeout must be more than 0 seconds, or None to wait for ever; got {timeout!r}")
+        if not 0 < max_frame < 1 << 31:
+            raise ValueError(f"max_frame must be between 1 and {(1 << 31) - 1} bytes, got {max_frame!r}")
+        self._channel = Channel(host, port, max_frame)
         self._timeout = timeout
+        #: What the wire has before a method's name: ``Calculator:``.
+        self._prefix = service and f"{service}:"
         self._seqid = 0
-        self._sock: socket.socket | None = None
-        self._connect()
+        self._channel.ready(Deadline(timeout))
 
     def __enter__(self) -> Self:
         return self
@@ -43,77 +54,40 @@ class Client:
         self._close()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._peer()}>"
-
-    def _peer(self) -> str:
-        host, port = self._address
-        return host if host.startswith("unix:") else f"{host}:{port}"
-
-    def _connect(self) -> socket.socket:
-        if self._sock is not None:
-            return self._sock
-        host, port = self._address
-        try:
-            if host.startswith("unix:"):
-                sock = socket.socket(socket.AF_UNIX)
-                sock.settimeout(self._timeout)
-                sock.connect(host.removeprefix("unix:"))
-            else:
-                sock = socket.create_connection((host, port), self._timeout)
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except OSError as error:
-            raise TransportError(f"cannot connect to {self._peer()}: {error.strerror or error}") from None
-        self._sock = sock
-        return sock
+        return f"<{type(self).__name__} {self._channel.peer}>"
 
     def _close(self) -> None:
-        if self._sock is not None:
-            self._sock.close()
-            self._sock = None
+        self._channel.close()
 
     def _call(self, plan: MethodPlan, args: list[Any]) -> Any:
-        self._seqid = self._seqid % 0x7FFFFFFF + 1
-        request = binary.encode_call(plan, self._seqid, args, self._prefix + plan.name)
-        sock = self._connect()
+        deadline = Deadline(self._timeout)
+        seqid = self._seqid = self._seqid % 0x7FFFFFFF + 1
+        name = self._prefix + plan.name
+        request = binary.encode_call(plan, seqid, args, name)
+        self._channel.ready(deadline)
         try:
-            sock.sendall(request)
-            if plan.oneway:
-                return None
-            frame = self._receive(sock)
-            header = binary.read_header(frame)
-            if header.seqid != self._seqid:
-                raise WireError(f"the reply to call {self._seqid} bears the number {header.seqid}")
-        except (OSError, WireError) as error:
+            frame = self._channel.exchange(request, deadline, not plan.oneway)
+            return None if frame is None else self._read(plan, frame, seqid)
+        except (TransportError, WireError) as error:
             self._close()
-            text = "timed out" if isinstance(error, TimeoutError) else str(error)
-            raise TransportError(f"{plan.name} at {self._peer()}: {text}") from None
-        except BaseException:
-            self._close()  # interrupted half-way: what is still to arrive must not answer the next call
-            raise
-        return binary.decode_reply(plan, frame, header)
+            raise TransportError(f"{name} at {self._channel.peer}: {error}") from None
 
-    def _receive(self, sock: socket.socket) -> bytes:
-        (size,) = _length.unpack(self._exactly(sock, 4))
-        if not 0 <= size <= MAX_FRAME:
-            raise WireError(f"the server answers with a frame of {size} bytes; is it a framed Thrift server?")
-        return self._exactly(sock, size)
-
-    @staticmethod
-    def _exactly(sock: socket.socket, size: int) -> bytes:
-        buffer = bytearray(size)
-        view, got = memoryview(buffer), 0
-        while got < size:
-            count = sock.recv_into(view[got:])
-            if count == 0:
-                raise OSError("the server closed the connection before the reply was complete")
-            got += count
-        return bytes(buffer)
+    def _read(self, plan: MethodPlan, frame: bytes, seqid: int) -> Any:
+        """What the reply holds; raises WireError when it is none to this call."""
+        try:
+            header = binary.read_header(frame)
+            if header.seqid != seqid:
+                raise WireError(f"the reply to call {seqid} bears the number {header.seqid}")
+            if header.name not in (plan.name, self._prefix + plan.name) and header.kind == REPLY:
+                raise WireError(f"the reply to {plan.name} is one to {header.name!r}")
+            return binary.decode_reply(plan, frame, header)
+        except WireError as error:
+            raise WireError(f"cannot read the reply: {error}") from None
 
 
-def client_class(service: Service, prefix: str = "") -> type[Client]:
-    """The client class of a service, with one method for each of the IDL's; ``prefix`` goes before their names."""
+def client_class(service: Service) -> type[Client]:
+    """The client class of a service, with one method for each of the IDL's."""
     members: dict[str, Any] = {"__doc__": service.doc or Client.__doc__, "__thrift__": service, "close": Client._close}
-    members["_prefix"] = prefix
     for function in service.methods():
         members[function.name] = _method(function)
     return type(f"{service.name}Client", (Client,), members)

@@ -229,7 +229,7 @@ cdef bint put_wide_text(Sink sink, object value) except -1:
 
 cdef list slot_offsets(object cls, object names):
     """Where the slots of a struct's class lie; None unless all are plain object slots of one msgspec.Struct."""
-    if cls is None or not issubclass(cls, msgspec.Struct):
+    if not isinstance(cls, type) or not issubclass(cls, msgspec.Struct):
         return None
     offsets = [slot_offset(cls, name) for name in names]
     return offsets if min(offsets, default=1) > 0 else None

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from thriftserver import wire
 from thriftserver.codec.fault import HIDDEN
 from thriftserver.schema import model
-from thriftserver.schema.classes import class_of, default_of, enum_of
+from thriftserver.schema.classes import class_of, default_of, enum_of, materialize
+
+if TYPE_CHECKING:
+    from thriftserver.codec.foreign import Types
 
 #: Base types: wire type and the bytes that a value has at least.
 _BASES: dict[str, tuple[int, int]] = {
@@ -70,16 +73,23 @@ class FieldRow:
 
 
 class Plan:
-    """The rows of one struct, union or exception. ``fields`` are in the order of their ids, as Apache writes them."""
+    """The rows of one struct, union or exception. ``fields`` are in the order of their ids, as Apache writes them.
 
-    __slots__ = ("cls", "fields", "frozen", "kind", "name", "nodes", "row", "twin")
+    ``make`` takes the values in the order of declaration: the class itself, or what makes an instance of a foreign one.
+    """
 
-    def __init__(self, struct: model.Struct, frozen: bool) -> None:
+    __slots__ = ("cls", "fields", "frozen", "kind", "make", "name", "nodes", "row", "twin", "types")
+
+    def __init__(self, struct: model.Struct, frozen: bool, types: Types | None = None) -> None:
         self.name = struct.name
-        self.row = Row("union" if struct.kind == "union" else "struct", wire.STRUCT, 1, struct.name, frozen)
+        # A union of another library's is a struct of whose fields all but one are None.
+        union = struct.kind == "union" and types is None
+        self.row = Row("union" if union else "struct", wire.STRUCT, 1, struct.name, frozen)
         self.row.plan = self
         self.kind = struct.kind
+        self.types = types
         self.cls: type = class_of(struct)
+        self.make: Any = self.cls if types is None else types.maker(struct, frozen)
         self.frozen = frozen
         self.fields: tuple[FieldRow, ...] = ()
         #: What each walker has made of this plan, by the walker's name.
@@ -93,10 +103,10 @@ class MethodPlan:
 
     __slots__ = ("args", "name", "oneway", "result", "throws")
 
-    def __init__(self, function: model.Function) -> None:
+    def __init__(self, function: model.Function, types: Types | None = None) -> None:
         self.name = function.name
         self.oneway = function.oneway
-        self.args = _fields(function.args, False)
+        self.args = _fields(function.args, False, types=types)
         self.result: FieldRow | None = None
         if function.returns is not None:
             self.result = FieldRow(0, 0, "success", False, row(function.returns), function.redacted)
@@ -125,7 +135,7 @@ def _class(field: FieldRow) -> type:
 def struct_plan(struct: model.Struct, frozen: bool = False) -> Plan:
     """The plan of a struct, compiled at the first call; ``frozen`` for one in key or member position."""
     with lock:
-        plan = _declare(struct, frozen)
+        plan = _declare(struct, frozen, None)
         _complete()
         return plan
 
@@ -136,7 +146,9 @@ _waiting: list[tuple[Plan, model.Struct]] = []
 _begun: list[Plan] = []
 
 
-def _declare(struct: model.Struct, frozen: bool) -> Plan:
+def _declare(struct: model.Struct, frozen: bool, types: Types | None) -> Plan:
+    if types is not None:
+        return _declare_foreign(struct, frozen, types)
     cls = class_of(struct)
     plan: Plan | None = cls.__dict__.get("__plan__")
     if plan is None:
@@ -153,16 +165,30 @@ def _declare(struct: model.Struct, frozen: bool) -> Plan:
     return plan.twin
 
 
+def _declare_foreign(struct: model.Struct, frozen: bool, types: Types) -> Plan:
+    plan = types.plans.get((struct, frozen))
+    if plan is None:
+        plan = types.plans[struct, frozen] = Plan(struct, frozen, types)
+        _waiting.append((plan, struct))
+        _begun.append(plan)
+    return plan
+
+
 def _complete() -> None:
     try:
         while _waiting:
             plan, struct = _waiting.pop()
-            plan.fields = _fields(struct.fields, plan.frozen, struct.redacted)
+            plan.fields = _fields(struct.fields, plan.frozen, struct.redacted, plan.types)
+            if plan.types is not None and plan.kind == "union":
+                for field in plan.fields:  # what is absent is so for the sake of the one that is there
+                    field.default = field.factory = None
     except BaseException:
         # Half of a plan would silently write half of a value: forget everything that may lead to one.
         for plan in _begun:
             plan.twin = None
-            if "__plan__" in plan.cls.__dict__:
+            if plan.types is not None:
+                plan.types.plans.clear()
+            elif "__plan__" in plan.cls.__dict__:
                 del plan.cls.__plan__  # type: ignore[attr-defined]
         _waiting.clear()
         raise
@@ -178,15 +204,15 @@ def plan_of(cls: type) -> Plan:
     return struct_plan(definition)
 
 
-def method_plan(function: model.Function) -> MethodPlan:
-    """The plan of one method; callers keep it."""
+def method_plan(function: model.Function, types: Types | None = None) -> MethodPlan:
+    """The plan of one method; callers keep it. With ``types``, structs in its arguments are of those classes."""
     with lock:
-        plan = MethodPlan(function)
+        plan = MethodPlan(function, types)
         _complete()
         return plan
 
 
-def row(type: model.Type, frozen: bool = False, depth: int = 0) -> Row:
+def row(type: model.Type, frozen: bool = False, depth: int = 0, types: Types | None = None) -> Row:
     """The row of a type; structs in it are only declared."""
     if depth > _DEEPEST:
         return Row("deep", wire.STOP, 1, "a type nested too deep")
@@ -196,20 +222,20 @@ def row(type: model.Type, frozen: bool = False, depth: int = 0) -> Row:
             return Row(name, code, width, name)
         case model.Enum():
             made = Row("enum", wire.I32, 4, type.name)
-            made.members = dict(enum_of(type)._value2member_map_)
+            made.members = dict(enum_of(type)._value2member_map_ if types is None else types.members(type))
             return made
         case model.List(element=element):
             made = Row("list", wire.LIST, 5, _text(type), frozen)
-            made.element = row(element, frozen, depth + 1)
+            made.element = row(element, frozen, depth + 1, types)
         case model.Set(element=element):
             made = Row("set", wire.SET, 5, _text(type), frozen)
-            made.element = row(element, True, depth + 1)
+            made.element = row(element, True, depth + 1, types)
         case model.Map(key=key, value=value):
             made = Row("map", wire.MAP, 6, _text(type), frozen)
-            made.key = row(key, True, depth + 1)
-            made.element = row(value, frozen, depth + 1)
+            made.key = row(key, True, depth + 1, types)
+            made.element = row(value, frozen, depth + 1, types)
         case model.Struct():
-            return _declare(type, frozen).row
+            return _declare(type, frozen, types).row
     return made
 
 
@@ -218,19 +244,15 @@ def _text(type: model.Type) -> str:
     return text if len(text) <= 100 else f"{text[:100]}..."
 
 
-def _fields(fields: tuple[model.Field, ...], frozen: bool, hidden: bool = False) -> tuple[FieldRow, ...]:
+def _fields(
+    fields: tuple[model.Field, ...], frozen: bool, hidden: bool = False, types: Types | None = None
+) -> tuple[FieldRow, ...]:
     rows = []
     for place, field in enumerate(fields):
-        required, type = field.required is True, row(field.type, frozen)
+        required, type = field.required is True, row(field.type, frozen, types=types)
         made = FieldRow(place, field.id, field.name, required, type, hidden or field.redacted)
-        made.default, made.factory = default_of(field)
+        made.default, made.factory = default_of(field, types)
         if frozen and made.factory is not None:
-            made.default, made.factory = _frozen_default(field), None
+            made.default, made.factory = materialize(field.type, field.default, True, types), None
         rows.append(made)
     return tuple(sorted(rows, key=lambda made: made.id))
-
-
-def _frozen_default(field: model.Field) -> Any:
-    from thriftserver.schema.classes import materialize
-
-    return materialize(field.type, field.default, frozen=True)

@@ -169,7 +169,7 @@ class Struct(Node):
 
     def link(self, row: Row, node_of: Callable[[Row], Node]) -> None:
         self.cls: Any = row.plan.cls
-        self.fields = Fields(row.plan.fields, row.plan.cls)
+        self.fields = Fields(row.plan.fields, row.plan.make)
 
     def read(self, source: Source) -> Any:
         enter(source)

@@ -91,13 +91,13 @@ def import_module(name: str, what: str) -> ModuleType:
         raise HandlerError(f"{what}: importing {name} failed: {describe(error)}") from error
 
 
-def import_code(handlers: Sequence[str], middleware: Sequence[str]) -> None:
+def import_code(handlers: Sequence[str], middleware: Sequence[str], types: Sequence[str] = ()) -> None:
     """Import the modules that these name, and make nothing of them yet. Raises HandlerError.
 
     What cannot be the name of a module is left to whoever loads it.
     """
     named = [("handler", split_spec(spec)[1]) for spec in handlers] + [("middleware", spec) for spec in middleware]
-    for kind, spec in named:
+    for kind, spec in named + [("types", spec) for spec in types]:
         name = spec.partition(":")[0]
         if all(part.isidentifier() for part in name.split(".")):
             import_module(name, f"{kind} {spec}")
@@ -136,6 +136,15 @@ def load_middleware(spec: str) -> Callable[..., Any]:
     if not callable(target):
         raise HandlerError(f"middleware {spec}: a {type(target).__name__} cannot be called with (call, proceed)")
     return target  # type: ignore[no-any-return]
+
+
+def load_object(kind: str, spec: str) -> Any:
+    """What ``pkg.mod`` or ``pkg.mod:name`` means, as it is. Raises HandlerError."""
+    _look_here()
+    module_name, colon, path = spec.partition(":")
+    if not module_name or (colon and not path) or not all(part.isidentifier() for part in module_name.split(".")):
+        raise HandlerError(f"{kind} {spec!r}: write pkg.mod or pkg.mod:name")
+    return _find(f"{kind} {spec}", module_name, path)
 
 
 def _find(what: str, module_name: str, path: str) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from thriftserver.codec.foreign import Types
 from thriftserver.codec.plan import method_plan
 from thriftserver.config import duration
 from thriftserver.errors import ConfigError, HandlerError
@@ -39,7 +40,13 @@ class Method:
     __slots__ = ("chain", "name", "number", "oneway", "plan", "service", "target", "throws", "timeout", "void")
 
     def __init__(
-        self, function: Function, service: str, target: Callable[..., Any], number: int, timeout: float
+        self,
+        function: Function,
+        service: str,
+        target: Callable[..., Any],
+        number: int,
+        timeout: float,
+        types: Types | None = None,
     ) -> None:
         self.number = number
         self.name = function.name
@@ -47,7 +54,7 @@ class Method:
         self.oneway = function.oneway
         self.void = function.returns is None
         self.throws = [field.type.name for field in function.throws]  # type: ignore[union-attr]  # exceptions only
-        self.plan = method_plan(function)
+        self.plan = method_plan(function, types)
         self.timeout = int(timeout * 1e9)
         self.target = target
         self.chain: Callable[[Call], Any] | None = None
@@ -59,8 +66,10 @@ def make_methods(
     timeout: float = 0.0,
     timeouts: Mapping[str, float] | None = None,
     on_thread: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None,
+    types: Types | None = None,
 ) -> list[Method]:
-    """The methods of every service, numbered. ``on_thread`` wraps functions that block.
+    """The methods of every service, numbered. ``on_thread`` wraps functions that block;
+    ``types`` are the classes of structs in arguments, where they are not ours.
 
     ``timeouts`` are by method, ``name`` or ``Service.name``; they win over the IDL's, and those over ``timeout``.
     """
@@ -73,7 +82,7 @@ def make_methods(
             if on_thread is not None and (BLOCKING in function.annotations or getattr(target, _MARK, False)):
                 target = on_thread(target)
             limit = _timeout(function, each.service.name, timeout, given)
-            method = Method(function, each.service.name, target, len(made), limit)
+            method = Method(function, each.service.name, target, len(made), limit, types)
             if middleware:
                 method.chain = _chain(target, middleware)
             made.append(method)

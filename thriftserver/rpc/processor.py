@@ -99,8 +99,9 @@ class Seat:
 class Processor:
     """Answers frames for one or more services.
 
-    Names may be bare (the service of the first method) or ``Service:method``, as multiplexed clients send them.
-    ``queue_timeout`` is in seconds, 0 for none; after ``spent_after`` calls (0: never) ``on_spent`` is called once.
+    Names may be ``Service:method``, as multiplexed clients send them, or bare: of a method of the first service, or of
+    one that no other service has. ``queue_timeout`` is in seconds, 0 for none; after ``spent_after`` calls (0: never)
+    ``on_spent`` is called once.
     """
 
     def __init__(
@@ -130,13 +131,16 @@ class Processor:
         self.entries: dict[str, Entry] = {}
         self.default = methods[0].service
         self.services: list[str] = []
+        by_name: dict[str, list[Entry]] = {}
         for method in methods:
             entry = Entry(method)
             self.entries[f"{method.service}:{method.name}"] = entry
-            if method.service == self.default:
-                self.entries[method.name] = entry
+            by_name.setdefault(method.name, []).append(entry)
             if method.service not in self.services:
                 self.services.append(method.service)
+        for name, entries in by_name.items():
+            if entries[0].service == self.default or len(entries) == 1:
+                self.entries[name] = entries[0]
 
     def process(self, frame: bytes, start: int = 0) -> bytes | None:
         """The reply to the message at ``start`` of a frame that has just arrived; None where none is due.
@@ -358,6 +362,10 @@ class Processor:
         if not colon:
             service = self.default
             name = sent
+        shared = [f"{each}:{name}" for each in self.services if f"{each}:{name}" in self.entries]
+        if not colon and shared:
+            text = f"{name!r} could be any of {', '.join(shared)}: call one of these names"
+            return put_error(header, Application.UNKNOWN_METHOD, text)
         names = [entry.name for entry in self.entries.values() if entry.service == service]
         close = closest(name, names)
         hint = f"; did you mean {close!r}?" if close else ""

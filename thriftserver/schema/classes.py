@@ -9,12 +9,12 @@ from __future__ import annotations
 import inspect
 import keyword
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from enum import IntEnum
 from functools import partial
 from sys import intern
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from msgspec.structs import force_setattr
@@ -105,33 +105,48 @@ def enum_of(enum: model.Enum) -> type[IntEnum]:
     return enum.runtime  # type: ignore[no-any-return]
 
 
-def materialize(type: model.Type, value: model.Value, frozen: bool = False) -> Any:
+class Classes(Protocol):
+    """Where the classes of structs and enums come from, if not from here."""
+
+    def maker(self, struct: model.Struct, frozen: bool) -> Callable[..., Any]:
+        """What makes an instance of the values, all by position or some by name."""
+
+    def members(self, enum: model.Enum) -> Mapping[int, Any]:
+        """The members of an enum by their numbers."""
+
+
+def materialize(type: model.Type, value: model.Value, frozen: bool = False, classes: Classes | None = None) -> Any:
     """A fresh Python object of a constant's neutral value; ``frozen`` for one in key or member position."""
     match type:
         case model.List(element=element):
-            items = (materialize(element, item, frozen) for item in value)
+            items = (materialize(element, item, frozen, classes) for item in value)
             return tuple(items) if frozen else list(items)
         case model.Set(element=element):
-            members = (materialize(element, item, True) for item in value)
+            members = (materialize(element, item, True, classes) for item in value)
             return frozenset(members) if frozen else set(members)
         case model.Map(key=key_type, value=value_type):
-            made = {materialize(key_type, key, True): materialize(value_type, item, frozen) for key, item in value}
+            made = {
+                materialize(key_type, key, True, classes): materialize(value_type, item, frozen, classes)
+                for key, item in value
+            }
             return FrozenMap(made) if frozen else made
         case model.Enum():
-            return enum_of(type)._value2member_map_.get(value, value)
+            known = enum_of(type)._value2member_map_ if classes is None else classes.members(type)
+            return known.get(value, value)
         case model.Struct(fields=fields):
             types = {field.name: field.type for field in fields}
-            return class_of(type)(**{name: materialize(types[name], item, frozen) for name, item in value.items()})
+            make = class_of(type) if classes is None else classes.maker(type, frozen)
+            return make(**{name: materialize(types[name], item, frozen, classes) for name, item in value.items()})
     return value
 
 
-def default_of(field: model.Field) -> tuple[Any, Callable[[], Any] | None]:
+def default_of(field: model.Field, classes: Classes | None = None) -> tuple[Any, Callable[[], Any] | None]:
     """A field's default as ``(value, None)``, or ``(None, factory)`` where instances must not share it."""
     if field.default is model.ABSENT:
         return None, None
     if isinstance(field.type, model.Base | model.Enum):
-        return materialize(field.type, field.default), None
-    return None, lambda: materialize(field.type, field.default)
+        return materialize(field.type, field.default, False, classes), None
+    return None, lambda: materialize(field.type, field.default, False, classes)
 
 
 def _check_name(field: model.Field) -> None:

@@ -280,12 +280,16 @@ class Service(Definition, kw_only=True):
     extends: Service | None = None
     functions: tuple[Function, ...] = ()
 
-    def methods(self) -> Iterator[Function]:
-        """Every function a client may call: the inherited ones first, in the order of declaration."""
+    def lineage(self) -> list[Service]:
+        """This service, the one it extends, the one that extends, and so on."""
         line: list[Service] = [self]
         while (base := line[-1].extends) is not None:
             line.append(base)
-        for service in reversed(line):
+        return line
+
+    def methods(self) -> Iterator[Function]:
+        """Every function a client may call: the inherited ones first, in the order of declaration."""
+        for service in reversed(self.lineage()):
             yield from service.functions
 
 

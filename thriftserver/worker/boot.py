@@ -34,6 +34,7 @@ from thriftserver.rpc.binding import (
 )
 from thriftserver.rpc.method import make_methods
 from thriftserver.rpc.observe import access_log, identity, now_serving
+from thriftserver.rpc.types import load_types
 from thriftserver.scoreboard import layout
 from thriftserver.worker.infancy import Infancy
 from thriftserver.worker.patch import patch
@@ -88,7 +89,7 @@ def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[], None])
     loading.use(program.loader)
     # Python tells a module's old bytecode from a new one by second and size: too little for who saves often.
     sys.dont_write_bytecode |= settings.reload
-    import_code(settings.handler, settings.middleware)
+    import_code(settings.handler, settings.middleware, settings.types)
     become()
     told = provider(assignment.board, assignment.number, log)
     bound = bind(settings.handler, settings.service, program.modules, told)
@@ -102,6 +103,7 @@ def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[], None])
         settings.request_timeout,
         dict(settings.method_timeout),
         threads,
+        load_types(settings.types, bound),
     )
     slot.open(os.getpid(), assignment.generation, [(m.service, m.name, m.throws) for m in methods], monotonic_ns())
     processor = choose("rpc.processor").Processor(

@@ -7,7 +7,8 @@ const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
 export function callForm(service, found) {
   const name = `${service.name}.${found.name}`, example = JSON.stringify(found.example ?? {}, null, 2);
-  const command = `thriftserver call ${state.idl.address} ${name} ${quoted(JSON.stringify(found.example ?? {}))} --idl ${state.idl.files[0]}`;
+  const includes = state.idl.include.map((folder) => ` -I ${folder}`).join("");
+  const command = `thriftserver call ${state.idl.address} ${service.call}${found.name} ${quoted(JSON.stringify(found.example ?? {}))} --idl ${state.idl.files[service.file]}${includes}`;
   return [
     h("h2", {}, "Example"), h("pre", { class: "command", tabindex: "0" }, command),
     state.idl.calls_allowed && h("form", { class: "call", "data-action": "call", "data-service": service.name, "data-method": found.name, "data-key": name },
