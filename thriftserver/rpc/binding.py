@@ -21,6 +21,7 @@ from thriftserver.closest import closest
 from thriftserver.errors import HandlerError
 from thriftserver.rpc import fb303
 from thriftserver.schema.model import Function, Module, Service
+from thriftserver.schema.names import aliases, spellings
 
 #: Names a handler may define beside the methods of its service; called around its life in a worker.
 LIFECYCLE = ("setup", "teardown")
@@ -140,7 +141,6 @@ def load_middleware(spec: str) -> Callable[..., Any]:
 
 def load_object(kind: str, spec: str) -> Any:
     """What ``pkg.mod`` or ``pkg.mod:name`` means, as it is. Raises HandlerError."""
-    _look_here()
     module_name, colon, path = spec.partition(":")
     if not module_name or (colon and not path) or not all(part.isidentifier() for part in module_name.split(".")):
         raise HandlerError(f"{kind} {spec!r}: write pkg.mod or pkg.mod:name")
@@ -224,14 +224,16 @@ def bind(
 
 def target_of(bound: Bound, function: Function) -> Any:
     """What answers a method: the handler's own, else the default there is for one of fb303; None for neither."""
-    own = getattr(bound.target, function.name, None)
+    names = spellings(function.name, type(bound.target))
+    own = next((found for name in names if (found := getattr(bound.target, name, None)) is not None), None)
     return fb303.default_of(function, bound.service.name, bound.provider) if own is None else own
 
 
 def fit(bound: Bound) -> list[Problem]:
     """Everything about the handler that does not fit its service, in the order of the IDL."""
     functions = {function.name: function for function in bound.service.methods()}
-    extra = {name: value for name, value in _public(bound.target) if name not in functions}
+    known = functions.keys() | aliases(functions.keys()).keys()
+    extra = {name: value for name, value in _public(bound.target) if name not in known}
     problems = []
     for function in functions.values():
         method = target_of(bound, function)

@@ -22,6 +22,7 @@ from msgspec.structs import force_setattr
 from thriftserver.errors import IdlError
 from thriftserver.schema import model
 from thriftserver.schema.frozen import FrozenMap, freeze
+from thriftserver.schema.names import aliases, is_reserved, meant, properties
 from thriftserver.schema.pickles import reduced, register
 from thriftserver.schema.special import ThriftException, ThriftUnion, member_property
 from thriftserver.schema.text import describe
@@ -98,6 +99,8 @@ def enum_of(enum: model.Enum) -> type[IntEnum]:
             if enum.runtime is None:
                 functional: Any = ThriftEnum
                 made = functional(enum.name, _members(enum), module=enum.module)
+                for other, name in aliases(made.__members__.keys()).items():
+                    setattr(made, other, made[name])
                 made.__doc__ = enum.doc or None
                 made.__thrift__ = enum
                 register(enum, made)
@@ -150,20 +153,38 @@ def default_of(field: model.Field, classes: Classes | None = None) -> tuple[Any,
 
 
 def _check_name(field: model.Field) -> None:
-    if field.name.startswith("__") and field.name.endswith("__"):
+    if is_reserved(field.name):
         raise IdlError(f"{field.where}: error: field name '{field.name}' is reserved by Python")
 
 
 def _members(enum: model.Enum) -> list[tuple[str, int]]:
     def usable(name: str) -> str:
-        hidden = name.startswith("_") and name.endswith("_")
+        private = name.startswith(f"_{enum.name}__") and not name.endswith("__")
+        hidden = (name.startswith("_") and name.endswith("_")) or private
         return f"x{name}" if hidden else f"{name}_" if name in _UNUSABLE_MEMBERS else name
 
     return [(usable(member.name), member.value) for member in enum.members]
 
 
 def _namespace(struct: model.Struct) -> dict[str, Any]:
-    return {"__doc__": struct.doc or None, "__thrift__": struct, "__module__": struct.module}
+    given = {"__doc__": struct.doc or None, "__thrift__": struct, "__module__": struct.module}
+    return given | properties(field.name for field in struct.fields)
+
+
+class _Keywords(type(msgspec.Struct)):  # type: ignore[misc]
+    """The class of structs with fields that are called as Python's keywords: they are given as ``from_`` too."""
+
+    def __call__(cls, /, *values: Any, **named: Any) -> Any:
+        return super().__call__(*values, **meant(named, cls.__struct_fields__))
+
+
+def _class(make: Callable[[str], type], struct: model.Struct) -> type:
+    """A class by its name. Python mangles names that begin with two underscores, but not in a class called ``_``."""
+    if not any(field.name.startswith("__") for field in struct.fields):
+        return make(struct.name)
+    made = make("_")
+    made.__name__ = made.__qualname__ = struct.name
+    return made
 
 
 def _struct(struct: model.Struct) -> type:
@@ -171,7 +192,12 @@ def _struct(struct: model.Struct) -> type:
     for field in struct.fields:
         value, factory = default_of(field)
         fields.append((intern(field.name), Any, value if factory is None else msgspec.field(default_factory=factory)))
-    return msgspec.defstruct(struct.name, fields, bases=(ThriftStruct,), namespace=_namespace(struct))
+    namespace = _namespace(struct)
+    if not aliases([field.name for field in struct.fields]):
+        return _class(lambda name: msgspec.defstruct(name, fields, bases=(ThriftStruct,), namespace=namespace), struct)
+    namespace |= {"__annotations__": {name: kind for name, kind, _ in fields}}
+    namespace |= {name: default for name, _, default in fields}
+    return _class(lambda name: _Keywords(name, (ThriftStruct,), namespace), struct)
 
 
 def _signature(struct: model.Struct) -> inspect.Signature | None:
@@ -191,7 +217,7 @@ def _exception(struct: model.Struct) -> type:
         "__match_args__": names,
         "__signature__": _signature(struct),
     }
-    return type(struct.name, (ThriftException,), namespace)
+    return _class(lambda name: type(name, (ThriftException,), namespace), struct)
 
 
 def _union(struct: model.Struct) -> type:

@@ -9,6 +9,7 @@ from copy import deepcopy
 from typing import Any, ClassVar
 
 from thriftserver.schema.frozen import freeze
+from thriftserver.schema.names import meant
 from thriftserver.schema.pickles import is_generated, reduced
 from thriftserver.schema.text import describe
 
@@ -18,7 +19,7 @@ def _bind(cls: type, names: tuple[str, ...], values: tuple[Any, ...], named: dic
     if len(values) > len(names):
         raise TypeError(f"{cls.__name__}() takes {len(names)} values, got {len(values)}")
     bound = dict(zip(names, values, strict=False))
-    for name, value in named.items():
+    for name, value in meant(named, names).items():
         if name not in names:
             raise TypeError(f"{cls.__name__}() has no field {name!r}")
         if name in bound:
@@ -55,7 +56,8 @@ class ThriftException(Exception):
     def __setattr__(self, name: str, value: Any) -> None:
         # Python itself and tools put names with underscores on exceptions (__notes__, __sentry...); derived classes
         # have attributes of their own.
-        if name not in self.__thrift_fields__ and not name.startswith("_") and is_generated(type(self)):
+        cls = type(self)
+        if name not in cls.__dict__ and not name.startswith("_") and is_generated(cls):
             raise AttributeError(f"{type(self).__name__!r} has no field {name!r}")
         object.__setattr__(self, name, value)
 
