@@ -11,9 +11,11 @@ leave. QUIT: leave now. USR1: reopen the log. WINCH: log the stacks of all fiber
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import socket
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,6 +28,21 @@ from thriftserver.schema.model import Module
 from thriftserver.scoreboard.board import Board
 
 
+class Ground(Struct, frozen=True):
+    """Where a generation works and imports from: the real names of what ``--chdir`` and the like led to."""
+
+    folder: str = ""
+    path: tuple[str, ...] = ()
+
+    def take(self) -> None:
+        """Stand on it. A directory that was removed since is missed by whoever needs something of it."""
+        if self.folder:
+            with contextlib.suppress(OSError):
+                os.chdir(self.folder)
+        sys.path[:] = self.path
+        importlib.invalidate_caches()  # that there was nothing, once
+
+
 class Program(Struct, frozen=True):
     """All that a generation of workers is made from: read, checked, and free of handler code."""
 
@@ -34,6 +51,7 @@ class Program(Struct, frozen=True):
     modules: tuple[Module, ...]
     services: tuple[str, ...] = ()
     """The names of the services that are served."""
+    ground: Ground = Ground()
 
 
 class Assignment(Struct, frozen=True):

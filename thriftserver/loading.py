@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from thriftserver.idl.loader import Loader
 from thriftserver.schema import classes
 from thriftserver.schema.model import Enum, Module, Service, Struct
+from thriftserver.schema.names import aliases
 
 if TYPE_CHECKING:
     from thriftserver.client.sync import Client
@@ -49,6 +50,9 @@ class Api(ModuleType):
     __thrift__: Module
 
     def __getattr__(self, name: str) -> Any:  # what the IDL defines is known only at run time
+        for other, true in aliases(vars(self).keys()).items():
+            if other == name:
+                return vars(self)[true]
         raise AttributeError(f"{self.__thrift__.path} defines no {name!r}")
 
     def __repr__(self) -> str:

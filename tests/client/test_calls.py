@@ -117,8 +117,8 @@ def test_a_connection_that_the_server_has_closed_meanwhile_is_made_anew() -> Non
         for number in range(1, 4):
             assert it.ping() == 7
             assert peer.connections == number
-            it._channel._sock.settimeout(PATIENCE)
-            assert it._channel._sock.recv(1, socket.MSG_PEEK) == b"", "the end has arrived"
+            it.__channel__._sock.settimeout(PATIENCE)
+            assert it.__channel__._sock.recv(1, socket.MSG_PEEK) == b"", "the end has arrived"
 
 
 def sending(make: Callable[[str, int], bytes]) -> Callable[[socket.socket], None]:

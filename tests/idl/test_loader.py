@@ -193,3 +193,36 @@ def test_nothing_is_written_into_the_current_directory(tmp_path: Path, monkeypat
     monkeypatch.chdir(tmp_path)
     Loader().check("a.thrift")
     assert [path.name for path in tmp_path.iterdir()] == ["a.thrift"]
+
+
+def test_a_name_means_what_it_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in ("1", "2"):
+        (tmp_path / number).mkdir()
+        (tmp_path / number / "a.thrift").write_text(f"const i32 N = {number}")
+    link = tmp_path / "current"
+    link.symlink_to("1")
+    monkeypatch.chdir(tmp_path / "1")
+    loader = Loader()
+    first = loader.load(str(link / "a.thrift"))
+    assert loader.load("a.thrift") is first
+    link.unlink()
+    link.symlink_to("2")
+    assert loader.load(str(link / "a.thrift")) is first
+    assert Loader().load(str(link / "a.thrift")).consts["N"].value == 2
+    monkeypatch.chdir(tmp_path / "2")
+    assert loader.load("a.thrift").consts["N"].value == 2
+
+
+def test_what_was_loaded_outlives_its_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    (folder / "a.thrift").write_text("const i32 N = 1")
+    monkeypatch.chdir(folder)
+    loader = Loader()
+    first = loader.load("a.thrift")
+    (folder / "a.thrift").unlink()
+    folder.rmdir()
+    assert loader.load("a.thrift") is first
+    assert loader.load(str(folder / "a.thrift")) is first
+    with pytest.raises(IdlError, match="cannot read this file: the current directory: no such file"):
+        loader.load("b.thrift")

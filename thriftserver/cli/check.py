@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
 import click
 
 from thriftserver.cli.options import config_option, setting_options
-from thriftserver.cli.run import make_program, settle
+from thriftserver.cli.run import settle
+from thriftserver.master.place import Place
 from thriftserver.rpc.binding import bind, fit
 from thriftserver.rpc.types import load_types
 
@@ -22,8 +24,9 @@ def check(config: str | None, **cli: Any) -> None:
     Lists missing, misspelt and surplus methods and those that cannot take the arguments of the IDL, each with the line
     of the IDL beside the line of the handler. Exits with 0 if there is nothing to list, else 1.
     """
-    program = make_program(settle(config, cli), cli)
+    _, program = settle(config, cli, Place(os.curdir))
     settings = program.settings
+    program.ground.take()
     count = 0
     everything = bind(settings.handler, settings.service, program.modules)
     load_types(settings.types, everything)

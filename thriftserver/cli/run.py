@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from thriftserver import log
-from thriftserver.assignment import Assignment, Program
+from thriftserver.assignment import Assignment, Ground, Program
 from thriftserver.cli.configuration import listing, verdict
 from thriftserver.cli.options import config_option, setting_options
 from thriftserver.compiled import NATIVE
@@ -22,6 +22,7 @@ from thriftserver.master import identity, systemd
 from thriftserver.master.changes import Changes
 from thriftserver.master.children import Auxiliary
 from thriftserver.master.fdstore import Store
+from thriftserver.master.place import Place
 from thriftserver.master.sockets import Heirloom, Listeners, name
 from thriftserver.master.succession import Succession
 from thriftserver.master.supervisor import Observer, Supervisor
@@ -66,18 +67,18 @@ def _run(
 ) -> None:
     if print_config:
         click.echo(listing(*resolve(cli, config)))
-    if check_config or not print_config:
-        config = settle(config, cli)
+    if print_config and not check_config:
+        return
+    place = Place(origin.folder)
+    config, program = settle(config, cli, place)
+    settings = program.settings
     if check_config:
-        click.echo(verdict(make_program(config, cli)))
-    if check_config or print_config:
+        click.echo(verdict(program))
         return
 
     def load_program() -> Program:
-        return make_program(config, cli)
+        return place.anew(lambda: resolve(cli, config)[0], make_program)
 
-    program = load_program()
-    settings = program.settings
     if predecessor and not settings.allow_breaking:
         predecessor.require_fit(program)
     log.configure(settings.log_level, settings.log_file, settings.log_format)
@@ -86,8 +87,8 @@ def _run(
     if not NATIVE and not os.environ.get("THRIFTSERVER_PURE"):
         advice = "install a C compiler and reinstall thriftserver; it works without, several times slower"
         log.Logger().warning("codec_not_compiled", advice=advice)
-    chosen = resolve(cli, config)[1]["bind"] != "default"
-    changes = Changes([config] if config else []) if settings.reload else None
+    chosen = resolve(cli, place.config(config) if config else None)[1]["bind"] != "default"
+    changes = Changes([place.config(config)] if config else []) if settings.reload else None
     sys.exit(_serve(program, load_program, settings.bind if chosen else (), changes, origin, predecessor))
 
 
@@ -138,19 +139,17 @@ def _drop(passed: Sequence[socket.socket], listeners: Listeners) -> None:
             sock.close()
 
 
-def settle(config: str | None, cli: dict[str, Any]) -> str | None:
-    """Take on directory, umask and import path; what ``config`` is called from there. Raises ConfigError."""
+def settle(config: str | None, cli: dict[str, Any], place: Place) -> tuple[str | None, Program]:
+    """Take on directory and umask; the configuration file, and what there is to serve. Raises ConfigError, IdlError."""
     config = config or os.environ.get(f"{ENV_PREFIX}CONFIG")
     settings, _ = resolve(cli, config)
-    if config and settings.chdir:
-        config = os.path.abspath(config)
+    ground = place.settle(settings, config)
     identity.settle(settings)
-    return config
+    return config, make_program(settings, ground)
 
 
-def make_program(config: str | None, cli: dict[str, Any]) -> Program:
-    """Read configuration and IDL from disk, anew at each call. Raises ConfigError or IdlError."""
-    settings, _ = resolve(cli, config)
+def make_program(settings: Settings, ground: Ground) -> Program:
+    """Read the IDL from disk, anew at each call. Raises ConfigError or IdlError."""
     if not settings.idl:
         raise ConfigError("no IDL to serve: give --idl FILE.thrift")
     if not settings.handler:
@@ -161,7 +160,7 @@ def make_program(config: str | None, cli: dict[str, Any]) -> Program:
     # The names can be checked here, before any worker is touched.
     services = [choose_service(split_spec(spec)[0] or settings.service, modules) for spec in settings.handler]
     require_methods(services, [name for name, _ in settings.method_timeout])
-    return Program(settings, loader, modules, tuple(service.name for service in services))
+    return Program(settings, loader, modules, tuple(service.name for service in services), ground)
 
 
 def _admin(settings: Settings, served: Listeners, inherited: Sequence[Heirloom]) -> Auxiliary:
@@ -185,6 +184,7 @@ def _work(assignment: Assignment) -> int:
     """What a forked worker does. Imported in the child only: these rooms bring gevent with them."""
     settings = assignment.program.settings
     identity.entitle(settings.name, f"worker {assignment.number}")
+    assignment.program.ground.take()
     from thriftserver.worker import boot
 
     return boot.run(assignment, lambda: identity.become(settings))

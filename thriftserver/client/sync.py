@@ -13,6 +13,7 @@ from thriftserver.codec import binary
 from thriftserver.codec.plan import MethodPlan, method_plan
 from thriftserver.errors import TransportError, WireError
 from thriftserver.schema.model import ABSENT, Function, Service
+from thriftserver.schema.names import aliases, meant
 from thriftserver.wire import MAX_FRAME, REPLY
 
 
@@ -23,6 +24,9 @@ class Client:
     first; None waits for ever. ``host`` may be ``unix:/path``. ``max_frame`` is the largest reply to accept, in bytes.
     ``service`` is the name that a server of several services is to know this one by; without it, methods are called by
     their bare names.
+
+    Methods and arguments have the names of the IDL: nothing of ours has one that an IDL may use, but for ``close``, and
+    that is the service's where it has such a method (``with`` closes then).
 
     Not to be shared between threads. After a TransportError the connection is closed; the next call makes a new one.
     """
@@ -40,45 +44,45 @@ class Client:
             raise ValueError(f"timeout must be more than 0 seconds, or None to wait for ever; got {timeout!r}")
         if not 0 < max_frame < 1 << 31:
             raise ValueError(f"max_frame must be between 1 and {(1 << 31) - 1} bytes, got {max_frame!r}")
-        self._channel = Channel(host, port, max_frame)
-        self._timeout = timeout
+        self.__channel__ = Channel(host, port, max_frame)
+        self.__timeout__ = timeout
         #: What the wire has before a method's name: ``Calculator:``.
-        self._prefix = service and f"{service}:"
-        self._seqid = 0
-        self._channel.ready(Deadline(timeout))
+        self.__prefix__ = service and f"{service}:"
+        self.__seqid__ = 0
+        self.__channel__.ready(Deadline(timeout))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._close()
+        self.__close__()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._channel.peer}>"
+        return f"<{type(self).__name__} {self.__channel__.peer}>"
 
-    def _close(self) -> None:
-        self._channel.close()
+    def __close__(self) -> None:
+        self.__channel__.close()
 
-    def _call(self, plan: MethodPlan, args: list[Any]) -> Any:
-        deadline = Deadline(self._timeout)
-        seqid = self._seqid = self._seqid % 0x7FFFFFFF + 1
-        name = self._prefix + plan.name
+    def __invoke__(self, plan: MethodPlan, args: list[Any]) -> Any:
+        deadline = Deadline(self.__timeout__)
+        seqid = self.__seqid__ = self.__seqid__ % 0x7FFFFFFF + 1
+        name = self.__prefix__ + plan.name
         request = binary.encode_call(plan, seqid, args, name)
-        self._channel.ready(deadline)
+        self.__channel__.ready(deadline)
         try:
-            frame = self._channel.exchange(request, deadline, not plan.oneway)
-            return None if frame is None else self._read(plan, frame, seqid)
+            frame = self.__channel__.exchange(request, deadline, not plan.oneway)
+            return None if frame is None else self.__read__(plan, frame, seqid)
         except (TransportError, WireError) as error:
-            self._close()
-            raise TransportError(f"{name} at {self._channel.peer}: {error}") from None
+            self.__close__()
+            raise TransportError(f"{name} at {self.__channel__.peer}: {error}") from None
 
-    def _read(self, plan: MethodPlan, frame: bytes, seqid: int) -> Any:
+    def __read__(self, plan: MethodPlan, frame: bytes, seqid: int) -> Any:
         """What the reply holds; raises WireError when it is none to this call."""
         try:
             header = binary.read_header(frame)
             if header.seqid != seqid:
                 raise WireError(f"the reply to call {seqid} bears the number {header.seqid}")
-            if header.name not in (plan.name, self._prefix + plan.name) and header.kind == REPLY:
+            if header.name not in (plan.name, self.__prefix__ + plan.name) and header.kind == REPLY:
                 raise WireError(f"the reply to {plan.name} is one to {header.name!r}")
             return binary.decode_reply(plan, frame, header)
         except WireError as error:
@@ -87,9 +91,13 @@ class Client:
 
 def client_class(service: Service) -> type[Client]:
     """The client class of a service, with one method for each of the IDL's."""
-    members: dict[str, Any] = {"__doc__": service.doc or Client.__doc__, "__thrift__": service, "close": Client._close}
-    for function in service.methods():
-        members[function.name] = _method(function)
+    members: dict[str, Any] = {
+        "__doc__": service.doc or Client.__doc__,
+        "__thrift__": service,
+        "close": Client.__close__,
+    }
+    methods = {function.name: _method(function) for function in service.methods()}
+    members |= {other: methods[name] for other, name in aliases(methods).items()} | methods
     return type(f"{service.name}Client", (Client,), members)
 
 
@@ -99,8 +107,8 @@ def _method(function: Function) -> Callable[..., Any]:
 
     def call(self: Client, /, *args: Any, **kwargs: Any) -> Any:
         if kwargs or len(args) != count:
-            return self._call(plan, _arrange(function, args, kwargs))
-        return self._call(plan, list(args))
+            return self.__invoke__(plan, _arrange(function, args, kwargs))
+        return self.__invoke__(plan, list(args))
 
     call.__name__ = call.__qualname__ = function.name
     call.__doc__ = f"{signature(function)}\n\n{function.doc}".rstrip()
@@ -119,7 +127,7 @@ def _arrange(function: Function, args: Sequence[Any], kwargs: Mapping[str, Any])
     if len(args) > len(names):
         raise TypeError(f"{function.name}() takes {len(names)} arguments, got {len(args)}: {signature(function)}")
     given = dict(zip(names, args, strict=False))
-    for name, value in kwargs.items():
+    for name, value in meant(kwargs, names).items():
         if name in given or name not in names:
             problem = "twice" if name in given else "which it does not have"
             raise TypeError(f"{function.name}() got the argument {name!r} {problem}: {signature(function)}")

@@ -1,30 +1,24 @@
-"""Says what a stream is that is not framed Thrift."""
+"""Says what a stream is that is not framed Thrift, and what a frame holds that is no binary message.
+
+How other dialects look is ``dialects``'s; nothing here touches a connection.
+"""
 
 from __future__ import annotations
 
 from struct import Struct
 
 from thriftserver import wire
+from thriftserver.codec.binary import read_header
+from thriftserver.codec.dialects import FRAMES, STREAMS, Dialect, beginning, find
 from thriftserver.errors import WireError
 
 _i32 = Struct(">i").unpack_from
-
-#: How streams begin that are no framed Thrift: (first bytes, what they are, what to do about it).
-_DIALECTS = (
-    (b"\x16\x03", "a TLS handshake", "this port speaks plain Thrift; connect without TLS"),
-    (b"\x80\x01", "unframed binary Thrift", "use a framed transport in the client"),
-    (b"\x82", "unframed compact Thrift", "use a framed transport and the binary protocol in the client"),
-    (b"PRI * HTTP/2", "HTTP/2", "this port speaks framed Thrift, not HTTP"),
-    *(
-        (verb, "HTTP", "this port speaks framed Thrift, not HTTP")
-        for verb in (b"GET ", b"POST", b"PUT ", b"HEAD", b"DELE", b"OPTI", b"PATC", b"CONN", b"TRAC")
-    ),
-)
-_PREFIXES = tuple(prefix for prefix, _, _ in _DIALECTS)
+#: The two bytes with which strict binary messages begin.
+_STRICT = b"\x80\x01"
 
 
 class Unframed(WireError):
-    """The stream is not framed Thrift, or a frame is out of bounds; nothing after this can be read.
+    """The stream is not framed binary Thrift, or a frame is out of bounds; nothing after this can be read.
 
     ``dialect`` names what it seems to be; ``answer`` is what such a peer would understand (empty: nothing).
     """
@@ -35,28 +29,25 @@ class Unframed(WireError):
         self.answer = answer
 
 
-_HTTP_TEXT = b"This port speaks framed binary Thrift, not HTTP.\n"
-_HTTP_ANSWER = (
-    b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain\r\n"
-    b"Content-Length: %d\r\n\r\n%s" % (len(_HTTP_TEXT), _HTTP_TEXT)
-)
-
-
 def recognise(start: bytes, length: int, max_frame: int) -> Unframed:
     """What a stream is whose first four bytes, read as a frame's length, are out of bounds."""
-    for prefix, dialect, advice in _DIALECTS:
-        if start.startswith(prefix):
-            answer = _HTTP_ANSWER if dialect == "HTTP" else b""
-            return Unframed(f"the peer speaks {dialect}; {advice}", dialect, answer)
+    dialect = None if start[4:6] == _STRICT else find(start, STREAMS)
+    if dialect is not None:
+        return _told(dialect, start)
     if length < 0:
-        return Unframed(f"a frame's length is negative ({length})")
-    return Unframed(f"a frame of {length} bytes is larger than max-frame ({max_frame})", "oversize")
+        return Unframed(f"a frame's length is negative ({length}): the peer sent {beginning(start)}")
+    problem = f"a frame of {length} bytes is larger than max-frame ({max_frame})"
+    if start[:4].isascii() and start[:4].decode().isprintable() and start[4:6] != _STRICT:
+        return Unframed(f"{problem}; or it is no frame: the peer sent {beginning(start)}", "text")
+    return Unframed(problem, "oversize")
 
 
 def can_tell(start: bytes, length: int) -> bool:
     """Do the first bytes of a stream, whose ``length`` is out of bounds, tell all that can be told: who speaks, and the
     header of the message that an answer needs?"""
-    return length < 0 or start.startswith(_PREFIXES) or len(start) - 4 >= _header_size(start[4:])
+    if length < 0 or (start[4:6] != _STRICT and find(start, STREAMS) is not None):
+        return True
+    return len(start) - 4 >= _header_size(start[4:])
 
 
 def _header_size(start: bytes) -> int:
@@ -74,5 +65,18 @@ def _header_size(start: bytes) -> int:
 
 
 def recognise_frame(frame: bytes) -> Unframed:
-    """What a frame is whose content begins with no header of ours."""
-    return Unframed("the frame holds no message of the binary protocol")
+    """What a whole frame is whose header cannot be read; its ``answer``, if any, is to be sent as it is."""
+    dialect = find(frame, FRAMES) if len(frame) > 1 else None
+    if dialect is not None:
+        return _told(dialect, frame)
+    try:
+        read_header(frame)
+        problem = "bad message"  # whoever asks has found it so
+    except WireError as error:
+        problem = str(error)
+    return Unframed(f"{problem}; the frame of {len(frame)} bytes begins with {beginning(frame)}")
+
+
+def _told(dialect: Dialect, data: bytes) -> Unframed:
+    message = f"the peer speaks {dialect.name}; {dialect.advice}"
+    return Unframed(message, dialect.name, dialect.refuse(data, message))

@@ -60,6 +60,9 @@ class Loader:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loaded: dict[str, Loaded] = {}
+        #: What names led to when they were loaded. A symlink that leads elsewhere now, or a current directory that was
+        #: removed, changes nothing for who loads by the same name again: a worker, what its master has loaded.
+        self._named: dict[str, Loaded] = {}
 
     def load(self, path: str, include_dirs: Iterable[str] = (), files: Mapping[str, str] | None = None) -> Module:
         """The module of an IDL file. Raises IdlError with the whole report when there are errors; warnings are dropped.
@@ -90,16 +93,27 @@ class Loader:
             else:
                 storage, known = _Memory(files), {}
             run = _Run(storage, [os.fspath(folder) for folder in include_dirs], known)
+            name = _name(path) if files is None else ""
             try:
-                root = run.load_root(path)
+                root = self._named.get(name) or run.load_root(path)
             except Unreadable as problem:
                 return None, [Diagnostic("error", f"cannot read this file: {problem}", path)]
             tree = root.tree()
             for loaded in tree:
                 if loaded.broken:
                     known.pop(loaded.module.path, None)
+            if files is None and not root.broken:
+                self._named |= {name: root, path: root}
         diagnostics = in_order([found for loaded in tree for found in loaded.diagnostics])
         return (None if root.broken else root.module), diagnostics
+
+
+def _name(path: str) -> str:
+    """What a file on disk is remembered by, beside its real path: its absolute name; as it is if there is none."""
+    try:
+        return os.path.abspath(path)
+    except (OSError, ValueError):  # the current directory is gone
+        return path
 
 
 class _Disk:
@@ -110,6 +124,14 @@ class _Disk:
             return os.path.realpath(path)
         except ValueError as error:  # a NUL in the path
             raise Unreadable(f"its name is impossible: {error}") from None
+        except OSError as error:  # a relative path, and the current directory is gone
+            raise Unreadable(f"the current directory: {(error.strerror or str(error)).lower()}") from None
+
+    def absolute(self, folders: list[str]) -> tuple[str, ...]:
+        try:
+            return tuple(os.path.abspath(folder) for folder in folders)
+        except (OSError, ValueError):  # as above; nothing was found there either
+            return ()
 
     def find(self, folder: str, name: str) -> str | None:
         try:
@@ -134,6 +156,9 @@ class _Memory:
     def key(self, path: str) -> str:
         return posixpath.normpath(path)
 
+    def absolute(self, folders: list[str]) -> tuple[str, ...]:
+        return tuple(folders)
+
     def find(self, folder: str, name: str) -> str | None:
         path = posixpath.normpath(posixpath.join(folder, name))
         return path if path in self.files else None
@@ -155,6 +180,7 @@ class _Run:
     def __init__(self, storage: _Disk | _Memory, include_dirs: list[str], known: dict[str, Loaded]) -> None:
         self.storage = storage
         self.include_dirs = include_dirs
+        self.absolute = storage.absolute(include_dirs)
         self.known = known
         #: Keys of the files being loaded, the root first.
         self.open: dict[str, Span | None] = {}
@@ -164,7 +190,7 @@ class _Run:
         return self.known.get(key) or self._load(path, key, self.storage.read(key), ())
 
     def _load(self, path: str, key: str, text: str, chain: tuple[Span, ...]) -> Loaded:
-        source = Source(path, key, text)
+        source = Source(path, key, text, self.absolute)
         report = Report(source, chain)
         self.open[key] = None
         tokens = scan(source.text)

@@ -167,6 +167,7 @@ class Resolver:
             doc=self.doc(node.at),
             annotations=self.annotations(node.annotations),
             kind=kind,
+            home=self.report.source.home,
         )
         if self._declare_type(node, kind, struct):
             self.module.structs[name.text] = struct
@@ -179,6 +180,7 @@ class Resolver:
             where=self.where(node.name),
             doc=self.doc(node.at),
             annotations=self.annotations(node.annotations),
+            home=self.report.source.home,
         )
         enum.members = self._members(node)
         if self._declare_type(node, "enum", enum):

@@ -27,6 +27,7 @@ from thriftserver.schema.model import (
     Struct,
     Type,
 )
+from thriftserver.schema.names import is_reserved
 
 #: Stands for a type that cannot be known, after that was reported; nothing more is said about what has this type.
 UNKNOWN: Final = Base("?")
@@ -263,6 +264,9 @@ class Scope:
         """Whether the name is new among ``places``; it says so when it is not, or cannot be a name at all."""
         if "." in name.text:
             self.report.error(name.at, name.end, f"the name of {_article(what)} cannot have a dot")
+        if is_reserved(name.text) and what != "enum member":  # those get other names, see ``schema.classes``
+            message = f"`{name.text}` is reserved by Python, as all names with two underscores before and behind"
+            self.report.error(name.at, name.end, message)
         first = places.get(name.text)
         if first is None:
             places[name.text] = self.report.span(name.at, name.end)

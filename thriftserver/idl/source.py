@@ -10,7 +10,7 @@ import stat
 from bisect import bisect_right
 from typing import Final
 
-from thriftserver.schema.model import Where
+from thriftserver.schema.model import Home, Where
 
 #: Bytes an IDL file may have. The largest known ones have some hundred thousand.
 MAX_SIZE: Final = 4_000_000
@@ -23,12 +23,16 @@ class Unreadable(Exception):
 
 
 class Source:
-    """One file. ``path`` is what messages show, ``key`` what it is known by: its real path, or its key in memory."""
+    """One file. ``path`` is what messages show, ``key`` what it is known by: its real path, or its key in memory.
 
-    __slots__ = ("_starts", "key", "path", "text")
+    ``include_dirs`` are the absolute directories that its includes were looked for in.
+    """
 
-    def __init__(self, path: str, key: str, text: str) -> None:
+    __slots__ = ("_starts", "home", "key", "path", "text")
+
+    def __init__(self, path: str, key: str, text: str, include_dirs: tuple[str, ...] = ()) -> None:
         self.path = path
+        self.home = Home(key, include_dirs)
         self.key = key
         self.text = text.removeprefix("\ufeff")
         self._starts: list[int] | None = None

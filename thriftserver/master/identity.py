@@ -1,4 +1,4 @@
-"""Who the processes are: pidfile, user and group, umask, directory, import path, and the names that ps shows.
+"""Who the processes are: pidfile, user and group, umask, and the names that ps shows.
 
 It acts on the process that calls it; when each thing is due is the command line's to know.
 """
@@ -9,7 +9,6 @@ import fcntl
 import grp
 import os
 import pwd
-import sys
 from contextlib import suppress
 
 from msgspec import Struct
@@ -36,15 +35,9 @@ class Account(Struct, frozen=True):
 
 
 def settle(settings: Settings) -> None:
-    """Directory, umask and import path: the master's, and inherited by all. Raises ConfigError."""
-    if settings.chdir:
-        try:
-            os.chdir(settings.chdir)
-        except OSError as error:
-            raise ConfigError(f"--chdir: cannot enter {settings.chdir}: {error.strerror}") from None
+    """The umask: the master's, and inherited by all."""
     if settings.umask:
         os.umask(int(settings.umask, 8))
-    sys.path[:0] = [os.path.abspath(path) for path in settings.pythonpath]
 
 
 def account(settings: Settings) -> Account | None:

@@ -10,14 +10,15 @@ import os
 import socket
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from functools import partial
 
 from msgspec import Struct
 
 from thriftserver.errors import BindError, ConfigError
 from thriftserver.master.events import News, State
+from thriftserver.master.tcp import Spot, bind_all, look_up
 
 
 class Address(Struct, frozen=True):
@@ -109,8 +110,12 @@ class Listeners:
         self._owner = os.getpid()
         self._passed = passed
         try:
-            for address, text in [(parse(text), text) for text in addresses]:
-                self.sockets.append(self._open(address, text, backlog))
+            wanted = [(parse(text), text) for text in addresses]
+            spots = [_look_up(address) for address, _ in wanted]
+            #: Ports that IPv4 has of its own: there `[::]`, which stands for both otherwise, is for IPv6 alone.
+            self._ipv4 = {spot.port for each in spots for spot in each if spot.family == socket.AF_INET}
+            for (address, text), each in zip(wanted, spots, strict=True):
+                self._open(address, text, each, backlog)
             for sock in () if addresses else passed:
                 sock.setblocking(False)
                 self.sockets.append(sock)
@@ -156,39 +161,55 @@ class Listeners:
                 if entry not in self._anothers:
                     entry.remove()
 
-    def _open(self, address: Address, text: str, backlog: int) -> socket.socket:
+    def _open(self, address: Address, text: str, spots: Sequence[Spot], backlog: int) -> None:
+        before = len(self.sockets)
         try:
-            sock = self._find(address, text)
-            if sock is None:
+            if spots:
+                self._open_spots(text, spots)
+            elif self._find(lambda sock, asked: asked == text or _is_at(sock, address)) is None:
                 entry = Heirloom(-1, text)
-                if address.kind == "fd":
-                    sock = socket.socket(fileno=address.port)
-                elif address.kind == "unix":
-                    sock = self._open_unix(address, entry)
-                else:
-                    sock = _open_tcp(address)
-                entry.descriptor = sock.fileno()
-                self._entries.append(entry)
-            sock.listen(backlog)
+                sock = socket.socket(fileno=address.port) if address.kind == "fd" else self._open_unix(address, entry)
+                self._enter(sock, entry)
+            for each in self.sockets[before:]:
+                each.listen(backlog)
+                each.setblocking(False)
         except OSError as error:
             raise BindError(f"cannot listen on {address}: {_reason(error, address)}") from None
-        sock.setblocking(False)
+
+    def _enter(self, sock: socket.socket, entry: Heirloom) -> socket.socket:
+        entry.descriptor = sock.fileno()
+        self._entries.append(entry)
+        self.sockets.append(sock)
         return sock
 
-    def _find(self, address: Address, text: str) -> socket.socket | None:
-        """A socket that is there already: port 0 is what it was before."""
-        for heirloom in sorted(self._unused, key=lambda each: each.asked != text):
+    def _find(self, fits: Callable[[socket.socket, str], bool]) -> socket.socket | None:
+        """A socket that is there already."""
+        for heirloom in list(self._unused):
             sock = socket.socket(fileno=heirloom.descriptor)
-            if heirloom.is_found() and (heirloom.asked == text or _is_at(sock, address)):
+            if heirloom.is_found() and fits(sock, heirloom.asked):
                 self._unused.remove(heirloom)
-                self._entries.append(heirloom)
-                return sock
+                return self._enter(sock, heirloom)
             sock.detach()
         for sock in self._passed:
-            if _is_at(sock, address):
-                self._entries.append(Heirloom(sock.fileno()))
-                return sock
+            if sock not in self.sockets and fits(sock, ""):
+                return self._enter(sock, Heirloom(sock.fileno()))
         return None
+
+    def _open_spots(self, text: str, spots: Sequence[Spot]) -> None:
+        """A socket for each address of a name, all on one port."""
+        names = {spot: str(Address("tcp", spot.host, spot.port)) if len(spots) > 1 else text for spot in spots}
+        spots = [spot for spot in spots if not any(map(spot.has, self.sockets))]  # localhost and 127.0.0.1
+        found: list[socket.socket] = []
+        missing: list[Spot] = []
+        for spot in spots:
+            sock = self._find(partial(_stands, spot, (text, names[spot])))
+            found += [sock] if sock else []
+            missing += [] if sock else [spot]
+        port = next((sock.getsockname()[1] for sock in found), 0)
+        ends = bind_all([spot.at(port or spot.port) for spot in missing], self._ipv4, bool(found))
+        for spot, sock in zip(missing, ends, strict=True):
+            if sock is not None:
+                self._enter(sock, Heirloom(-1, names[spot]))
 
     def _open_unix(self, address: Address, entry: Heirloom) -> socket.socket:
         remove_stale(address.host)
@@ -211,33 +232,26 @@ class Listeners:
         return sock
 
 
+def _stands(spot: Spot, names: tuple[str, ...], sock: socket.socket, asked: str) -> bool:
+    """Is a socket what an address asks for? A port that was any is the one that it became."""
+    return spot.has(sock, any_port=asked in names)
+
+
 def _is_at(sock: socket.socket, address: Address) -> bool:
     if address.kind == "fd":
         return sock.fileno() == address.port
     if address.kind == "unix":
         return sock.family == socket.AF_UNIX and sock.getsockname() == os.path.abspath(address.host)
-    if sock.family == socket.AF_UNIX:
-        return False
-    family, *_, where = _look_up(address)
-    return sock.family == family and sock.getsockname()[:2] == where[:2]
+    return False
 
 
-def _look_up(address: Address) -> tuple[int, int, int, str, tuple[Any, ...]]:
-    # As bytes, where that is the same: a text makes Python import its tables of international names first.
-    host = address.host.encode() if address.host.isascii() else address.host
-    return socket.getaddrinfo(host or None, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-
-
-def _open_tcp(address: Address) -> socket.socket:
-    family, kind, protocol, _, where = _look_up(address)
-    sock = socket.socket(family, kind, protocol)
+def _look_up(address: Address) -> list[Spot]:
+    """What a TCP address leads to; nothing for another kind."""
     try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(where)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
+        return look_up(address.host, address.port) if address.kind == "tcp" else []
+    except (OSError, UnicodeError) as error:  # the latter of a name that cannot be one
+        reason = _reason(error, address) if isinstance(error, OSError) else str(error)
+        raise BindError(f"cannot listen on {address}: {reason}") from None
 
 
 def remove_stale(path: str) -> None:

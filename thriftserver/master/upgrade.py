@@ -115,13 +115,14 @@ class Origin(Struct, frozen=True):
         of the day leads to another one tomorrow."""
         umask = os.umask(0o077)
         os.umask(umask)
+        named = os.environ.get("PWD", "")
+        named = named if os.path.isabs(named) else ""
         try:
             folder = os.getcwd()
-        except OSError:  # removed since
-            folder = "/"
-        with suppress(OSError, KeyError):
-            named = os.environ["PWD"]
-            folder = named if os.path.isabs(named) and os.path.samefile(named, folder) else folder
+            with suppress(OSError):
+                folder = named if named and os.path.samefile(named, folder) else folder
+        except OSError:  # it was removed; the name may lead somewhere again one day
+            folder = named or "/"
         first, *rest = sys.orig_argv
         return cls((first if "/" in first else sys.executable, *rest), folder, umask)
 
@@ -210,7 +211,10 @@ def _execute(origin: Origin, estate: Estate, environ: Mapping[str, str], words: 
         for descriptor in estate.descriptors():
             os.set_inheritable(descriptor, True)
         os.dup2(words, 2)
-        os.chdir(origin.folder)
+        try:
+            os.chdir(origin.folder)
+        except OSError:
+            os.chdir("/")  # it may need nothing of it; what is relative is not to be found there, and it says so
         os.umask(origin.umask)
         os.execve(origin.arguments[0], origin.arguments, {**environ, VARIABLE: str(description)})
     except OSError as error:

@@ -10,7 +10,6 @@ import importlib
 import importlib.util
 import inspect
 import os
-import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import CodeType, ModuleType
@@ -25,6 +24,7 @@ from thriftserver.rpc.blame import excerpt, foreign_frames
 from thriftserver.rpc.parameters import kind_of, misplaced
 from thriftserver.rpc.strangers import cannot_call, stranger, wrong_result, wrong_spec
 from thriftserver.schema.model import Function, Module, Service
+from thriftserver.schema.names import aliases, spellings
 
 #: Names a handler may define beside the methods of its service; called around its life in a worker.
 LIFECYCLE = ("setup", "teardown")
@@ -66,7 +66,10 @@ def _blame(error: BaseException) -> str:
 
 
 def _short(path: str) -> str:
-    relative = os.path.relpath(path)
+    try:
+        relative = os.path.relpath(path)
+    except OSError:  # the current directory is gone
+        return path
     return path if relative.startswith("..") else relative
 
 
@@ -90,7 +93,7 @@ def import_module(name: str, what: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if not foreign_frames(error):  # else the module is there, and imports one that is not
-            where = f"looked in {os.getcwd()} and the Python path"
+            where = f"looked in {_places()}"
             if "is not a package" in str(error):
                 where = f"{name.rpartition('.')[0]} is a module and no package"
             raise HandlerError(f"{what}: there is no module {error.name!r}; {where}") from None
@@ -107,7 +110,6 @@ def import_code(handlers: Sequence[str], middleware: Sequence[str], types: Seque
     What cannot be the name of a module is left to whoever loads it.
     """
     named = [("handler", split_spec(spec)[1]) for spec in handlers] + [("middleware", spec) for spec in middleware]
-    _look_here()
     for kind, spec in named + [("types", spec) for spec in types]:
         if kind == "handler":
             _refuse(spec, wrong_spec(spec))
@@ -116,10 +118,11 @@ def import_code(handlers: Sequence[str], middleware: Sequence[str], types: Seque
             import_module(name, f"{kind} {spec}")
 
 
-def _look_here() -> None:
-    """The current directory is importable."""
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+def _places() -> str:
+    try:
+        return f"{os.getcwd()} and the Python path"
+    except OSError:
+        return "the Python path; the current directory is gone"
 
 
 def load(spec: str) -> Any:
@@ -128,7 +131,6 @@ def load(spec: str) -> Any:
     ``pkg.mod:Class``, ``pkg.mod:instance``, ``pkg.mod:factory`` or ``pkg.mod`` (a module of functions). Raises
     HandlerError with one line that says what is missing and what there is instead.
     """
-    _look_here()
     module_name, colon, path = spec.partition(":")
     _refuse(spec, wrong_spec(spec))
     if not module_name or (colon and not path) or not all(part.isidentifier() for part in module_name.split(".")):
@@ -149,7 +151,6 @@ def _refuse(spec: str, why: str) -> None:
 
 def load_middleware(spec: str) -> Callable[..., Any]:
     """The object behind ``--middleware``: a function, or a class, which is made once. Raises HandlerError."""
-    _look_here()
     module_name, _, path = spec.partition(":")
     if not module_name or not path:
         raise HandlerError(f"middleware {spec!r}: write pkg.mod:object")
@@ -165,7 +166,6 @@ def load_middleware(spec: str) -> Callable[..., Any]:
 
 def load_object(kind: str, spec: str) -> Any:
     """What ``pkg.mod`` or ``pkg.mod:name`` means, as it is. Raises HandlerError."""
-    _look_here()
     module_name, colon, path = spec.partition(":")
     if not module_name or (colon and not path) or not all(part.isidentifier() for part in module_name.split(".")):
         raise HandlerError(f"{kind} {spec!r}: write pkg.mod or pkg.mod:name")
@@ -261,14 +261,16 @@ def require_methods(services: Sequence[Service], names: Iterable[str]) -> None:
 
 def target_of(bound: Bound, function: Function) -> Any:
     """What answers a method: the handler's own, else the default there is for one of fb303; None for neither."""
-    own = getattr(bound.target, function.name, None)
+    names = spellings(function.name, type(bound.target))
+    own = next((found for name in names if (found := getattr(bound.target, name, None)) is not None), None)
     return fb303.default_of(function, bound.service.name, bound.provider) if own is None else own
 
 
 def fit(bound: Bound) -> list[Problem]:
     """Everything about the handler that does not fit its service, in the order of the IDL."""
     functions = {function.name: function for function in bound.service.methods()}
-    extra = {name: value for name, value in _public(bound.target) if name not in functions}
+    known = functions.keys() | aliases(functions.keys()).keys()
+    extra = {name: value for name, value in _public(bound.target) if name not in known}
     problems = []
     for function in functions.values():
         try:

@@ -10,17 +10,20 @@ import inspect
 import keyword
 import threading
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from enum import IntEnum
 from functools import partial
 from sys import intern
 from typing import Any, Protocol
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from thriftserver.errors import IdlError
 from thriftserver.schema import model
 from thriftserver.schema.frozen import FrozenMap, freeze
-from thriftserver.schema.pickles import register, revive
+from thriftserver.schema.names import aliases, is_reserved, meant, properties
+from thriftserver.schema.pickles import reduced, register
 from thriftserver.schema.special import ThriftException, ThriftUnion, member_property
 from thriftserver.schema.text import describe
 
@@ -42,20 +45,38 @@ class ThriftStruct(msgspec.Struct):
 
     def __reduce__(self) -> Any:
         values = {name: getattr(self, name) for name in self.__struct_fields__}
-        return revive, (*identity(self), values)
+        return (*reduced(self, values), getattr(self, "__dict__", None) or None)
+
+    def __copy__(self) -> Any:
+        made: Any = super().__copy__()  # type: ignore[misc]  # which msgspec's types do not tell
+        if own := getattr(self, "__dict__", None):  # of a derived class
+            made.__dict__.update(own)
+        return made
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        made = memo[id(self)] = self.__copy__()
+        for name in self.__struct_fields__:
+            force_setattr(made, name, deepcopy(getattr(self, name), memo))
+        if own := getattr(self, "__dict__", None):
+            made.__dict__.update(deepcopy(own, memo))
+        return made
+
+    @classmethod
+    def __rebuild__(cls, values: dict[str, Any]) -> Any:
+        return cls(**{name: values[name] for name in cls.__struct_fields__ if name in values})
 
 
 class ThriftEnum(IntEnum):
     """Base of the classes of enums; members pickle by the IDL's path, name and number."""
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return revive, (*identity(self), int(self))
+        return reduced(self, int(self))
 
+    def __copy__(self) -> Any:
+        return self
 
-def identity(value: Any) -> tuple[str, str, str]:
-    """Where a value's class comes from: path of the IDL, its module's name, the definition's name."""
-    definition: model.Definition = type(value).__thrift__
-    return definition.where.path, definition.module, definition.name
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self
 
 
 def class_of(struct: model.Struct) -> type:
@@ -66,7 +87,7 @@ def class_of(struct: model.Struct) -> type:
                 for field in struct.fields:
                     _check_name(field)
                 made = _MAKERS[struct.kind](struct)
-                register(struct.where.path, struct.name, made)
+                register(struct, made)
                 struct.runtime = made
     return struct.runtime  # type: ignore[no-any-return]
 
@@ -78,9 +99,11 @@ def enum_of(enum: model.Enum) -> type[IntEnum]:
             if enum.runtime is None:
                 functional: Any = ThriftEnum
                 made = functional(enum.name, _members(enum), module=enum.module)
+                for other, name in aliases(made.__members__.keys()).items():
+                    setattr(made, other, made[name])
                 made.__doc__ = enum.doc or None
                 made.__thrift__ = enum
-                register(enum.where.path, enum.name, made)
+                register(enum, made)
                 enum.runtime = made
     return enum.runtime  # type: ignore[no-any-return]
 
@@ -130,20 +153,38 @@ def default_of(field: model.Field, classes: Classes | None = None) -> tuple[Any,
 
 
 def _check_name(field: model.Field) -> None:
-    if field.name.startswith("__") and field.name.endswith("__"):
+    if is_reserved(field.name):
         raise IdlError(f"{field.where}: error: field name '{field.name}' is reserved by Python")
 
 
 def _members(enum: model.Enum) -> list[tuple[str, int]]:
     def usable(name: str) -> str:
-        hidden = name.startswith("_") and name.endswith("_")
+        private = name.startswith(f"_{enum.name}__") and not name.endswith("__")
+        hidden = (name.startswith("_") and name.endswith("_")) or private
         return f"x{name}" if hidden else f"{name}_" if name in _UNUSABLE_MEMBERS else name
 
     return [(usable(member.name), member.value) for member in enum.members]
 
 
 def _namespace(struct: model.Struct) -> dict[str, Any]:
-    return {"__doc__": struct.doc or None, "__thrift__": struct, "__module__": struct.module}
+    given = {"__doc__": struct.doc or None, "__thrift__": struct, "__module__": struct.module}
+    return given | properties(field.name for field in struct.fields)
+
+
+class _Keywords(type(msgspec.Struct)):  # type: ignore[misc]
+    """The class of structs with fields that are called as Python's keywords: they are given as ``from_`` too."""
+
+    def __call__(cls, /, *values: Any, **named: Any) -> Any:
+        return super().__call__(*values, **meant(named, cls.__struct_fields__))
+
+
+def _class(make: Callable[[str], type], struct: model.Struct) -> type:
+    """A class by its name. Python mangles names that begin with two underscores, but not in a class called ``_``."""
+    if not any(field.name.startswith("__") for field in struct.fields):
+        return make(struct.name)
+    made = make("_")
+    made.__name__ = made.__qualname__ = struct.name
+    return made
 
 
 def _struct(struct: model.Struct) -> type:
@@ -151,7 +192,12 @@ def _struct(struct: model.Struct) -> type:
     for field in struct.fields:
         value, factory = default_of(field)
         fields.append((intern(field.name), Any, value if factory is None else msgspec.field(default_factory=factory)))
-    return msgspec.defstruct(struct.name, fields, bases=(ThriftStruct,), namespace=_namespace(struct))
+    namespace = _namespace(struct)
+    if not aliases([field.name for field in struct.fields]):
+        return _class(lambda name: msgspec.defstruct(name, fields, bases=(ThriftStruct,), namespace=namespace), struct)
+    namespace |= {"__annotations__": {name: kind for name, kind, _ in fields}}
+    namespace |= {name: default for name, _, default in fields}
+    return _class(lambda name: _Keywords(name, (ThriftStruct,), namespace), struct)
 
 
 def _signature(struct: model.Struct) -> inspect.Signature | None:
@@ -171,7 +217,7 @@ def _exception(struct: model.Struct) -> type:
         "__match_args__": names,
         "__signature__": _signature(struct),
     }
-    return type(struct.name, (ThriftException,), namespace)
+    return _class(lambda name: type(name, (ThriftException,), namespace), struct)
 
 
 def _union(struct: model.Struct) -> type:

@@ -213,6 +213,13 @@ class Definition(msgspec.Struct, eq=False, kw_only=True):
         return REDACT in self.annotations
 
 
+class Home(NamedTuple):
+    """Where the file of a definition is, absolute: what another process needs to load it."""
+
+    path: str
+    include_dirs: tuple[str, ...] = ()
+
+
 class Member(Definition, kw_only=True):
     """One name of an enum."""
 
@@ -221,6 +228,7 @@ class Member(Definition, kw_only=True):
 
 class Enum(Definition, kw_only=True):
     members: tuple[Member, ...] = ()
+    home: Home | None = None
     #: The IntEnum made from this definition; set once, by ``schema.classes``.
     runtime: Any = None
 
@@ -239,6 +247,7 @@ class Struct(Definition, kw_only=True):
 
     kind: str
     fields: tuple[Field, ...] = ()
+    home: Home | None = None
     #: The class made from this definition; set once, by ``schema.classes``.
     runtime: Any = None
 

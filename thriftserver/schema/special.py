@@ -5,10 +5,12 @@ Nothing here reads definitions; ``schema.classes`` fills in the ``__thrift_...__
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any, ClassVar
 
 from thriftserver.schema.frozen import freeze
-from thriftserver.schema.pickles import revive
+from thriftserver.schema.names import meant
+from thriftserver.schema.pickles import is_generated, reduced
 from thriftserver.schema.text import describe
 
 
@@ -17,7 +19,7 @@ def _bind(cls: type, names: tuple[str, ...], values: tuple[Any, ...], named: dic
     if len(values) > len(names):
         raise TypeError(f"{cls.__name__}() takes {len(names)} values, got {len(values)}")
     bound = dict(zip(names, values, strict=False))
-    for name, value in named.items():
+    for name, value in meant(named, names).items():
         if name not in names:
             raise TypeError(f"{cls.__name__}() has no field {name!r}")
         if name in bound:
@@ -35,14 +37,14 @@ class ThriftException(Exception):
     #: (field, value, factory) of the fields with a default.
     __thrift_defaults__: ClassVar[tuple[tuple[str, Any, Any], ...]] = ()
 
-    def __new__(cls, *values: Any, **named: Any) -> Any:
+    def __new__(cls, /, *values: Any, **named: Any) -> Any:
         self = super().__new__(cls)
         # Every slot is filled from birth on: the codec reads slots without asking.
         for name in cls.__thrift_fields__:
             object.__setattr__(self, name, None)
         return self
 
-    def __init__(self, *values: Any, **named: Any) -> None:
+    def __init__(self, /, *values: Any, **named: Any) -> None:
         cls = type(self)
         bound = _bind(cls, cls.__thrift_fields__, values, named)
         for name, value, factory in cls.__thrift_defaults__:
@@ -52,8 +54,10 @@ class ThriftException(Exception):
             object.__setattr__(self, name, value)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # Python itself and tools put names with underscores on exceptions (__notes__, __sentry...).
-        if name not in self.__thrift_fields__ and not name.startswith("_"):
+        # Python itself and tools put names with underscores on exceptions (__notes__, __sentry...); derived classes
+        # have attributes of their own.
+        cls = type(self)
+        if name not in cls.__dict__ and not name.startswith("_") and is_generated(cls):
             raise AttributeError(f"{type(self).__name__!r} has no field {name!r}")
         object.__setattr__(self, name, value)
 
@@ -81,14 +85,43 @@ class ThriftException(Exception):
         return message if isinstance(message, str) and not hidden else describe(self)
 
     def __reduce__(self) -> Any:
-        definition = type(self).__thrift__
         values = {name: getattr(self, name) for name in self.__thrift_fields__}
-        extra = {key: value for key, value in self.__dict__.items() if key == "__notes__"}
-        return revive, (definition.where.path, definition.module, definition.name, values), extra or None
+        return (*reduced(self, values), _own(self) or None)
 
     def __setstate__(self, state: Any) -> None:
         for key, value in (state or {}).items():
             object.__setattr__(self, key, value)
+
+    def __copy__(self) -> Any:
+        made = type(self).__rebuild__({name: getattr(self, name) for name in self.__thrift_fields__})
+        made.__setstate__(_own(self))
+        return made
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        made = memo[id(self)] = self.__copy__()
+        for name in self.__thrift_fields__:
+            object.__setattr__(made, name, deepcopy(getattr(self, name), memo))
+        made.__setstate__(deepcopy(_own(self), memo))
+        return made
+
+    @classmethod
+    def __rebuild__(cls, values: dict[str, Any]) -> Any:
+        """Without ``__init__``: that of a derived class may want something else."""
+        made = cls.__new__(cls)
+        for name, value, factory in cls.__thrift_defaults__:
+            if name not in values:
+                object.__setattr__(made, name, value if factory is None else factory())
+        for name in cls.__thrift_fields__:
+            if name in values:
+                object.__setattr__(made, name, values[name])
+        return made
+
+
+def _own(error: ThriftException) -> dict[str, Any]:
+    """What travels with an exception beside its fields: its notes, and all that a derived class has put on it."""
+    if is_generated(type(error)):
+        return {key: value for key, value in error.__dict__.items() if key == "__notes__"}
+    return dict(error.__dict__)
 
 
 class ThriftUnion:
@@ -105,13 +138,13 @@ class ThriftUnion:
     __which__: str | None
     __value__: Any
 
-    def __new__(cls, *values: Any, **named: Any) -> Any:
+    def __new__(cls, /, *values: Any, **named: Any) -> Any:
         self = object.__new__(cls)
         _set_which(self, None)
         _set_value(self, None)
         return self
 
-    def __init__(self, *values: Any, **named: Any) -> None:
+    def __init__(self, /, *values: Any, **named: Any) -> None:
         cls = type(self)
         bound = _bind(cls, cls.__thrift_fields__, values, named)
         given = {key: value for key, value in bound.items() if value is not None}
@@ -136,15 +169,33 @@ class ThriftUnion:
         return describe(self)
 
     def __copy__(self) -> Any:
-        made = type(self)()
-        _set_which(made, self.__which__)
-        _set_value(made, self.__value__)
+        made = type(self).__rebuild__({} if self.__which__ is None else {self.__which__: self.__value__})
+        made.__setstate__(getattr(self, "__dict__", None))
+        return made
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        made = memo[id(self)] = self.__copy__()
+        _set_value(made, deepcopy(self.__value__, memo))
+        made.__setstate__(deepcopy(getattr(self, "__dict__", None), memo))
         return made
 
     def __reduce__(self) -> Any:
-        definition = type(self).__thrift__
         values = {} if self.__which__ is None else {self.__which__: self.__value__}
-        return revive, (definition.where.path, definition.module, definition.name, values)
+        return (*reduced(self, values), getattr(self, "__dict__", None) or None)
+
+    def __setstate__(self, state: Any) -> None:
+        for key, value in (state or {}).items():
+            object.__setattr__(self, key, value)
+
+    @classmethod
+    def __rebuild__(cls, values: dict[str, Any]) -> Any:
+        """Without ``__init__``: an empty one stays empty, also where a member has a default."""
+        made = cls.__new__(cls)
+        for name in cls.__thrift_fields__:
+            if name in values:
+                _set_which(made, name)
+                _set_value(made, values[name])
+        return made
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in ("__which__", "__value__"):

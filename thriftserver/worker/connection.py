@@ -277,12 +277,12 @@ class Connection(Member):
         source = new_source(data, 4)
         try:
             header = take_header(source)
-        except WireError as error:
+        except WireError:
             if ticket is not None and self.order is not None:
                 self.order.pop()
             self.taken = False
-            problem = recognise_frame(data[4:START])
-            self.condemn(problem if problem.dialect else error, problem.answer)
+            problem = recognise_frame(data[4:])
+            self.condemn(problem, problem.answer)
             return
         seat.left = self.reset or (now - self.received > PATIENT and is_reset(self.fd))
         self.running += 1
