@@ -143,7 +143,7 @@ def test_who_asks_while_it_is_restarted_is_answered(script: Script) -> None:
         assert first.json("/idl")["address"] == "127.0.0.1:1"
         assert first.stop() == (0, "")
         with socket.create_connection(listener.getsockname(), PATIENCE) as client:
-            client.sendall(b"GET /idl HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            client.sendall(b"GET /idl HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             second = Admin(script.board, ["127.0.0.1:2"], {}, listener)
             answer = b"".join(iter(lambda: client.recv(65536), b""))
         assert b"127.0.0.1:2" in answer, "by the new program"

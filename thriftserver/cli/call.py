@@ -49,13 +49,20 @@ def call(address: str, method: str, arguments: str, idl: str, include: tuple[str
         names = ", ".join(each.name for each in service.methods())
         raise ConfigError(f"{service.name} has no method {name!r}; there is {names}")
     host, port = _address(address)
-    values = read_arguments(function, sys.stdin.read() if arguments == "-" else arguments)
+    values = read_arguments(function, _standard_input() if arguments == "-" else arguments)
     try:
         seconds = duration(timeout)
     except ValueError as error:
         raise ConfigError(f"--timeout: {error}") from None
     with client_class(service)(host, port, timeout=seconds) as client:
         sys.exit(_show(client, function, values))
+
+
+def _standard_input() -> str:
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"standard input is not UTF-8: {error.reason} at byte {error.start}") from None
 
 
 def _show(client: Client, function: Function, values: list[Any]) -> int:
@@ -81,4 +88,8 @@ def _address(text: str) -> tuple[str, int]:
     address = parse(text, "call")
     if address.kind == "fd" or not address.host:  # places to listen on, not to connect to
         raise ConfigError(f"cannot call {text!r}: write HOST:PORT, [::1]:PORT or unix:/path")
+    try:
+        address.kind == "tcp" and address.host.encode("idna")
+    except UnicodeError:
+        raise ConfigError(f"cannot call {text!r}: that is no name of a host") from None
     return (str(address), 0) if address.kind == "unix" else (address.host, address.port)
