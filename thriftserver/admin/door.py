@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 import gevent
-from gevent import Greenlet, Timeout
+from gevent import Timeout
 
 from thriftserver.admin.http import MAX_HEAD, Refusal, Request, Response, encode, end_of_head, read_head
 
@@ -34,7 +34,7 @@ class Door:
 
     def __init__(self, answer: Callable[[Request], Response]) -> None:
         self._answer = answer
-        self._doors: list[Greenlet] = []
+        self._doors: list[Any] = []
         #: Those that are in, who has made no progress for longest first.
         self._inside: dict[_Visit, None] = {}
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -187,7 +187,7 @@ class _Visit:
     def _linger(self) -> None:
         """Take in what is still coming, so that no reset overtakes what was said."""
         self.client.shutdown(socket.SHUT_WR)
-        with Timeout(FAREWELL, False):
+        with Timeout(FAREWELL):
             while self.client.recv(MAX_HEAD):
                 pass
 

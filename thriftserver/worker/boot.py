@@ -21,7 +21,7 @@ from thriftserver.assignment import FAILED, READY, SPENT, Assignment, Report
 from thriftserver.compiled import choose
 from thriftserver.config import Settings
 from thriftserver.errors import BootError, ThriftServerError
-from thriftserver.log import Logger, about, enter_worker, flush, put
+from thriftserver.log import Logger, about, enter_worker, flush, lost, put
 from thriftserver.rpc.binding import (
     LIFECYCLE,
     Bound,
@@ -133,6 +133,7 @@ def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[], None])
     _drain(loop, lifetime, assignment, log)
     for each in reversed(bound):
         _lifecycle(each, "teardown")
+    slot.put(layout.COUNTER["log_lines_lost"], lost())
     slot.put(layout.STATE, layout.GONE)
     return 0
 
