@@ -90,9 +90,7 @@ class Capture:
 
     def install(self) -> None:
         """From now on, whatever a handler's code configures later."""
-        sys.stdout, sys.stderr = (
-            io.TextIOWrapper(stream, "utf-8", "backslashreplace", write_through=True) for stream in self._streams
-        )
+        sys.stdout, sys.stderr = map(_as_text, self._streams)
         capture = self
 
         def emit(self: logging.StreamHandler[Any], record: logging.LogRecord) -> None:
@@ -102,7 +100,7 @@ class Capture:
             else:
                 capture._emit(self, record)
 
-        logging.StreamHandler.emit = emit  # type: ignore[method-assign]
+        logging.StreamHandler.emit = emit  # type: ignore[method-assign, assignment]
 
     def finish(self) -> None:
         for stream in self._streams:
@@ -113,6 +111,10 @@ class Capture:
         if stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
             return True
         return _file(stream) in self._files - {None}
+
+
+def _as_text(stream: Any) -> io.TextIOWrapper:
+    return io.TextIOWrapper(stream, "utf-8", "backslashreplace", write_through=True)
 
 
 def _file(stream: Any) -> tuple[int, int] | None:
