@@ -278,7 +278,9 @@ def test_on_a_phone_the_text_of_an_error_can_be_read_and_equal_ones_are_one(
     now = time.monotonic_ns()
     long = "Users.get (users.py:12): result.friends[3].address.street: expected string, got int 17"
     for n in range(12):
-        script.pens[1].note_error(DIVIDE, layout.UNDECLARED, f"{n:012x}", "ZeroDivisionError: division by zero", now + n)
+        script.pens[1].note_error(
+            DIVIDE, layout.UNDECLARED, f"{n:012x}", "ZeroDivisionError: division by zero", now + n
+        )
     script.pens[2].note_error(CALCULATE, layout.BAD_RESULT, "abcdefabcdef", long, now - MS)
     script.pens[2].note_error(DIVIDE, layout.TIMEOUT, "fedcbafedcba", "ZeroDivisionError: division by zero", now - 2)
     browser.driver.set_window_size(500, 900)  # chromium has no narrower window

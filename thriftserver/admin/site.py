@@ -116,7 +116,7 @@ class Site:
 
     def _get_history(self, request: Request) -> Response:
         try:
-            query = parse_qs(request.query, max_num_fields=SERIES + 1)
+            query = parse_qs(request.query, keep_blank_values=True, max_num_fields=SERIES + 1)
         except ValueError:
             raise bad(f"ask for {SERIES} methods at most") from None
         samples = query.get("samples", [str(KEPT)])
