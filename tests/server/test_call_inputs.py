@@ -20,11 +20,11 @@ def call(*args: str | bytes, given: bytes = b"") -> subprocess.CompletedProcess[
 @pytest.mark.parametrize(
     "args",
     [
-        ("127.0.0.1:1", "add", '{"a": %s}' % NINES),
+        ("127.0.0.1:1", "add", '{"a": ' + NINES + "}"),
         ("127.0.0.1:1", "add", '{"a": 9e99, "b": 1}'),
         ("127.0.0.1:1", "add", "NaN"),
         ("127.0.0.1:1", "add", "[" * 100_000),
-        ("127.0.0.1:1", "calculate", '{"work": {"left": 1, "right": 2, "operation": "%s"}}' % NINES),
+        ("127.0.0.1:1", "calculate", '{"work": {"left": 1, "right": 2, "operation": "' + NINES + '"}}'),
         ("127.0.0.1:1", "calculate", '{"work": {"left": 1, "right": 2, "operation": "--5"}}'),
         ("127.0.0.1:1", b"ad\xff", "{}"),
         (f"127.0.0.1:{NINES}", "add", "[1, 2]"),
