@@ -12,7 +12,7 @@ import thriftserver
 from tests.harness import Server
 from thriftserver.log.printed import Stream, is_event
 
-IDL = "service Talk { void say(1: string how), i32 count(), string name() }\n"
+IDL = "service Talk { void say(1: string how), i32 count() }\n"
 HANDLER = """
 import logging, logging.config, sys, traceback, warnings
 import structlog
@@ -63,9 +63,6 @@ class Talk:
 
     def count(self):
         return "three"
-
-    def name(self):
-        return None
 """
 
 
@@ -124,9 +121,6 @@ def test_a_result_that_does_not_fit_names_the_handler(server: Server, talk: obje
     assert line["error"] == "result: expected i32, got str 'three'"
     assert line["handler"].startswith("Talk.count (talk.py:")
     assert "traceback" not in line
-    with pytest.raises(thriftserver.ApplicationError, match="returned no result"):
-        talk.name()  # type: ignore[attr-defined]
-    assert server.wait("handler_failed", method="name")["handler"].startswith("Talk.name (talk.py:")
 
 
 def test_people_read_what_is_printed_as_it_is(tmp_path: Path) -> None:

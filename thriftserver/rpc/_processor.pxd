@@ -97,7 +97,6 @@ cdef class Processor:
     cdef Sink raised(self, Header header, Seat seat, object error)
     @cython.locals(size=cython.Py_ssize_t)
     cdef Sink checked(self, Header header, Call call, Sink reply)
-    cdef void note_failure(self, Call call, object error, int outcome) except *
     cdef Sink internal(self, Header header, Call call, object error, int outcome)
     cdef Sink shed(self, Header header, Call call)
     @cython.locals(entry=Entry)

@@ -272,7 +272,7 @@ class Processor:
         if call.oneway:
             return None
         if result is None and not entry.void:
-            self.note_failure(call, EncodeError(f"{entry.name} returned no result"), _BAD_RESULT)
+            call.ending = _BAD_RESULT
             return put_error(header, Application.MISSING_RESULT, f"{entry.name} returned no result")
         try:
             return put_result(entry.codec, header, result)
@@ -313,16 +313,12 @@ class Processor:
         problem = EncodeError(f"the reply has {size} bytes, more than max-frame ({self.max_frame})")
         return self.internal(header, call, problem, _BAD_RESULT)
 
-    def note_failure(self, call: Call, error: BaseException, outcome: int) -> None:
-        """The handler's side has failed: whoever looks after it hears of it, under an id."""
+    def internal(self, header: Header, call: Call, error: BaseException, outcome: int) -> Sink | None:
         call.ending = outcome
         call.error = error
         call.error_id = uuid.uuid4().hex[:12]
         call.outcome = layout.OUTCOMES[outcome]
         self.on_failure(call)
-
-    def internal(self, header: Header, call: Call, error: BaseException, outcome: int) -> Sink | None:
-        self.note_failure(call, error, outcome)
         if call.oneway:
             return None
         text = f"internal error, id {call.error_id}"
