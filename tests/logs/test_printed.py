@@ -71,7 +71,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("talk")
     (folder / "talk.thrift").write_text(IDL)
     (folder / "talk.py").write_text(HANDLER)
-    with Server("--idl", "talk.thrift", "--handler", "talk:Talk", cwd=folder) as running:
+    both = ("sh", "-c", 'exec "$@" >&2', "sh")  # stdout and stderr are one stream, as in many containers
+    with Server("--idl", "talk.thrift", "--handler", "talk:Talk", cwd=folder, prefix=both) as running:
         running.folder = folder  # type: ignore[attr-defined]
         yield running
     assert running.other == [], "every line of the log is a JSON object, from the first to the last"

@@ -90,7 +90,10 @@ class Capture:
 
     def install(self) -> None:
         """From now on, whatever a handler's code configures later."""
-        sys.stdout, sys.stderr = map(_as_text, self._streams)
+        out, err = self._streams
+        sys.stderr = _as_text(err)
+        if _file(out) == _file(err):  # a stdout of its own is the handler's, whatever it is for
+            sys.stdout = _as_text(out)
         capture = self
 
         def emit(self: logging.StreamHandler[Any], record: logging.LogRecord) -> None:
