@@ -23,15 +23,19 @@ LOG_FORMATS = ("auto", "json", "console")
 ACCESS_LOGS = ("off", "slow", "sampled", "all")
 
 _UNITS_OF_TIME = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
+_LONGEST = 1e9
 _UNITS_OF_SIZE = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
 def duration(text: str) -> float:
     """Seconds from ``30``, ``1.5s``, ``200ms``, ``2m``, ``1h``."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|)", text.strip().lower())
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|)", text.strip().lower())
     if match is None:
         raise ValueError(f"{text!r} is not a duration; write seconds (30) or a unit (200ms, 1.5s, 2m)")
-    return float(match[1]) * _UNITS_OF_TIME[match[2]]
+    seconds = float(match[1]) * _UNITS_OF_TIME[match[2]]
+    if seconds > _LONGEST:  # more than a clock or a socket takes
+        raise ValueError(f"{text[:40]!r} is longer than 30 years; where it is allowed, 0 is for ever")
+    return seconds
 
 
 def size(text: str) -> int:
@@ -84,6 +88,14 @@ def one_of(*words: str) -> Callable[[str], str]:
         return text.lower()
 
     return parse
+
+
+def host_name(text: str) -> str:
+    """A name as it stands in a Host header, without its port."""
+    name = text.strip().lower().rstrip(".")
+    if not re.fullmatch(r"\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*", name):
+        raise ValueError(f"{text!r} is no host name; write admin.example.com, or .example.com for all that end so")
+    return name
 
 
 def share(text: str) -> float:
@@ -289,6 +301,13 @@ class Settings(Struct, frozen=True, kw_only=True):
         "Address for /metrics, /healthz, /readyz and a page for people. Whoever reaches it reads it: keep it private.",
         metavar="HOST:PORT",
         reloadable=False,
+    )
+    admin_host: tuple[str, ...] = _row(
+        (),
+        "Name by which the admin address may be asked, beside IP addresses, localhost and the machine's own name; "
+        ".example.com stands for all that end so; repeatable.",
+        parse=host_name,
+        metavar="NAME",
     )
     admin_calls: bool = _row(False, "Let people call the service's methods from the admin page.", parse=boolean)
 

@@ -271,6 +271,59 @@ return found;
 """
 
 
+def test_on_a_phone_the_text_of_an_error_can_be_read_and_equal_ones_are_one(
+    browser: Browser, admin: Admin, script: Script
+) -> None:
+    script.beat()
+    now = time.monotonic_ns()
+    long = "Users.get (users.py:12): result.friends[3].address.street: expected string, got int 17"
+    for n in range(12):
+        script.pens[1].note_error(
+            DIVIDE, layout.UNDECLARED, f"{n:012x}", "ZeroDivisionError: division by zero", now + n
+        )
+    script.pens[2].note_error(CALCULATE, layout.BAD_RESULT, "abcdefabcdef", long, now - MS)
+    script.pens[2].note_error(DIVIDE, layout.TIMEOUT, "fedcbafedcba", "ZeroDivisionError: division by zero", now - 2)
+    browser.driver.set_window_size(500, 900)  # chromium has no narrower window
+    phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    try:
+        browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+        for view in ("errors", "overview"):
+            browser.open(admin, view)
+            browser.until(lambda: len(browser.all("td.said")) >= 3, "three different errors")
+            said = [text for text in browser.texts(".errors td.said") if text]
+            assert len(said) == 3
+            assert "12 times ZeroDivisionError" in " ".join(said[0].split())
+            (cell,) = [each for each in browser.all(".errors td.said") if "friends[3]" in each.text]
+            assert cell.rect["x"] >= 0
+            assert cell.rect["x"] + cell.rect["width"] <= 390, "beside no edge"
+            assert cell.rect["width"] > 300
+            wide = browser.driver.execute_script("return document.documentElement.scrollWidth")
+            assert wide <= 390, f"{view} is {wide} wide"
+    finally:
+        browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        browser.driver.set_window_size(1280, 900)
+
+
+def test_what_was_lost_is_on_the_page(browser: Browser, admin: Admin, script: Script) -> None:
+    script.beat()
+    browser.open(admin)
+    assert browser.all(".troubles") == [], "nothing to tell"
+    script.pens[2].begin(CALCULATE, 1, 1, time.monotonic_ns(), 1, PEER)
+    script.pens[2].put(layout.CONNECTIONS, 7)
+    script.pens[1].put(layout.ROOM, 3)
+    script.pens[1].put(layout.CONNECTIONS, 3)
+    script.pens[1].add(layout.COUNTER["bad_peer"], 5)
+    script.board.fold(2, "killed")
+    browser.until(lambda: len(browser.texts(".troubles tbody tr")) == 3, "what was lost")
+    told = " ".join(browser.texts(".troubles")[0].split())
+    assert "1 calls that died with their worker" in told
+    assert "7 connections that died" in told
+    assert "5 connections closed because no Thrift can be read" in told
+    assert "worker 1 (pid 1001) is full: 3 connections" in browser.texts("#notice")[0]
+    browser.open(admin, "workers")
+    browser.until(lambda: "1 ended since the server started (1 killed)" in browser.texts("main")[0], "the reason")
+
+
 def test_nothing_is_loaded_from_elsewhere(browser: Browser, admin: Admin) -> None:
     browser.driver.get_log("performance")
     browser.open(admin)

@@ -143,7 +143,7 @@ def test_who_asks_while_it_is_restarted_is_answered(script: Script) -> None:
         assert first.json("/idl")["address"] == "127.0.0.1:1"
         assert first.stop() == (0, "")
         with socket.create_connection(listener.getsockname(), PATIENCE) as client:
-            client.sendall(b"GET /idl HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            client.sendall(b"GET /idl HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             second = Admin(script.board, ["127.0.0.1:2"], {}, listener)
             answer = b"".join(iter(lambda: client.recv(65536), b""))
         assert b"127.0.0.1:2" in answer, "by the new program"
@@ -182,7 +182,8 @@ def calling(script: Script, service: Server) -> Iterator[Admin]:
     try:
         yield made
     finally:
-        made.stop()
+        if made.process.poll() is None:
+            made.stop()
 
 
 def ask(admin: Admin, method: str, arguments: str, **headers: str) -> tuple[int, dict[str, object]]:
@@ -212,6 +213,36 @@ def test_a_method_can_be_called(calling: Admin) -> None:
         status, answer = ask(calling, method, arguments)
         assert status == 400
         assert what in str(answer["error"])
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [
+        ("add", '{"a": ' + "9" * 5000 + "}"),
+        ("add", "[" * 100_000),
+        ("add", '{"a": 9e99, "b": 1}'),
+        ("add", "NaN"),
+        ("note", '{"text": "\\ud800"}'),
+        ("calculate", '{"work": {"left": 1, "right": 2, "operation": "' + "9" * 5000 + '"}}'),
+        ("calculate", '{"work": {"left": 1, "right": 2, "operation": "--5"}}'),
+        ("calculate", '{"work": {"left": ' + "9" * 4000 + ', "right": 2, "operation": "ADD"}}'),
+        ("\ud800", "{}"),
+    ],
+)
+def test_arguments_that_nobody_could_mean_are_refused_with_a_sentence(
+    calling: Admin, method: str, arguments: str
+) -> None:
+    status, answer = ask(calling, method, arguments)
+    assert (status, bool(answer["error"])) == (400, True)
+    assert "internal" not in str(answer["error"])
+
+
+def test_a_call_s_wrapping_is_checked_too(calling: Admin) -> None:
+    for body in (b"[" * 100_000, b"9" * 5000, b'{"service": 1, "method": [], "arguments": {}}', b"\xff", b"null"):
+        assert calling.request("/call", "POST", body, X_Thriftserver_Call="1")[0] == 400, body[:20]
+    for origin in ("http://[bad", "http://", "null", "http://localhost", f"{calling.url}/x"):
+        assert ask(calling, "add", "[1, 2]", Origin=origin)[0] == 403, origin
+    assert calling.stop() == (0, "")
 
 
 def test_no_other_site_can_make_a_call(calling: Admin) -> None:

@@ -26,10 +26,8 @@ if TYPE_CHECKING:
     from thriftserver.admin.history import History
     from thriftserver.admin.site import Site
 
-#: Requests answered at once; a person and a Prometheus need three.
-REQUESTS = 100
-#: Seconds a client may take to send the next request, and that running ones are given when the process ends.
-IDLE, GRACE = 30, 1
+#: Seconds that running requests are given when the process ends.
+GRACE = 1.0
 
 
 def require() -> None:
@@ -76,28 +74,32 @@ def served(program: Program) -> list[Service]:
 
 def _serve(given: Equipment, log: Logger) -> None:
     import gevent
+    from gevent.socket import socket as cooperative
 
+    from thriftserver.admin.door import Door
     from thriftserver.admin.history import History
 
     history = History.recall(given.memory)
-    site = _site(given, history, log)
+    door = Door(_site(given, history, log))
     over, watchers = _ends(given.lifeline)
     sampling = gevent.spawn(_sample, given.board, history, log)
-    servers = [_server(listener, site) for listener in given.listeners]
-    for server in servers:
-        server.start()
+    for listener in given.listeners:
+        shared: Any = cooperative(fileno=os.dup(listener.fileno()))
+        door.open(shared)
     log.debug("admin_ready")
     over.wait()
     for watcher in watchers:
         watcher.stop()
     sampling.kill()
-    for server in servers:
-        server.stop(GRACE)
+    door.close(GRACE)
     history.leave(given.memory)
 
 
 def _site(given: Equipment, history: History, log: Logger) -> Site:
+    import gevent
+
     from thriftserver.admin.caller import Caller
+    from thriftserver.admin.hosts import Hosts
     from thriftserver.admin.reading import Reading
     from thriftserver.admin.site import Site
 
@@ -105,11 +107,14 @@ def _site(given: Equipment, history: History, log: Logger) -> Site:
     services = served(program)
     settings = program.settings
     caller = Caller(services, addresses[0], settings.max_frame) if settings.admin_calls and addresses else None
+    hosts = Hosts.of(settings)
+    gevent.spawn(hosts.ask_for_own_name)
     return Site(
         lambda: Reading.of(given.board),
         history,
         program.modules,
         services,
+        hosts,
         {
             "address": addresses[0] if addresses else "HOST:PORT",
             "files": settings.idl,
@@ -147,17 +152,3 @@ def _sample(board: Board, history: History, log: Logger) -> None:
         except Exception as error:
             log.exception("admin_sample_failed", error)
         gevent.sleep(STEP)
-
-
-def _server(listener: socket.socket, site: Site) -> Any:
-    from gevent.pool import Pool
-    from gevent.pywsgi import WSGIServer
-    from gevent.socket import socket as cooperative
-
-    class Server(WSGIServer):
-        def handle(self, client: Any, address: Any) -> None:
-            client.settimeout(IDLE)
-            super().handle(client, address)
-
-    shared: Any = cooperative(fileno=os.dup(listener.fileno()))
-    return Server(shared, site, spawn=Pool(REQUESTS), log=None, error_log=None)

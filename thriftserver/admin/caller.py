@@ -12,7 +12,7 @@ from typing import Any
 from thriftserver.client.plain import read_arguments
 from thriftserver.client.sync import client_class
 from thriftserver.codec.plain import to_plain
-from thriftserver.errors import ConfigError, ThriftServerError
+from thriftserver.errors import ConfigError, EncodeError, ThriftServerError
 from thriftserver.schema.model import Service
 from thriftserver.schema.special import ThriftException
 
@@ -51,6 +51,8 @@ class Caller:
                 "kind": "result",
                 "value": None if function.returns is None else to_plain(function.returns, value),
             }
+        except EncodeError as error:
+            raise ConfigError(f"the arguments do not fit: {error}") from None
         except ThriftException as error:
             definition = type(error).__thrift__
             answer = {"kind": "exception", "name": definition.name, "value": to_plain(definition, error)}

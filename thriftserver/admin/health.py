@@ -30,6 +30,9 @@ def judge(reading: Reading) -> Health:
             reasons.append(f"worker {worker.number} (pid {worker.pid}) is stuck: no heartbeat for {age:.1f} s")
         elif worker.state == "serving":
             serving += 1
+            if worker.full:
+                who = f"worker {worker.number} (pid {worker.pid})"
+                reasons.append(f"{who} is full: {worker.connections} connections; more wait for room")
     wanted = reading.wanted
     needed = max((wanted + 1) // 2, 1)
     if not wanted:

@@ -29,9 +29,6 @@ LE = (*(repr(layout.edge(place) / 1e9) for place in EDGES), "+Inf")
 
 Samples = Iterable[tuple[Sequence[str], Any]]
 
-#: Counters without a method that are strange or unwelcome, as the label ``kind``.
-ODDITIES = layout.COUNTERS[layout.COUNTERS.index("unknown_method") :]
-
 
 @dataclass(frozen=True)
 class Metric:
@@ -135,9 +132,24 @@ METRICS = (
         "counter",
         "What should not happen, by kind: strange peers, broken messages, timeouts of connections, blocked loops.",
         ("kind",),
-        lambda r: (((kind,), r.counter(kind)) for kind in ODDITIES),
+        lambda r: (((kind,), count) for kind, count in r.oddities.items()),
     ),
+    Metric(
+        "connections_lost",
+        "counter",
+        "Connections that workers held when they died.",
+        (),
+        _one(lambda r: r.connections_lost),
+    ),
+    Metric("log_lines_lost", "counter", "Lines that the log could not take.", (), _one(lambda r: r.log_lines_lost)),
     Metric("connections", "gauge", "Open connections.", _WORKER, _of_workers(lambda _, w: w.connections)),
+    Metric(
+        "connections_limit",
+        "gauge",
+        "Connections that a worker holds at most.",
+        _WORKER,
+        _of_workers(lambda _, w: w.room),
+    ),
     Metric("calls_in_flight", "gauge", "Calls whose handler runs now.", _WORKER, _of_workers(lambda _, w: w.inflight)),
     Metric(
         "calls_queued",
@@ -169,11 +181,25 @@ METRICS = (
         (),
         _one(lambda r: sum(map(r.stuck, r.workers))),
     ),
+    Metric(
+        "workers_full",
+        "gauge",
+        "Workers that hold as many connections as they may; new ones wait in the backlog.",
+        (),
+        _one(lambda r: sum(worker.full for worker in r.workers)),
+    ),
     Metric("workers_wanted", "gauge", "Workers there should be.", (), _one(lambda r: r.wanted)),
     Metric("generation", "gauge", "The newest generation of workers.", (), _one(lambda r: r.generation)),
     Metric("ready", "gauge", "1 when /readyz says yes.", (), _one(lambda r: int(judge(r).ready))),
     Metric("worker_starts", "counter", "Workers started.", (), _one(lambda r: r.exits + len(r.workers))),
     Metric("worker_exits", "counter", "Workers that have ended, for whatever reason.", (), _one(lambda r: r.exits)),
+    Metric(
+        "worker_exit_reasons",
+        "counter",
+        "Workers that have ended, by why.",
+        ("reason",),
+        lambda r: (((reason,), count) for reason, count in r.reasons.items()),
+    ),
     Metric(
         "start_time_seconds",
         "gauge",

@@ -12,8 +12,6 @@ from functools import cached_property
 from thriftserver.scoreboard import layout
 from thriftserver.scoreboard.board import Board, MethodStats, WorkerView, totals
 
-#: Seconds without a heartbeat after which a worker that serves is called stuck.
-STUCK_AFTER = 3.0
 #: Outcomes that somebody should look at. Declared exceptions are answers, and a client that left is nobody's fault.
 FAILURES = tuple(name for name in layout.OUTCOMES if name not in ("success", "declared", "gone"))
 
@@ -31,14 +29,31 @@ class Reading:
     """Workers that have ended and are in ``past``."""
     wanted: int
     """Workers that should serve; 0 while the service rests."""
+    reasons: dict[str, int]
+    """How many of ``exits`` there were for each reason."""
+    connections_lost: int
+    master_lines_lost: int
+    """Lines that the master's log could not take."""
 
     @classmethod
     def of(cls, board: Board) -> Reading:
         while True:
             exits = board.exits
+            reasons = board.reasons
             workers, past = board.snapshot()
             if board.exits == exits:
-                return cls(time.monotonic_ns(), board.born, board.wall, workers, past, exits, board.wanted)
+                return cls(
+                    time.monotonic_ns(),
+                    board.born,
+                    board.wall,
+                    workers,
+                    past,
+                    exits,
+                    board.wanted,
+                    reasons,
+                    board.words[layout.BOARD_LOST_CONNECTIONS],
+                    board.words[layout.BOARD_LOST_LINES],
+                )
 
     @cached_property
     def methods(self) -> dict[tuple[str, str], MethodStats]:
@@ -54,12 +69,26 @@ class Reading:
         """A counter that belongs to no method, over all workers there ever were."""
         return self.past.counters[name] + sum(worker.counters[name] for worker in self.workers)
 
+    @cached_property
+    def oddities(self) -> dict[str, int]:
+        """How often each thing has happened that is strange or unwelcome, and is no call's outcome."""
+        return {name: self.counter(name) for name in layout.ODDITIES}
+
+    @property
+    def log_lines_lost(self) -> int:
+        return self.master_lines_lost + self.counter("log_lines_lost")
+
+    @cached_property
+    def calls_lost(self) -> int:
+        """Calls that died with their worker."""
+        return sum(stats.outcomes.get(layout.OUTCOMES[layout.LOST], 0) for stats in self.methods.values())
+
     def silence(self, worker: WorkerView) -> float:
         """Seconds since a worker's last heartbeat."""
-        return max(self.now - worker.heartbeat, 0) / 1e9
+        return worker.silence(self.now)
 
     def stuck(self, worker: WorkerView) -> bool:
-        return worker.state in ("serving", "draining") and self.silence(worker) > STUCK_AFTER
+        return worker.stuck(self.now)
 
 
 def failed(stats: MethodStats) -> int:

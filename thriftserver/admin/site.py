@@ -1,44 +1,34 @@
-"""The WSGI application: which address answers with what, and the headers that keep browsers safe.
+"""Which address answers with what, to whom, and what no other site may ask for.
 
-It knows HTTP and no scoreboard: what it serves it gets from the other modules of this room.
+It knows requests and no sockets; what it serves it gets from the other modules of this room.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import json
+import re
 import uuid
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from importlib import resources
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from thriftserver.admin import metrics, schema, views
 from thriftserver.admin.caller import Caller
 from thriftserver.admin.health import judge
 from thriftserver.admin.history import KEPT, History
+from thriftserver.admin.hosts import Hosts
+from thriftserver.admin.http import Refusal, Request, Response, as_json, bad
 from thriftserver.admin.reading import Reading
 from thriftserver.errors import ConfigError
 from thriftserver.schema.model import Module, Service
 
-#: Nothing is loaded from anywhere else, nothing may frame or talk to the page, no inline script or style runs.
-HEADERS = [
-    (
-        "Content-Security-Policy",
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ),
-    ("X-Content-Type-Options", "nosniff"),
-    ("X-Frame-Options", "DENY"),
-    ("Referrer-Policy", "no-referrer"),
-    ("Cross-Origin-Resource-Policy", "same-origin"),
-    ("Cross-Origin-Opener-Policy", "same-origin"),
-    ("Cache-Control", "no-store"),
-]
 #: The header that a form of another site cannot set without asking, and asking is refused.
-CALL_HEADER = "HTTP_X_THRIFTSERVER_CALL"
-MAX_BODY = 1 << 20
+CALL_HEADER = "x-thriftserver-call"
+#: Calls at once that somebody makes from here: the longest that an answer may take.
+CALLS = 20
+#: Methods whose series are given at once.
+SERIES = 100
 
 FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
@@ -50,37 +40,12 @@ FILES = {
     },
 }
 
-Environ = dict[str, Any]
-StartResponse = Callable[[str, list[tuple[str, str]]], Any]
-
-
-@dataclass(frozen=True)
-class Response:
-    status: str
-    body: bytes
-    type: str
-    headers: list[tuple[str, str]] = field(default_factory=list)
-
-
-class Refusal(Exception):
-    """A request that is answered with an error; ``headers`` go with it."""
-
-    def __init__(self, status: str, message: str, *headers: tuple[str, str]) -> None:
-        super().__init__(message)
-        self.status = status
-        self.headers = list(headers)
-
-
-def as_json(data: Any, status: str = "200 OK", *headers: tuple[str, str]) -> Response:
-    body = json.dumps(data, ensure_ascii=False, allow_nan=False).encode("utf-8", "backslashreplace") + b"\n"
-    return Response(status, body, "application/json", list(headers))
-
 
 class Site:
     """``read`` gives a new reading of the scoreboard; ``caller`` is None unless calls are allowed.
 
-    ``about`` is what the page should know besides the IDL. ``on_error`` hears of what fails here: the path, the
-    error, and the id that is all the client reads of it.
+    ``hosts`` are the names that this server has. ``about`` is what the page should know besides the IDL. ``on_error``
+    hears of what fails here: the path, the error, and the id that is all the client reads of it.
     """
 
     def __init__(
@@ -89,6 +54,7 @@ class Site:
         history: History,
         modules: Sequence[Module],
         services: Sequence[Service],
+        hosts: Hosts,
         about: dict[str, Any],
         caller: Caller | None,
         on_error: Callable[[str, BaseException, str], None],
@@ -97,11 +63,13 @@ class Site:
         self._history = history
         self._modules = modules
         self._services = services
+        self._hosts = hosts
         self._about = about | {"calls_allowed": caller is not None}
         self._caller = caller
+        self._calls = 0
         self._on_error = on_error
         self._idl: Response | None = None
-        self._routes: dict[str, tuple[str, Callable[[Environ], Response]]] = {
+        self._routes: dict[str, tuple[str, Callable[[Request], Response]]] = {
             "/metrics": ("GET", self._get_metrics),
             "/healthz": ("GET", lambda _: as_json({"alive": True})),
             "/readyz": ("GET", self._get_ready),
@@ -115,99 +83,93 @@ class Site:
             **{path: ("GET", _file(*file)) for path, file in FILES.items()},
         }
 
-    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    def __call__(self, request: Request) -> Response:
         try:
-            response = self._answer(environ)
+            return self._answer(request)
         except Refusal as refusal:
-            response = as_json({"error": str(refusal)}, refusal.status, *refusal.headers)
+            return refusal.response()
         except Exception as error:  # noqa: BLE001 - the wall: whatever fails here, the process serves on
             error_id = uuid.uuid4().hex[:12]
-            self._on_error(environ.get("PATH_INFO", ""), error, error_id)
+            self._on_error(request.path, error, error_id)
             answer = {"error": f"internal error, id {error_id}; the log has the traceback", "error_id": error_id}
-            response = as_json(answer, "500 Internal Server Error")
-        headers = [("Content-Type", response.type), ("Content-Length", str(len(response.body)))]
-        start_response(response.status, [*headers, *HEADERS, *response.headers])
-        return [] if environ["REQUEST_METHOD"] == "HEAD" else [response.body]
+            return as_json(answer, "500 Internal Server Error")
 
-    def _answer(self, environ: Environ) -> Response:
-        path, method = environ.get("PATH_INFO") or "/", environ["REQUEST_METHOD"]
-        if path not in self._routes:
+    def _answer(self, request: Request) -> Response:
+        self._hosts.require(request.host)
+        if request.path not in self._routes:
             raise Refusal("404 Not Found", "there is nothing here")
-        allowed, answer = self._routes[path]
-        if method != allowed and not (method == "HEAD" and allowed == "GET"):
+        allowed, answer = self._routes[request.path]
+        if request.method != allowed and not (request.method == "HEAD" and allowed == "GET"):
             names = allowed + (", HEAD" if allowed == "GET" else "")
             raise Refusal("405 Method Not Allowed", f"use {names}", ("Allow", names))
-        return answer(environ)
+        return answer(request)
 
-    def _get_metrics(self, environ: Environ) -> Response:
-        body, content_type = metrics.exposition(self._read(), environ.get("HTTP_ACCEPT", ""))
+    def _get_metrics(self, request: Request) -> Response:
+        body, content_type = metrics.exposition(self._read(), request.headers.get("accept", ""))
         return Response("200 OK", body, content_type, [("Vary", "Accept")])
 
-    def _get_ready(self, _: Environ) -> Response:
+    def _get_ready(self, _: Request) -> Response:
         reading = self._read()
         health = judge(reading)
         data = {"ready": health.ready, "serving": health.serving, "wanted": reading.wanted, "reasons": health.reasons}
         return as_json(data, "200 OK" if health.ready else "503 Service Unavailable")
 
-    def _get_history(self, environ: Environ) -> Response:
-        query = parse_qs(environ.get("QUERY_STRING", ""))
-        samples = query.get("samples", [str(KEPT)])[0]
-        if not samples.isdecimal():
-            raise Refusal("400 Bad Request", "samples must be a number")
-        return as_json(views.history(self._history, query.get("method", [])[:100], int(samples[:6])))
+    def _get_history(self, request: Request) -> Response:
+        try:
+            query = parse_qs(request.query, keep_blank_values=True, max_num_fields=SERIES + 1)
+        except ValueError:
+            raise bad(f"ask for {SERIES} methods at most") from None
+        samples = query.get("samples", [str(KEPT)])
+        if len(samples) != 1 or not re.fullmatch("[0-9]{1,6}", samples[0]) or not 1 <= int(samples[0]) <= KEPT:
+            raise bad(f"samples must be a whole number from 1 to {KEPT}")
+        return as_json(views.history(self._history, query.get("method", []), int(samples[0])))
 
-    def _get_idl(self, _: Environ) -> Response:
+    def _get_idl(self, _: Request) -> Response:
         if self._idl is None:  # it cannot change while this process lives
             described = schema.describe(self._modules, self._services)
             self._idl = as_json(described | self._about)
         return self._idl
 
-    def _post_call(self, environ: Environ) -> Response:
+    def _post_call(self, request: Request) -> Response:
         if self._caller is None:
             raise Refusal("403 Forbidden", "calls from here are off; start the server with --admin-calls")
-        refuse_other_sites(environ)
-        size = environ.get("CONTENT_LENGTH") or "0"
-        if not size.isdecimal() or int(size) > MAX_BODY:
-            raise Refusal("413 Content Too Large", f"a call may have {MAX_BODY} bytes here")
+        refuse_other_sites(request)
+        if self._calls >= CALLS:
+            raise Refusal("503 Service Unavailable", f"{CALLS} calls are being made from here; try again later")
         try:
-            asked = json.loads(environ["wsgi.input"].read(int(size)))
-            service, method, arguments = (str(asked[key]) for key in ("service", "method", "arguments"))
+            asked = json.loads(request.body)
+            service, method, arguments = (asked[key] for key in ("service", "method", "arguments"))
         except (ValueError, KeyError, TypeError, RecursionError):
-            raise Refusal("400 Bad Request", 'send {"service": ..., "method": ..., "arguments": "JSON text"}') from None
+            raise bad(_CALL_FORM) from None
+        if not all(isinstance(each, str) for each in (service, method, arguments)):
+            raise bad(_CALL_FORM)
+        self._calls += 1
         try:
             return as_json(self._caller.call(service, method, arguments))
         except ConfigError as error:
-            raise Refusal("400 Bad Request", str(error)) from None
+            raise bad(str(error)) from None
+        finally:
+            self._calls -= 1
 
 
-def refuse_other_sites(environ: Environ) -> None:
+_CALL_FORM = 'send {"service": ..., "method": ..., "arguments": "JSON text"}'
+
+
+def refuse_other_sites(request: Request) -> None:
     """Let only this page, and programs, ask for a call: no form or script of another site, however it is disguised.
 
-    Another site's script must ask before it may send our header, and is refused; a name that somebody else has pointed
-    at this address (DNS rebinding) is refused because only numbers and ``localhost`` are taken for ours.
+    Another site's script must ask before it may send our header, and is refused; names that are not ours (DNS
+    rebinding) are refused at every address, by ``hosts``.
     """
-    host = environ.get("HTTP_HOST", "")
-    if CALL_HEADER not in environ:
+    if CALL_HEADER not in request.headers:
         raise Refusal("403 Forbidden", "a call needs the header X-Thriftserver-Call: 1")
-    if not _is_ours(urlsplit(f"//{host}").hostname or ""):
-        raise Refusal("403 Forbidden", "calls are allowed only where this page is opened by IP address or localhost")
-    origin = environ.get("HTTP_ORIGIN")
-    if origin is not None and urlsplit(origin).netloc != host:
+    origin = request.headers.get("origin")
+    if origin is not None and origin.partition("://")[2] != request.headers["host"]:
         raise Refusal("403 Forbidden", "calls from other sites are not allowed")
-    if environ.get("HTTP_SEC_FETCH_SITE", "same-origin") not in ("same-origin", "none"):
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise Refusal("403 Forbidden", "calls from other sites are not allowed")
 
 
-def _is_ours(name: str) -> bool:
-    if name == "localhost":
-        return True
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
-
-
-def _file(name: str, content_type: str) -> Callable[[Environ], Response]:
+def _file(name: str, content_type: str) -> Callable[[Request], Response]:
     body = (resources.files("thriftserver.admin") / "page" / name).read_bytes()
     return lambda _: Response("200 OK", body, content_type)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 from msgspec.structs import asdict
@@ -16,6 +17,7 @@ from thriftserver.admin.health import judge
 from thriftserver.admin.history import ALL, KEPT, NOTHING, STEP, WINDOW, History, Key, Now
 from thriftserver.admin.reading import Reading, failed
 from thriftserver.scoreboard.board import MethodStats, WorkerView, percentile
+from thriftserver.scoreboard.layout import ODDITIES
 
 #: Calls in flight that are listed one by one; there may be thousands.
 LISTED = 500
@@ -35,9 +37,23 @@ def workers(reading: Reading, history: History) -> dict[str, Any]:
         "uptime": (reading.now - reading.born) / 1e9,
         "starts": reading.exits + len(reading.workers),
         "exits": reading.exits,
+        "exit_reasons": {reason: count for reason, count in reading.reasons.items() if count},
+        "troubles": list(_troubles(reading)),
         "workers": [_worker(reading, worker) for worker in reading.workers],
         "events": list(history.events),
     }
+
+
+def _troubles(reading: Reading) -> Iterator[dict[str, Any]]:
+    """What was lost and what is strange since the server started, in words for people; only what has happened."""
+    lost = [
+        ("calls_lost", reading.calls_lost, "calls that died with their worker; the log has each as call_lost"),
+        ("connections_lost", reading.connections_lost, "connections that died with their worker"),
+        ("log_lines_lost", reading.log_lines_lost, "lines that the log could not take"),
+    ]
+    for kind, count, text in [*lost, *((kind, count, ODDITIES[kind]) for kind, count in reading.oddities.items())]:
+        if count:
+            yield {"kind": kind, "count": count, "text": text}
 
 
 def _worker(reading: Reading, worker: WorkerView) -> dict[str, Any]:
@@ -49,6 +65,8 @@ def _worker(reading: Reading, worker: WorkerView) -> dict[str, Any]:
         "age": max(reading.now - worker.born, 0) / 1e9,
         "heartbeat_age": reading.silence(worker),
         "connections": worker.connections,
+        "connections_limit": worker.room or None,
+        "full": worker.full,
         "in_flight": worker.inflight,
         "queued": worker.queued,
         "threads": worker.threads,

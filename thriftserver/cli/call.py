@@ -66,7 +66,7 @@ def call(
     loading.use(loader)
     service, function, known_by = _find(method, module)
     host, port = _address(address)
-    values = read_arguments(function, sys.stdin.read() if arguments == "-" else arguments)
+    values = read_arguments(function, _standard_input() if arguments == "-" else arguments)
     seconds = _option("--timeout", duration, timeout) or None
     limit = _option("--max-frame", size, max_frame)
     known_by = "" if bare else known_by
@@ -112,6 +112,13 @@ def _unknown(error: ThriftServerError) -> bool:
     return isinstance(error, ApplicationError) and error.type == Application.UNKNOWN_METHOD
 
 
+def _standard_input() -> str:
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"standard input is not UTF-8: {error.reason} at byte {error.start}") from None
+
+
 def _show(client: Client, function: Function, values: list[Any], hint: str) -> int:
     """Make the call and print what came of it, with a ``hint`` where the server knows no such method; the exit code."""
     try:
@@ -135,4 +142,8 @@ def _address(text: str) -> tuple[str, int]:
     address = parse(text, "call")
     if address.kind == "fd" or not address.host:  # places to listen on, not to connect to
         raise ConfigError(f"cannot call {text!r}: write HOST:PORT, [::1]:PORT or unix:/path")
+    try:
+        address.kind == "tcp" and address.host.encode("idna")
+    except UnicodeError:
+        raise ConfigError(f"cannot call {text!r}: that is no name of a host") from None
     return (str(address), 0) if address.kind == "unix" else (address.host, address.port)

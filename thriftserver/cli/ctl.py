@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from thriftserver.config import ENV_PREFIX
+from thriftserver.config import ENV_PREFIX, flag
 from thriftserver.errors import ConfigError, ThriftServerError
 
 #: Seconds between the two readings that calls per second are made of.
@@ -66,13 +66,28 @@ def _show(as_json: bool, answer: dict[str, Any], text: str) -> None:
     click.echo(json.dumps(answer) if as_json else text)
 
 
+_UNITS = ("KiB", "MiB", "GiB", "TiB")
+
+
+class Amount(str):
+    """Text that stands to the right, as the number that it is."""
+
+
+def size(count: int) -> str:
+    """Bytes as people say them: 12.3 MiB."""
+    if count < 1024:
+        return f"{count} B"
+    power = min((count.bit_length() - 1) // 10, len(_UNITS))
+    return f"{count / (1 << 10 * power):.1f} {_UNITS[power - 1]}"
+
+
 def table(rows: Sequence[dict[str, Any]], nothing: str) -> str:
     """Columns as wide as they must be; numbers to the right."""
     if not rows:
         return nothing
     lines = [list(rows[0])] + [["-" if value is None else str(value) for value in row.values()] for row in rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    right = [not isinstance(value, str) for value in rows[0].values()]
+    right = [not isinstance(value, str) or isinstance(value, Amount) for value in rows[0].values()]
     return "\n".join(
         "  ".join(
             cell.rjust(width) if flush else cell.ljust(width)
@@ -100,7 +115,8 @@ def status(obj: tuple[str | None, bool]) -> None:
 def workers(obj: tuple[str | None, bool]) -> None:
     """Every worker: its state, load and memory."""
     answer = ask(obj[0], command="workers")
-    _show(obj[1], answer, table(answer["workers"], "no workers"))
+    rows = [row | {"rss": Amount(size(row["rss"]))} for row in answer["workers"]]
+    _show(obj[1], answer, table(rows, "no workers"))
 
 
 @ctl.command()
@@ -116,7 +132,10 @@ def calls(obj: tuple[str | None, bool]) -> None:
 def reload(obj: tuple[str | None, bool]) -> None:
     """Reload configuration, IDL and handler; wait for the outcome."""
     answer = ask(obj[0], command="reload")
-    _show(obj[1], answer, f"reloaded: {answer['result']}")
+    lines = [f"reloaded: {answer['result']}"]
+    if ignored := answer.get("ignored"):
+        lines.append(f"ignored until a restart or an upgrade: {', '.join(map(flag, ignored))}")
+    _show(obj[1], answer, "\n".join(lines))
 
 
 @ctl.command()

@@ -21,8 +21,12 @@ def read_arguments(function: Function, text: str) -> list[Any]:
     """
     try:
         data = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except RecursionError:
+        raise ConfigError("the arguments are nested too deep") from None
+    except json.JSONDecodeError as error:
         raise ConfigError(f"the arguments are not JSON: {error}") from None
+    except ValueError:  # JSON knows no limit, Python one of 4,300 digits
+        raise ConfigError("the arguments do not fit: a number in them has thousands of digits") from None
     if isinstance(data, list):
         if len(data) > len(function.args):
             raise ConfigError(f"{len(data)} arguments are too many: {signature(function)}")

@@ -21,6 +21,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -157,7 +158,7 @@ def _read_enum(type: model.Enum, data: Any, path: str) -> Any:
         for member in type.members:
             if member.name == data:
                 return enum_of(type)(member.value)
-        if not data.lstrip("-").isdecimal():
+        if not re.fullmatch("-?[0-9]{1,20}", data):
             names = [member.name for member in type.members]
             raise EncodeError(f"no {type.name} is called {data!r}{_suggest(data, names)}", path)
         data = int(data)

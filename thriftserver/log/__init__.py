@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from thriftserver.log.intake import install
+from thriftserver.log.intake import Intake, install
 from thriftserver.log.lean import import_structlog
 from thriftserver.log.line import (
     ERROR,
@@ -28,6 +28,7 @@ from thriftserver.log.line import (
     json_line,
     with_priority,
 )
+from thriftserver.log.printed import Capture
 from thriftserver.log.sink import Sink
 from thriftserver.log.values import reason
 
@@ -42,6 +43,18 @@ _render_plain: Render = json_line
 #: What the call that is being served adds to each line; see ``about``.
 _about: Callable[[], Facts | None] = dict
 
+#: The root handler of ``logging``, and what catches prints; None where people read the log as it comes.
+_intake: Intake | None = None
+_capture: Capture | None = None
+
+
+def _unconfigured() -> Any:
+    return import_structlog().get_logger()
+
+
+#: Makes what a Logger writes with: not by structlog's configuration, which a handler may replace with its own.
+_new_logger: Callable[[], Any] = _unconfigured
+
 os.register_at_fork(after_in_child=_head.forked)
 
 
@@ -53,7 +66,7 @@ class Logger:
 
     def _log(self) -> Any:
         if self._bound is None:
-            self._bound = import_structlog().get_logger()
+            self._bound = _new_logger()
         return self._bound
 
     def bind(self, **facts: object) -> Logger:
@@ -82,7 +95,7 @@ def configure(level: str = "info", path: str = "", format: str = "auto") -> None
     ``format`` is json, console, or auto: colour for people on a terminal, JSON for everything else. Raises ConfigError
     when the file cannot be opened.
     """
-    global _render, _render_plain
+    global _render, _render_plain, _intake, _capture, _new_logger
     structlog = import_structlog()  # not at the top: most commands log nothing
     if path:
         _sink.to_file(path)
@@ -93,18 +106,30 @@ def configure(level: str = "info", path: str = "", format: str = "auto") -> None
     if format == "console" or (format == "auto" and terminal):
         colors = terminal and not os.environ.get("NO_COLOR")
         _render = _render_plain = fitting(prefixed(Console(_layout(colors))), _sink.limit)
+        _capture = None
     else:
+        _capture = Capture(_tell_printed, _take_record)
         _render_plain = prefixed(json_line)
         _render = fitting(_render_plain, _sink.limit)
     _sink.tell_lost = lambda count: _render(_head("warning", "log_lines_lost", {"count": count}))
     number: int = getattr(logging, level.upper())
-    structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, _compose],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=_Output,
-        cache_logger_on_first_use=True,
-    )
-    install(_emit, number)
+    how: dict[str, Any] = {
+        "processors": [structlog.contextvars.merge_contextvars, _compose],
+        "wrapper_class": structlog.make_filtering_bound_logger(number),
+        "cache_logger_on_first_use": True,
+    }
+    structlog.configure(logger_factory=_Output, **how)
+    _new_logger = lambda: structlog.wrap_logger(_Output(), **how)  # noqa: E731
+    _intake = install(_emit, number)
+
+
+def _tell_printed(text: str, stream: str) -> None:
+    _emit("info", "printed", {"stream": stream, "text": text})
+
+
+def _take_record(record: logging.LogRecord) -> None:
+    if _intake is not None:
+        _intake.emit(record)
 
 
 def _layout(colors: bool) -> Callable[[Facts], str]:
@@ -126,6 +151,8 @@ def enter_worker(number: int) -> None:
     """This process is a worker now: its lines say so, and are written by a thread, so that its loop never waits."""
     _head.now_in(number)
     _sink.write_behind()
+    if _capture is not None:
+        _capture.install()
 
 
 def about(facts: Callable[[], Facts | None]) -> None:
@@ -144,7 +171,14 @@ def reopen() -> None:
 
 def flush() -> None:
     """Wait for the last lines to be written, for a moment at most."""
+    if _capture is not None:
+        _capture.finish()
     _sink.flush(FAREWELL)
+
+
+def lost() -> int:
+    """Lines of this process that the log could not take."""
+    return _sink.lost
 
 
 def put(level: str, event: str, facts: Facts) -> None:

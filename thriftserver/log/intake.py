@@ -15,6 +15,10 @@ from typing import Any
 Emit = Callable[[str, str, dict[str, Any]], None]
 
 
+#: What is noted on a record that is a line already: a logger may have several handlers.
+_TAKEN = "_thriftserver_taken"
+
+
 class Intake(logging.Handler):
     """The root handler of ``logging``."""
 
@@ -34,6 +38,9 @@ class Intake(logging.Handler):
         return bool(passed)
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.__dict__.get(_TAKEN):  # by a handler of the logger's own, before it came up here
+            return
+        record.__dict__[_TAKEN] = True
         facts: dict[str, Any] = {"logger": record.name}
         try:
             facts["message"] = record.getMessage()
@@ -53,10 +60,11 @@ def _level(number: int) -> str:
     return "debug"
 
 
-def install(emit: Emit, level: int) -> None:
+def install(emit: Emit, level: int) -> Intake:
     """Route all of it into ``emit``, and nowhere else."""
     root = logging.getLogger()
-    root.handlers[:] = [Intake(emit)]
+    intake = Intake(emit)
+    root.handlers[:] = [intake]
     root.setLevel(level)
     logging.captureWarnings(True)
 
@@ -69,3 +77,4 @@ def install(emit: Emit, level: int) -> None:
 
     threading.excepthook = thread_failed
     sys.unraisablehook = unraisable
+    return intake

@@ -84,6 +84,11 @@ class Sink:
         self._queue = None
         self._dropped = self._failed = self._told = 0
 
+    @property
+    def lost(self) -> int:
+        """Lines of this process that nobody will read."""
+        return self._dropped + self._failed
+
     def put(self, line: bytes) -> None:
         queue = self._queue
         if queue is None:
@@ -124,7 +129,7 @@ class Sink:
 
     def _deliver(self, lines: list[bytes], patience: float | None) -> None:
         """Write lines, as many at once as stay in one piece; wait ``patience`` seconds for room, None: for ever."""
-        lost = self._dropped + self._failed - self._told
+        lost = self.lost - self._told
         if lost and not self._write(self.tell_lost(lost), patience):
             self._told += lost
         start = size = 0

@@ -46,8 +46,12 @@ class Child(Struct):
         os.close(self.stacks)
 
 
-def bury(child: Child, pid: int, hung: bool, board: Board, log: Logger) -> None:
-    """Log what a dead worker was doing, each call it took with it, and keep what it had counted."""
+def bury(child: Child, pid: int, reason: str, board: Board, log: Logger) -> None:
+    """Log what a dead worker was doing, each call it took with it, and keep what it had counted.
+
+    ``reason`` is why it ended, one of ``layout.EXITS``.
+    """
+    hung = reason == "hung"
     log = log.bind(worker=child.number, pid=pid)
     calls = board.calls(child.number)
     stacks = os.pread(child.stacks, STACKS, 0).decode("utf-8", "replace")
@@ -59,7 +63,7 @@ def bury(child: Child, pid: int, hung: bool, board: Board, log: Logger) -> None:
         log.error("call_lost", **facts, age_s=round(call.age, 3))
     if connections := board.slot_words(child.number)[layout.CONNECTIONS]:
         log.error("connections_lost", count=connections)
-    board.fold(child.number)
+    board.fold(child.number, reason)
 
 
 class Auxiliary:

@@ -95,6 +95,8 @@ class Control:
         """Those that wait for a reload that has not begun."""
         self._reloading: list[Caller] = []
         self._upgrades: list[Caller] = []
+        self.ignored: list[str] = []
+        """Options that the reload under way finds changed and cannot bring into force."""
         if inherited and inherited.asked == self._path:
             self._socket, self.heirloom = socket.socket(fileno=inherited.descriptor), inherited
         else:
@@ -211,7 +213,7 @@ class Control:
         if news is events.News.RELOADING:
             self._reloading, self._reloads = self._reloads, []
         elif news is events.News.RELOADED:
-            self._tell({"ok": True, "result": text})
+            self._tell({"ok": True, "result": text, "ignored": self.ignored})
         elif news is events.News.REJECTED:
             if not self._reloading:  # refused before it began
                 self._reloading, self._reloads = self._reloads, []

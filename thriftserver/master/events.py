@@ -24,8 +24,8 @@ class Worker(Struct, frozen=True):
     generation: int
     born: float
     ready: bool = False
-    spent: bool = False
-    """It serves on, but is to be retired as soon as its successor is ready."""
+    spent: str = ""
+    """Why it is to be retired as soon as its successor is ready; until then it serves on."""
     hung: bool = False
     """It was told to write its stacks and die."""
     retiring: bool = False

@@ -245,7 +245,7 @@ def _spent(state: State, event: Spent, actions: list[Action]) -> State:
         return state
     facts: dict[str, object] = {"worker": worker.number, "pid": worker.pid, "reason": event.reason}
     actions.append(Log("info", "worker_spent", facts))
-    return put(state, replace(worker, spent=True))
+    return put(state, replace(worker, spent=event.reason.partition(":")[0]))
 
 
 def _hung(state: State, event: Hung, now: float, actions: list[Action]) -> State:

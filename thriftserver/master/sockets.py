@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import socket
 import stat
 import sys
@@ -41,10 +42,10 @@ def parse(text: str, purpose: str = "listen on") -> Address:
     """
     if text.startswith("unix:") and len(text) > len("unix:"):
         return Address("unix", text.removeprefix("unix:"))
-    if text.startswith("fd://") and text.removeprefix("fd://").isdecimal():
+    if re.fullmatch("fd://[0-9]{1,9}", text):
         return Address("fd", port=int(text.removeprefix("fd://")))
     host, colon, port = text.rpartition(":")
-    if colon and port.isdecimal() and int(port) < 65536 and not text.startswith(("unix:", "fd://")):
+    if colon and re.fullmatch("[0-9]{1,5}", port) and int(port) < 65536 and not text.startswith(("unix:", "fd://")):
         if host.startswith("[") and host.endswith("]"):
             return Address("tcp", host[1:-1], int(port))
         if ":" not in host:

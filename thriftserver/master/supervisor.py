@@ -17,21 +17,22 @@ from typing import Protocol
 
 from thriftserver import log
 from thriftserver.assignment import IMPORTED, READY, SPENT, Assignment, Program
-from thriftserver.config import OPTIONS
+from thriftserver.config import OPTIONS, Settings
 from thriftserver.errors import ThriftServerError
 from thriftserver.handoff import BESIDE, Handoff
 from thriftserver.log import Logger
-from thriftserver.master import events, policy
+from thriftserver.master import events, limits, obituary, policy
 from thriftserver.master.changes import Changes
 from thriftserver.master.children import Auxiliary, Child, bury
 from thriftserver.master.control import Control
 from thriftserver.master.fdstore import Store
 from thriftserver.master.fork import HANDLED, fork
-from thriftserver.master.health import Health
+from thriftserver.master.health import Health, resident
 from thriftserver.master.sockets import Listeners
 from thriftserver.master.succession import Succession
 from thriftserver.master.upgrade import Estate
 from thriftserver.schema.model import Module
+from thriftserver.scoreboard import layout
 from thriftserver.scoreboard.board import Board
 
 #: Workers and methods that the scoreboard has room for, at least; room that nobody uses takes no memory.
@@ -109,6 +110,8 @@ class Supervisor:
         self._observers: list[Observer] = [succession, listeners, *(make(self._board) for make in observers)]
         self._observers += [each for each in built_in if each is not None]
         self._failure: events.Fail | None = None
+        #: The newest generation whose memory was looked at.
+        self._weighed = 0
         self._state = succession.begin(
             events.State(settings.workers, settings.boot_timeout, settings.graceful_timeout, self._board.capacity),
             self._board,
@@ -121,6 +124,7 @@ class Supervisor:
             settings = self._programs[1].settings
             self._log.info("starting", idl=settings.idl, handler=settings.handler, workers=settings.workers)
             self._log.info("listening", addresses=self._listeners.names())
+            self._warn(settings)
             self._handle(events.Tick())
             self._keep_auxiliary()
             while not policy.finished(self._state):
@@ -139,6 +143,10 @@ class Supervisor:
             raise StartFailed(self._failure.reason, self._failure.code)
         self._log.info("stopped")
         return self._state.exit_code
+
+    def _warn(self, settings: Settings) -> None:
+        for event, facts in limits.doubts(settings):
+            self._log.warning(event, **facts)
 
     def _install(self) -> None:
         """Route signals into a pipe: nothing but a byte is written when one arrives, so none can come at a bad time."""
@@ -203,10 +211,16 @@ class Supervisor:
         objection = self._objection(program.modules)
         if objection and not settings.allow_breaking:
             return events.ReloadImpossible(objection)
-        for row in OPTIONS:
-            before = getattr(running.settings, row.name)
-            if not row.reloadable and getattr(settings, row.name) != before:
-                self._log.warning("reload_ignores", option=row.name, advice="this needs a restart or an upgrade")
+        self._warn(settings)
+        ignored = [
+            row.name
+            for row in OPTIONS
+            if not row.reloadable and getattr(settings, row.name) != getattr(running.settings, row.name)
+        ]
+        for option in ignored:
+            self._log.warning("reload_ignores", option=option, advice="this needs a restart or an upgrade")
+        if self._control:
+            self._control.ignored = ignored
         # Only these two are ever forked from; what an earlier, rejected reload left is dropped.
         self._programs = {current: running, self._state.newest + 1: program}
         return events.ReloadChecked(settings.workers, settings.boot_timeout, settings.graceful_timeout)
@@ -279,6 +293,7 @@ class Supervisor:
         """What time brings: sick workers, observers that want to know, the auxiliary's next try."""
         now = time.monotonic()
         self._keep_auxiliary()
+        self._board.words[layout.BOARD_LOST_LINES] = log.lost()
         if now >= self._health.due and not self._state.heir:  # the older master speaks for the service
             for observer in self._observers:
                 observer.tick(self._state, now)
@@ -298,6 +313,7 @@ class Supervisor:
     def _hear(self, pid: int, child: Child) -> Iterator[events.Event]:
         for report in child.reports():
             if report.kind == READY:
+                self._weigh(pid)
                 yield events.Ready(pid)
             elif report.kind == SPENT:
                 yield events.Spent(pid, "max_requests")
@@ -306,6 +322,15 @@ class Supervisor:
                     self._log.debug("watching", files=fresh)
             else:
                 child.reason = report.message
+
+    def _weigh(self, pid: int) -> None:
+        """The first worker of a generation shows what each of them needs at least."""
+        worker = self._state.workers.get(pid)
+        if worker is None or worker.generation <= self._weighed or worker.generation not in self._programs:
+            return
+        self._weighed = worker.generation
+        if facts := limits.too_small(self._programs[worker.generation].settings, resident(pid)):
+            self._log.warning("max_rss_low", **facts)
 
     def _reap(self) -> Iterator[events.Event]:
         """Collect every child that is gone, workers and (as process 1 in a container) strangers."""
@@ -320,9 +345,11 @@ class Supervisor:
             if child is not None:
                 yield from self._hear(pid, child)  # its last words are still in the pipe
                 worker = self._state.workers.get(pid)
-                bury(child, pid, worker is not None and worker.hung, self._board, self._log)
+                code = os.waitstatus_to_exitcode(status)
+                why = obituary.reason(worker, code, self._state.phase is events.Phase.STOPPING)
+                bury(child, pid, why, self._board, self._log)
                 child.close()
-                yield events.Exited(pid, os.waitstatus_to_exitcode(status), child.reason, random.random())
+                yield events.Exited(pid, code, child.reason, random.random())
             elif self._auxiliary and pid == self._auxiliary.pid:
                 self._auxiliary.gone(status, self._log, time.monotonic())
             else:

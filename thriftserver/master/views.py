@@ -50,7 +50,7 @@ def workers(state: State, board: Board) -> list[dict[str, Any]]:
                 "worker": worker.number,
                 "pid": worker.pid,
                 "generation": worker.generation,
-                "state": _state(worker),
+                "state": "stuck" if view and worker.ready and view.stuck(time.monotonic_ns()) else _state(worker),
                 "age_s": round(now - worker.born, 3),
                 "heartbeat_s": round(max(now - view.heartbeat / 1e9, 0), 3) if view else None,
                 "connections": view.connections if view else 0,

@@ -73,6 +73,15 @@ def _short(path: str) -> str:
     return path if relative.startswith("..") else relative
 
 
+def place_of(function: Any) -> str:
+    """A function of a handler for people: ``Users.get (users.py:12)``."""
+    inner = inspect.unwrap(function) if callable(function) else function
+    inner = getattr(inner, "func", inner)  # functools.partial
+    name = getattr(inner, "__qualname__", type(inner).__qualname__)
+    code = getattr(inner, "__code__", None)
+    return f"{name} ({_short(code.co_filename)}:{code.co_firstlineno})" if isinstance(code, CodeType) else name
+
+
 def describe(error: BaseException) -> str:
     """An exception of foreign code in one line, with its place."""
     if isinstance(error, SyntaxError) and error.filename:

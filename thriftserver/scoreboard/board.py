@@ -19,6 +19,9 @@ from thriftserver.scoreboard.layout import COUNTERS, OUTCOMES, Layout
 
 #: Calls in flight that are named one by one, per worker; more are served, but not seen.
 CALLS = 1024
+#: Seconds without a heartbeat after which a worker that serves is called stuck.
+STUCK_AFTER = 3.0
+_ALIVE = (layout.STATES[layout.SERVING], layout.STATES[layout.DRAINING])
 #: Stands for the declared exceptions, or the methods, that there is no counter for.
 OTHER = "(other)"
 
@@ -90,6 +93,8 @@ class WorkerView(msgspec.Struct):
     inflight: int
     queued: int
     threads: int
+    room: int
+    """Connections that it holds at most; 0 while that is not known."""
     counters: dict[str, int]
     queue: list[int]
     """Calls by ``layout.bucket`` of the time they waited."""
@@ -97,6 +102,19 @@ class WorkerView(msgspec.Struct):
     calls: list[CallInFlight] = []
     errors: list[RecentError] = []
     """The newest last."""
+
+    def silence(self, now: int) -> float:
+        """Seconds since the last heartbeat."""
+        return max(now - self.heartbeat, 0) / 1e9
+
+    def stuck(self, now: int) -> bool:
+        """It should serve, and gives no sign of life."""
+        return self.state in _ALIVE and self.silence(now) > STUCK_AFTER
+
+    @property
+    def full(self) -> bool:
+        """It takes no more connections; new ones wait in the backlog."""
+        return 0 < self.room <= self.connections
 
 
 class Board:
@@ -164,6 +182,11 @@ class Board:
         """Workers that have ended: each was folded once."""
         return self.words[layout.BOARD_FOLDS] // 2
 
+    @property
+    def reasons(self) -> dict[str, int]:
+        """How many workers have ended for each of ``layout.EXITS``."""
+        return {name: self.words[layout.BOARD_EXITS + place] for place, name in enumerate(layout.EXITS)}
+
     def slot_words(self, number: int) -> memoryview:
         """The part of the memory that is a worker's own."""
         start = self.plan.slot(number)
@@ -211,6 +234,7 @@ class Board:
             words[layout.INFLIGHT],
             words[layout.QUEUED],
             words[layout.THREADS],
+            words[layout.ROOM],
             {name: words[word] for name, word in layout.COUNTER.items()},
             list(words[self.plan.queue : self.plan.queue + layout.BUCKETS]),
             [self._method(words, place, name) for place, name in enumerate(names)],
@@ -267,10 +291,17 @@ class Board:
 
     # Keeping what dead workers have counted. Only the master calls these.
 
-    def fold(self, number: int) -> None:
-        """Move a dead worker's numbers into the ledger and leave its slot empty."""
+    def fold(self, number: int, reason: str = "") -> None:
+        """Move a dead worker's numbers into the ledger and leave its slot empty.
+
+        With ``reason``, one of EXITS, it is counted as such, and what it had in its hands as lost.
+        """
         view = self._view(number)
         self.words[layout.BOARD_FOLDS] += 1
+        if reason:
+            self.words[layout.BOARD_EXITS + layout.EXITS.index(reason)] += 1
+            self.words[layout.BOARD_LOST_CONNECTIONS] += view.connections
+            _take_along(view)
         if view.state != layout.STATES[layout.EMPTY]:
             self._into_ledger(view)
         self._wipe(number)
@@ -325,6 +356,18 @@ class Board:
             self._map.madvise(mmap.MADV_REMOVE, start, size)
         except OSError:  # pages larger than ours
             self._map[start : start + size] = bytes(size)
+
+
+def _take_along(view: WorkerView) -> None:
+    """Count the calls that died with their worker: how they ended is known now, and how long they took."""
+    methods = {(stats.service, stats.name): stats for stats in view.methods}
+    for call in view.calls:
+        stats = methods.get((call.service, call.method))
+        if stats is not None:
+            stats.outcomes[OUTCOMES[layout.LOST]] += 1
+            stats.duration += int(call.age * 1e9)
+            stats.histogram[layout.bucket(int(call.age * 1e9))] += 1
+            view.counters["calls"] += 1
 
 
 def _counted(kinds: Sequence[str]) -> list[str]:

@@ -37,6 +37,28 @@ BOARD_WANTED: Final = 7
 BOARD_OTHER: Final = 8
 """The pid of another master whose workers take connections from the same hand-off queue; 0: there is none."""
 
+BOARD_LOST_CONNECTIONS: Final = 9
+"""Connections that workers held when they died."""
+BOARD_LOST_LINES: Final = 10
+"""Lines that the log of the master could not take."""
+BOARD_EXITS: Final = 64
+"""Workers that have ended, one counter for each of ``EXITS``."""
+#: Why a worker has ended, in the order of the counters.
+EXITS: Final = (
+    "retired",
+    "stopped",
+    "drain",
+    "max_requests",
+    "max_rss",
+    "hung",
+    "overdue",
+    "boot_timeout",
+    "boot_failed",
+    "killed",
+    "crashed",
+    "exited",
+)
+
 # A slot's header: who it is.
 PID: Final = 0
 GENERATION: Final = 1
@@ -54,28 +76,27 @@ QUEUED: Final = 10
 THREADS: Final = 11
 ERRORS: Final = 12
 """Errors noted so far; the ring holds the newest ``RING`` of them."""
+ROOM: Final = 13
+"""Connections that the worker holds at most."""
 #: Counters that belong to no method, in the order of ``COUNTERS``.
 FIRST_COUNTER: Final = 16
-COUNTERS: Final = (
-    "calls",
-    "accepted",
-    "handed_in",
-    "handed_out",
-    "bytes_in",
-    "bytes_out",
-    "unknown_method",
-    "bad_message",
-    "bad_peer",
-    "read_timeout",
-    "write_timeout",
-    "idle_timeout",
-    "accept_paused",
-    "fields_skipped",
-    "fields_repeated",
-    "fields_misordered",
-    "bytes_trailing",
-    "loop_blocked",
-)
+#: Those that are strange or unwelcome, with what a person should know of each.
+ODDITIES: Final = {
+    "unknown_method": "calls of a method that does not exist",
+    "bad_message": "messages that are no request",
+    "bad_peer": "connections closed because no Thrift can be read on them: other dialects, TLS, HTTP, scanners",
+    "read_timeout": "connections closed because a request came too slowly",
+    "write_timeout": "connections closed because a reply was not read",
+    "idle_timeout": "connections closed because nothing was asked for long",
+    "accept_paused": "times that no connection was accepted because the process had no descriptor left",
+    "fields_skipped": "fields that the IDL does not have",
+    "fields_repeated": "fields that were sent twice",
+    "fields_misordered": "fields that were sent out of order",
+    "bytes_trailing": "bytes after the end of a message",
+    "loop_blocked": "times that a handler kept the event loop from going round",
+    "connections_full": "times that no connection was accepted because a worker had --max-connections",
+}
+COUNTERS: Final = ("calls", "accepted", "handed_in", "handed_out", "bytes_in", "bytes_out", "log_lines_lost", *ODDITIES)
 #: Word of each counter by its name.
 COUNTER: Final = {name: FIRST_COUNTER + place for place, name in enumerate(COUNTERS)}
 
@@ -113,8 +134,11 @@ OUTCOMES: Final = (
     "timeout",
     "shed",
     "gone",
+    "lost",
 )
-SUCCESS, DECLARED, UNDECLARED, BAD_REQUEST, BAD_RESULT, APPLICATION, TIMEOUT, SHED, CLIENT_GONE = range(len(OUTCOMES))
+SUCCESS, DECLARED, UNDECLARED, BAD_REQUEST, BAD_RESULT, APPLICATION, TIMEOUT, SHED, CLIENT_GONE, LOST = range(
+    len(OUTCOMES)
+)
 DURATION_SUM: Final = 12
 QUEUE_SUM: Final = 13
 REQUEST_BYTES: Final = 14

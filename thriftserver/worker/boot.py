@@ -20,8 +20,8 @@ from thriftserver import loading
 from thriftserver.assignment import FAILED, READY, SPENT, Assignment, Report
 from thriftserver.compiled import choose
 from thriftserver.config import Settings
-from thriftserver.errors import BootError, ThriftServerError
-from thriftserver.log import Logger, about, enter_worker, flush, put
+from thriftserver.errors import BootError, EncodeError, ThriftServerError
+from thriftserver.log import Logger, about, enter_worker, flush, lost, put
 from thriftserver.rpc.binding import (
     LIFECYCLE,
     Bound,
@@ -30,9 +30,10 @@ from thriftserver.rpc.binding import (
     describe,
     import_code,
     load_middleware,
+    place_of,
     require_fit,
 )
-from thriftserver.rpc.method import make_methods
+from thriftserver.rpc.method import Method, make_methods
 from thriftserver.rpc.observe import access_log, identity, now_serving
 from thriftserver.rpc.types import load_types
 from thriftserver.scoreboard import layout
@@ -109,7 +110,7 @@ def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[], None])
     processor = choose("rpc.processor").Processor(
         methods,
         slot,
-        _failures(log, slot, [(m.service, m.name) for m in methods]),
+        _failures(log, slot, methods),
         settings.max_frame,
         settings.queue_timeout,
         access_log(settings.access_log, settings.slow_call, settings.access_sample, put),
@@ -135,6 +136,7 @@ def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[], None])
     _drain(loop, lifetime, assignment, log)
     for each in reversed(bound):
         _lifecycle(each, "teardown")
+    slot.put(layout.COUNTER["log_lines_lost"], lost())
     slot.put(layout.STATE, layout.GONE)
     return 0
 
@@ -190,16 +192,24 @@ def _lifecycle(bound: Bound, name: str) -> None:
         call_user(function, f"handler {bound.spec}: {name}()")
 
 
-def _failures(log: Logger, slot: Slot, methods: list[tuple[str, str]]) -> Callable[[Call], None]:
-    """What hears of a call that went wrong: the log gets all of it, the scoreboard a line."""
-    places = {name: place for place, name in enumerate(methods)}
+def _failures(log: Logger, slot: Slot, methods: list[Method]) -> Callable[[Call], None]:
+    """What hears of a call that went wrong: the log gets all of it, the scoreboard a line.
+
+    A value that does not fit has come from the handler's code, which is left by the time it is found out: it is named.
+    """
+    numbers = {(method.service, method.name): number for number, method in enumerate(methods)}
 
     def failed(call: Call) -> None:
         facts = identity(call) | {"outcome": call.outcome, "error_id": call.error_id}
         assert call.error is not None
-        place, outcome = places[call.service, call.method], layout.OUTCOMES.index(call.outcome)
-        slot.note_error(place, outcome, call.error_id, describe(call.error), monotonic_ns())
+        number, outcome = numbers[call.service, call.method], layout.OUTCOMES.index(call.outcome)
+        text, ours = describe(call.error), False
         if call.outcome == "bad_result":
+            ours = isinstance(call.error, EncodeError)
+            facts["handler"] = place_of(methods[number].target)
+            text = f"{facts['handler']}: {str(call.error) if ours else text}"
+        slot.note_error(number, outcome, call.error_id, text, monotonic_ns())
+        if ours:  # the traceback would show our encoder and nothing else
             log.error("handler_failed", error=str(call.error), **facts)
         else:
             log.exception("handler_failed", call.error, **facts)

@@ -20,7 +20,7 @@ from thriftserver.compiled import choose
 from thriftserver.config import Settings
 from thriftserver.errors import WireError
 from thriftserver.handoff import Handoff, Parcel
-from thriftserver.log import Logger
+from thriftserver.log import Logger, lost
 from thriftserver.scoreboard import layout
 from thriftserver.worker.accept import PAUSE, SLACK, Fellows, Inheritance, Listener, Source, plain_socket
 from thriftserver.worker.fibers import Fibers
@@ -37,6 +37,8 @@ else:
 
 #: Seconds between two heartbeats; also how often the spread of connections is looked at.
 HEARTBEAT = 0.5
+#: Nanoseconds between two lines that say that there is no room for another connection.
+FULL_AGAIN = 60_000_000_000
 #: Seconds to wait for room in the hand-off queue.
 FULL_QUEUE = 0.005
 
@@ -118,6 +120,7 @@ class Loop:
         self._sources.append(Inheritance(handoff, self))
         self._accept_again: Any = None
         self._short = False
+        self._full_told = 0
         self._empty = Event()
         self._empty.set()
         self.fibers = Fibers(self.pump.turn)
@@ -133,6 +136,7 @@ class Loop:
     def start(self) -> None:
         """Accept and serve from now on."""
         self._watcher.start(self.wake)
+        self.processor.slot.put(layout.ROOM, self._max_connections)
         self.beat()
         self._heart.start(self._pulse)
         self._resume_accept()
@@ -155,6 +159,7 @@ class Loop:
     def _pulse(self) -> None:
         self.beat()
         self.processor.slot.put(layout.QUEUED, self.pump.waiting())
+        self.processor.slot.put(layout.COUNTER["log_lines_lost"], lost())
         if not self.pump.draining:
             self._even_out()
 
@@ -232,14 +237,23 @@ class Loop:
     def pause_accept(self, error: OSError | None) -> None:
         """Leave new connections in the backlog: until one is closed, and after an ``error`` for a moment."""
         self._stop_accept()
-        self.processor.slot.add(layout.COUNTER["accept_paused"], 1)
         if error is None:
+            self._tell_full()
             return
+        self.processor.slot.add(layout.COUNTER["accept_paused"], 1)
         if not self._short:  # said once, however often it is tried again
             self._short = True
             self.log.warning("accept_paused", error=error.strerror, connections=self.connections)
         self._accept_again = get_hub().loop.timer(PAUSE)
         self._accept_again.start(self._resume_after_error)
+
+    def _tell_full(self) -> None:
+        self.processor.slot.add(layout.COUNTER["connections_full"], 1)
+        now = monotonic_ns()
+        if not self._full_told or now - self._full_told > FULL_AGAIN:  # at the limit it comes and goes all the time
+            self._full_told = now
+            advice = "more wait in the backlog; raise --max-connections or --workers"
+            self.log.warning("connections_full", connections=self.connections, advice=advice)
 
     def caught_up(self) -> None:
         """Nobody waits in the backlog."""

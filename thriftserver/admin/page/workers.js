@@ -12,7 +12,7 @@ function tile(worker) {
   return h("li", { class: `worker ${stuck ? "bad" : ""}`, "data-key": `w${worker.number}` },
     h("div", { class: "line1" }, h("b", {}, `Worker ${worker.number}`), badge(worker.state)),
     h("div", { class: stuck ? "why" : "faint" }, stuck ? `no sign of life for ${age(worker.heartbeat_age)}` : `up ${age(worker.age)}`),
-    h("div", { class: "faint" }, `${worker.connections} connections, ${worker.in_flight} in flight`),
+    h("div", { class: "faint" }, `${worker.connections} connections${worker.full ? ", full" : ""}, ${worker.in_flight} in flight`),
     worker.oldest_call > LATE && h("div", { class: stuck ? "why" : "late" }, `${worker.oldest_method} for ${age(worker.oldest_call)}`));
 }
 
@@ -42,14 +42,25 @@ export function overview() {
           h("tr", { "data-key": fullName(method) }, h("th", { scope: "row" }, methodLink(method)), slowCell(method), number(count(method.rate)))),
         "No calls in the last seconds.")),
       h("section", { class: "card flush" }, h("h2", {}, "Recent errors"), errorTable(6, false))),
+    troubles(),
   ];
 }
+
+/** What was lost or is strange: nothing is drawn while nothing is. */
+function troubles() {
+  const found = state.workers.troubles;
+  return found.length > 0 && h("section", { class: "card flush troubles" }, h("h2", {}, "Lost and strange, since the server started"),
+    table("Lost and strange", [">Times", "What"], found.map((each) =>
+      h("tr", { "data-key": each.kind, class: each.kind.endsWith("_lost") && "bad" }, number(count(each.count)), h("td", { class: "said" }, each.text))), ""));
+}
+
+const reasons = () => Object.entries(state.workers.exit_reasons).map(([reason, many]) => `${many} ${reason.replace("_", " ")}`).join(", ");
 
 export function workersView() {
   const { workers } = state;
   return [
     h("h1", {}, "Workers"),
-    h("p", { class: "faint" }, `${workers.serving} of ${workers.wanted} serve; generation ${workers.generation}; ${workers.starts} started and ${workers.exits} ended since the server started.`),
+    h("p", { class: "faint" }, `${workers.serving} of ${workers.wanted} serve; generation ${workers.generation}; ${workers.starts} started and ${workers.exits} ended since the server started${workers.exits ? ` (${reasons()})` : ""}.`),
     tiles(),
     h("section", { class: "card flush" }, table("Workers",
       [">Worker", ">Pid", ">Generation", "State", ">Up", ">Heartbeat", ">Connections", ">In flight", ">Waiting", ">Threads", ">Calls", ">Loop blocked", "Oldest call"],
@@ -59,6 +70,7 @@ export function workersView() {
         number(worker.queued), number(worker.threads), number(count(worker.calls)), number(worker.loop_blocked),
         cell(worker.oldest_call == null ? "–" : [h("span", { class: "code" }, worker.oldest_method), ` ${age(worker.oldest_call)}`]))),
       "There is no worker.")),
+    troubles(),
     h("section", { class: "card flush" }, h("h2", {}, "What happened"), table("What happened", ["Time", ">Worker", ">Pid", ">Generation", "What"],
       [...workers.events].reverse().map((event) => h("tr", {}, cell(clock(event.time)), number(event.worker), number(event.pid), number(event.generation), cell(badge(event.what)))),
       "Nothing has happened to a worker since this page's process started.")),
@@ -77,12 +89,25 @@ export function callsView() {
   ];
 }
 
+/** Equal errors as one, the newest first: what is said once a second must not hide what was said once. */
+function grouped() {
+  const groups = new Map();
+  for (const error of state.errors.errors) {
+    const key = JSON.stringify([error.service, error.method, error.outcome, error.text]);
+    const group = groups.get(key);
+    if (group) group.times += 1;
+    else groups.set(key, { ...error, key, times: 1 });
+  }
+  return [...groups.values()];
+}
+
 function errorTable(most, whole) {
   const heads = ["Time", "Method", "What", "Id"];
-  return table("Recent errors", heads, state.errors.errors.slice(0, most).map((error) => h("tr", { "data-key": error.error_id },
+  return h("div", { class: "errors" }, table("Recent errors", heads, grouped().slice(0, most).map((error) => h("tr", { "data-key": error.key },
     cell(clock(error.time)), cell(methodLink(error)),
-    h("td", { class: "said" }, whole && badge(error.outcome), h("span", { class: whole ? "" : "cut" }, error.text || error.outcome)),
-    cell(h("code", {}, error.error_id)))), "No call has failed.");
+    h("td", { class: "said" }, whole && badge(error.outcome), error.times > 1 && h("b", { class: "times" }, `${error.times} times `),
+      h("span", { class: whole ? "" : "cut" }, error.text || error.outcome)),
+    cell(error.times > 1 && h("span", { class: "faint" }, "last "), h("code", {}, error.error_id)))), "No call has failed."));
 }
 
 export function errorsView() {
