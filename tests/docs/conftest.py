@@ -1,4 +1,4 @@
-"""A reader's directory in which this checkout is installed, and the way to let several readers follow one page at a time."""
+"""A reader's directory in which this checkout is installed, and addresses at which several may follow one page."""
 
 from __future__ import annotations
 

@@ -22,8 +22,8 @@ from tests.docs.pages import Block
 class Reader:
     """``with Reader(directory) as reader: reader.follow(blocks(page))``; ``said`` is what each command has printed.
 
-    Blocks that belong to no command line stand for themselves: a Python block is run if it imports what it uses. ``change``
-    may put another text in the place of a block's.
+    Python that is not said to be a file is run if it imports what it uses. ``change`` may put another text in the
+    place of a block's.
     """
 
     def __init__(

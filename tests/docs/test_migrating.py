@@ -93,7 +93,9 @@ def test_arguments_as_the_handler_s_own_classes(tmp_path: Path, option: str, lib
 
 VALUES_IDL = """
 struct Strict { 1: required i32 x }
-struct V { 1: i32 i, 2: double d, 3: bool t, 4: string s, 5: binary b, 6: list<i32> n, 7: list<string> names, 8: Strict r }
+struct V {
+  1: i32 i, 2: double d, 3: bool t, 4: string s, 5: binary b, 6: list<i32> n, 7: list<string> names, 8: Strict r
+}
 """
 
 #: Field, a value as the table has it, what the others make of it, and what to write instead.

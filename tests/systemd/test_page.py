@@ -1,4 +1,4 @@
-"""docs/systemd.md from its first command to its last, with the unit and the user as shipped, in folders that are the sandbox's."""
+"""docs/systemd.md from its first command to its last: the shipped unit, its own user, folders of the sandbox."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from tests.systemd.sandbox import Sandbox
 LAYERS = """
 mkdir /run/units && mount --bind /etc/systemd/system /run/units
 for folder in opt etc; do
-    mkdir -p /run/layers/$folder/new /run/layers/$folder/work
-    mount -t overlay overlay -o lowerdir=/$folder,upperdir=/run/layers/$folder/new,workdir=/run/layers/$folder/work /$folder
+    layer=/run/layers/$folder
+    mkdir -p $layer/new $layer/work
+    mount -t overlay overlay -o lowerdir=/$folder,upperdir=$layer/new,workdir=$layer/work /$folder
 done
 mount --bind /run/units /etc/systemd/system
 """
@@ -42,7 +43,7 @@ def empty(tmp_path: Path) -> Iterator[tuple[Sandbox, Path]]:
 
 
 def paste(machine: Sandbox, clone: Path, block: Block) -> str:
-    """What a shell of root's says to the block. No compiler, which would take minutes; the network is this machine's."""
+    """What a shell of root's says to the block. Without a compiler, which would take minutes."""
     env = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
     env |= {"PATH": "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin", "CC": "/nonexistent/cc"}
     command = machine.inside("bash", "-ec", f"cd {clone}\n{elsewhere(block.text)}")
@@ -52,6 +53,7 @@ def paste(machine: Sandbox, clone: Path, block: Block) -> str:
 
 
 def elsewhere(text: str) -> str:
+    """The network is this machine's, so the address is one of this process's own."""
     return text.replace("127.0.0.1:9090", f"127.9.{os.getpid() >> 8 & 255}.{os.getpid() & 255 or 1}:9090")
 
 
