@@ -118,7 +118,7 @@ class _Server:
         assert self._has("ready"), f"this ended before it was ready:\n{self._text}"
 
     def stop(self) -> None:
-        """TERM, as Ctrl-C's gentler sister; it must still have been there, and must leave in order."""
+        """TERM; it must still have been there, and must leave in order."""
         ended = self._process.poll()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGTERM)
