@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -44,7 +44,7 @@ def test_an_unchanged_handler_of_thriftpy2(
 def test_an_unchanged_handler_of_apache(
     tmp_path: Path, elsewhere: Callable[[str], str], installed: dict[str, str]
 ) -> None:
-    need(os.access("/usr/bin/thrift", os.X_OK), "Apache's compiler (apt install thrift-compiler)")
+    need(shutil.which("thrift"), "Apache's compiler (apt install thrift-compiler)")
     with Reader(tmp_path, installed, elsewhere) as reader:
         reader.follow(block for block in BLOCKS if block.file == "shop.thrift")
         reader.follow(section("From Apache's generated code"))
