@@ -31,6 +31,16 @@ SOURCES = {
 FLAGS = ["-O3", "-falign-functions=64", "-falign-loops=32"]
 
 
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": False,
+    "wraparound": False,
+    "initializedcheck": False,
+    "annotation_typing": False,
+    "binding": False,
+}
+
+
 def extensions() -> list[Extension]:
     if cythonize is None:
         return []
@@ -45,31 +55,37 @@ def extensions() -> list[Extension]:
                 depends=shared,
                 include_dirs=["thriftserver/codec", "thriftserver/worker"],
                 extra_compile_args=FLAGS,
+                optional=True,  # no compiler: a pure install
             )
         )
-    directives = {
-        "language_level": 3,
-        "boundscheck": False,
-        "wraparound": False,
-        "initializedcheck": False,
-        "annotation_typing": False,
-        "binding": False,
-    }
-    # Forced, because Cython looks for what a module depends on under the source's name, and ours have two.
-    made = cythonize(made, compiler_directives=directives, build_dir="build", force=True, nthreads=os.cpu_count() or 1)
-    for extension in made:
-        extension.optional = True  # no compiler: a pure install. Set here, because cythonize forgets it
     return made
 
 
 class OptionalBuild(build_ext):
     """Setuptools forgives an optional extension a compiler that fails, but not one that is not there."""
 
+    def initialize_options(self) -> None:
+        """On all processors: on one it takes minutes."""
+        super().initialize_options()
+        self.parallel = True
+
     def run(self) -> None:
-        """Byte-compile too, as pip does where it copies: an editable install may be run where Python writes nothing."""
+        """Cython's part is here, because pip reads this file several times before it builds.
+
+        Byte-compile too, as pip does where it copies: an editable install may be run where Python writes nothing.
+        """
+        if self.extensions:
+            self._write_c()
         super().run()
         if self.inplace:
             compileall.compile_dir("thriftserver", quiet=1)
+
+    def _write_c(self) -> None:
+        # Forced, because Cython looks for what a module depends on under the source's name, and ours have two.
+        options = {"build_dir": "build", "force": True, "nthreads": os.cpu_count() or 1}
+        written = {made.name: made for made in cythonize(self.extensions, compiler_directives=DIRECTIVES, **options)}
+        for extension in self.extensions:
+            extension.sources = written[extension.name].sources
 
     def build_extension(self, ext: Extension) -> None:
         try:
