@@ -19,6 +19,7 @@ LAYERS = [
     "compiled",
     "wire",
     "errors",
+    "sealed",
     "closest",
     "config",
     "log",

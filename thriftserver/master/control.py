@@ -10,21 +10,24 @@ from __future__ import annotations
 import json
 import os
 import select
-import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
+from thriftserver.assignment import TELL
 from thriftserver.errors import BindError
 from thriftserver.log import Logger
 from thriftserver.master import events, views
 from thriftserver.master.sockets import Heirloom, remove_stale
+from thriftserver.master.walls import sentence
 from thriftserver.scoreboard.board import Board
 
 #: Callers at once and in the backlog, bytes of a request, seconds that a caller may take to ask or to read.
 CALLERS, BACKLOG, REQUEST, PATIENCE = 16, 128, 4096, 10.0
+#: Seconds until a caller is taken in again after there was no descriptor for one.
+PAUSE = 0.5
 
 
 class Refused(Exception):
@@ -95,6 +98,8 @@ class Control:
         """Those that wait for a reload that has not begun."""
         self._reloading: list[Caller] = []
         self._upgrades: list[Caller] = []
+        self._pause = 0.0
+        """Until when nobody is taken in."""
         if inherited and inherited.asked == self._path:
             self._socket, self.heirloom = socket.socket(fileno=inherited.descriptor), inherited
         else:
@@ -116,7 +121,7 @@ class Control:
 
     def interests(self) -> Iterator[tuple[int, int]]:
         """What to poll for."""
-        if self._open:
+        if self._open and time.monotonic() >= self._pause:
             yield self._socket.fileno(), select.POLLIN
         for fd, caller in self._callers.items():
             yield fd, caller.interest
@@ -134,8 +139,14 @@ class Control:
 
     def _accept(self) -> None:
         """Take a caller in; when there are too many, instead of the one that has been here longest without a word."""
-        with suppress(OSError):
+        try:
             sock, _ = self._socket.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        except OSError:  # no descriptor is left: who waits goes on waiting, and poll would tell of it for ever
+            self._pause = time.monotonic() + PAUSE
+            return
+        with suppress(OSError):
             if len(self._callers) >= CALLERS:
                 idle = [fd for fd, each in self._callers.items() if not each.asked]
                 fd = idle[0] if idle else next(iter(self._callers))
@@ -157,8 +168,9 @@ class Control:
         elif (line := caller.read()) is not None:
             try:
                 yield from self._answer(caller, line, state)
-            except Refused as refusal:
-                caller.say({"ok": False, "error": str(refusal)})
+            except Exception as error:  # noqa: BLE001 - whoever asks is answered, whatever their command meets
+                refused = isinstance(error, Refused)
+                caller.say({"ok": False, "error": str(error) if refused else f"cannot do that: {sentence(error)}"})
 
     def _answer(self, caller: Caller, line: bytes, state: Callable[[], events.State]) -> Iterator[events.Event]:
         request = _parse(line)
@@ -193,7 +205,7 @@ class Control:
                 yield events.Spent(pid, "drain")
             case "stacks":
                 pid = self._worker(request, state())
-                os.kill(pid, signal.SIGWINCH)
+                os.kill(pid, TELL)
                 caller.say({"ok": True, "where": f"the log: events stacks and stack of pid {pid}"})
             case other:
                 raise Refused(f"there is no command {other!r}")

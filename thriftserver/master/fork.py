@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 from thriftserver import log
 from thriftserver.errors import BootError
@@ -37,8 +38,9 @@ def fork(work: Callable[[], int], private: Iterable[int]) -> int:
 
     Raises OSError when the system gives no process.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # nobody reads it any more: that is no reason for no child
+            stream.flush()
     # With signals blocked, one that arrives now is the parent's or the child's, never lost between the two.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
@@ -62,7 +64,8 @@ def _live(work: Callable[[], int], private: Iterable[int], mask: set[int | signa
             signal.signal(number, _leave)
         signal.signal(signal.SIGUSR1, lambda *_: log.reopen())
         for fd in private:
-            os.close(fd)
+            with suppress(OSError):
+                os.close(fd)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         code = work()
         sys.stdout.flush()

@@ -134,7 +134,7 @@ def _spawned(state: State, event: Spawned, now: float) -> State:
 
 def _ready(state: State, event: Ready, now: float, actions: list[Action]) -> State:
     worker = state.workers.get(event.pid)
-    if worker is None or not worker.stays:
+    if worker is None or not worker.stays or worker.ready:
         return state
     state = put(state, replace(worker, ready=True, deadline=float("inf")))
     facts: dict[str, object] = {"worker": worker.number, "pid": worker.pid, "boot_s": round(now - worker.born, 3)}

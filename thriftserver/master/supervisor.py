@@ -12,11 +12,11 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Protocol
 
 from thriftserver import log
-from thriftserver.assignment import IMPORTED, READY, SPENT, Assignment, Program
+from thriftserver.assignment import IMPORTED, READY, SPENT, STACKS, Assignment, Program, Report
 from thriftserver.config import OPTIONS
 from thriftserver.errors import ThriftServerError
 from thriftserver.handoff import Handoff
@@ -31,13 +31,17 @@ from thriftserver.master.health import Health
 from thriftserver.master.sockets import Listeners
 from thriftserver.master.succession import Succession
 from thriftserver.master.upgrade import Estate
+from thriftserver.master.walls import Walls, foreseen, sentence
 from thriftserver.schema.model import Module
 from thriftserver.scoreboard.board import Board
+from thriftserver.sealed import sealed
 
 #: Workers and methods that the scoreboard has room for, at least; room that nobody uses takes no memory.
 SLOTS, METHODS = 128, 256
 #: Seconds until a full hand-off queue is tried again.
 FULL_QUEUE = 0.005
+#: Seconds of one wait: poll takes no number, and a clock's end is one that no machine waits for.
+LONGEST = 3600.0
 
 _EVENTS: dict[int, events.Event] = {
     signal.SIGTERM: events.StopAsked(graceful=True),
@@ -89,6 +93,7 @@ class Supervisor:
     ) -> None:
         settings = program.settings
         self._log = Logger().bind(pid=os.getpid())
+        self._walls = Walls(self._log)
         self._listeners = listeners
         self._reload = reload
         self._work = work
@@ -121,23 +126,27 @@ class Supervisor:
             self._log.info("starting", idl=settings.idl, handler=settings.handler, workers=settings.workers)
             self._log.info("listening", addresses=self._listeners.names())
             self._handle(events.Tick())
-            self._keep_auxiliary()
+            self._walls.around("the auxiliary process", self._keep_auxiliary)
             while not policy.finished(self._state):
                 for event in self._wait():
-                    self._handle(event)
+                    self._walls.around("a decision", self._handle, event)
         finally:
-            if self._store:
-                self._move_kept()
-                self._store.close()
-            self._listeners.close(stay=self._state.keeping)
-            if self._control:
-                self._control.close()
-            if self._auxiliary:
-                self._auxiliary.stop()
+            self._close()
         if self._failure is not None:
             raise StartFailed(self._failure.reason, self._failure.code)
         self._log.info("stopped")
         return self._state.exit_code
+
+    def _close(self) -> None:
+        around = self._walls.around
+        if self._store:
+            around("what is kept", self._move_kept)
+            around("what is kept", self._store.close)
+        around("the listeners", lambda: self._listeners.close(stay=self._state.keeping))
+        if self._control:
+            around("the control socket", self._control.close)
+        if self._auxiliary:
+            around("the auxiliary process", self._auxiliary.stop)
 
     def _install(self) -> None:
         """Route signals into a pipe: nothing but a byte is written when one arrives, so none can come at a bad time."""
@@ -160,6 +169,28 @@ class Supervisor:
                     queue.append(outcome)
 
     def _act(self, action: events.Action) -> events.Event | None:
+        """Do it. What cannot be done is an event where one is waited for, and a line of the log in any case."""
+        try:
+            return self._do(action)
+        except Exception as error:  # noqa: BLE001 - the wall: whatever an action meets, the master goes on
+            return self._undone(action, error)
+
+    def _undone(self, action: events.Action, error: Exception) -> events.Event | None:
+        why = sentence(error)
+        if not foreseen(error):
+            self._walls.tell(type(action).__name__, error)
+        match action:
+            case events.Spawn():
+                return events.SpawnFailed(action.generation, f"cannot start a worker: {why}", random.random())
+            case events.CheckReload():
+                return events.ReloadImpossible(f"cannot reload: {why}")
+            case events.StartUpgrade():
+                return events.UpgradeFailed(f"cannot start a new master: {why}")
+        if foreseen(error):
+            self._walls.tell(type(action).__name__, error)
+        return None
+
+    def _do(self, action: events.Action) -> events.Event | None:
         match action:
             case events.Spawn():
                 return self._spawn(action.number, action.generation)
@@ -176,7 +207,7 @@ class Supervisor:
                 getattr(self._log, action.level)(action.event, **action.facts)
             case events.Announce():
                 for observer in self._observers:
-                    observer.announce(action.news, action.text)
+                    self._walls.around(f"the news {action.news.value}", observer.announce, action.news, action.text)
             case events.StartUpgrade():
                 return self._succession.start(self._state, self._estate(), self._private())
             case events.Disown():
@@ -239,7 +270,8 @@ class Supervisor:
         poll = select.poll()
         poll.register(self._wake_read, select.POLLIN)
         for child in self._children.values():
-            poll.register(child.pipe, select.POLLIN)
+            if child.pipe >= 0:
+                poll.register(child.pipe, select.POLLIN)
         for fd in self._succession.lines():
             poll.register(fd, select.POLLIN)
         for fd, mask in self._control.interests() if self._control else ():
@@ -253,34 +285,38 @@ class Supervisor:
             due = min(due, self._auxiliary.due)
         if self._changes:
             due = min(due, self._changes.due)
-        ready = {fd for fd, _ in poll.poll(max(0, (due - time.monotonic()) * 1000 + 1))}
+        ready = {fd for fd, _ in poll.poll(min(max(0, due - time.monotonic()), LONGEST) * 1000 + 1)}
+        of = self._walls.of
         for pid, child in list(self._children.items()):
             if child.pipe in ready:
-                yield from self._hear(pid, child)
-        yield from self._succession.hear(ready, self._objection)
+                yield from of("a worker's reports", self._hear(pid, child, child.reports()))
+        yield from of("the other master", self._succession.hear(ready, self._objection))
         if self._wake_read in ready:
             for number in os.read(self._wake_read, 4096):
-                if number == signal.SIGCHLD:
-                    yield from self._reap()
-                elif number == signal.SIGUSR1:
-                    self._reopen_logs()
-                elif number == signal.SIGTERM and self._store:
-                    yield events.StopAsked(graceful=True, keep=self._store.expects_successor())
-                elif number in _EVENTS:
-                    yield _EVENTS[number]
+                yield from of("a signal", self._signalled(number))
         if self._control:
-            yield from self._control.serve(ready, lambda: self._state)
-        yield from self._look()
-        self._move_kept()
+            yield from of("the control socket", self._control.serve(ready, lambda: self._state))
+        yield from of("a look round", self._look())
+        self._walls.around("what is kept", self._move_kept)
         yield events.Tick()
+
+    def _signalled(self, number: int) -> Iterator[events.Event]:
+        if number == signal.SIGCHLD:
+            yield from self._reap()
+        elif number == signal.SIGUSR1:
+            self._reopen_logs()
+        elif number == signal.SIGTERM and self._store:
+            yield events.StopAsked(graceful=True, keep=self._store.expects_successor())
+        elif number in _EVENTS:
+            yield _EVENTS[number]
 
     def _look(self) -> Iterator[events.Event]:
         """What time brings: sick workers, observers that want to know, the auxiliary's next try."""
         now = time.monotonic()
-        self._keep_auxiliary()
+        self._walls.around("the auxiliary process", self._keep_auxiliary)
         if now >= self._health.due and not self._state.heir:  # the older master speaks for the service
             for observer in self._observers:
-                observer.tick(self._state, now)
+                self._walls.around("a second", observer.tick, self._state, now)
         if self._changes and (changed := self._changes.look(now)):
             self._log.info("changed", files=changed)
             yield events.ReloadAsked()
@@ -294,8 +330,8 @@ class Supervisor:
         elif self._store and self._store.has_waiting:
             self._store.give(self._handoff)
 
-    def _hear(self, pid: int, child: Child) -> Iterator[events.Event]:
-        for report in child.reports():
+    def _hear(self, pid: int, child: Child, reports: Sequence[Report]) -> Iterator[events.Event]:
+        for report in reports:
             if report.kind == READY:
                 yield events.Ready(pid)
             elif report.kind == SPENT:
@@ -305,6 +341,11 @@ class Supervisor:
                     self._log.debug("watching", files=fresh)
             else:
                 child.reason = report.message
+        if child.complaint:
+            advice = "code in this worker writes to descriptors that are not its own; nothing more is heard from it"
+            facts = {"worker": child.number, "pid": pid, "reason": child.complaint, "advice": advice}
+            self._log.error("worker_report_refused", **facts)
+            child.complaint = ""
 
     def _reap(self) -> Iterator[events.Event]:
         """Collect every child that is gone, workers and (as process 1 in a container) strangers."""
@@ -317,9 +358,10 @@ class Supervisor:
                 return
             child = self._children.pop(pid, None)
             if child is not None:
-                yield from self._hear(pid, child)  # its last words are still in the pipe
+                yield from self._walls.of("a worker's reports", self._hear(pid, child, child.last_words()))
                 worker = self._state.workers.get(pid)
-                bury(child, pid, worker is not None and worker.hung, self._board, self._log)
+                hung = worker is not None and worker.hung
+                self._walls.around("a dead worker", bury, child, pid, hung, self._board, self._log)
                 child.close()
                 yield events.Exited(pid, os.waitstatus_to_exitcode(status), child.reason, random.random())
             elif self._auxiliary and pid == self._auxiliary.pid:
@@ -339,7 +381,7 @@ class Supervisor:
         found = [self._wake_read, self._wake_write, self._lifeline_write, *self._succession.lines()]
         found += self._listeners.unused()
         for child in self._children.values():
-            found += [child.pipe, child.stacks]
+            found += [child.stacks, *([child.pipe] if child.pipe >= 0 else [])]
         for each in (self._control, self._store):
             found += each.descriptors() if each else []
         return found
@@ -351,28 +393,28 @@ class Supervisor:
             self._auxiliary.start(self._board, program, self._lifeline_read, self._private(), self._log, now)
 
     def _spawn(self, number: int, generation: int) -> events.Event:
-        read, write = os.pipe2(os.O_CLOEXEC)
-        os.set_blocking(read, False)
-        stacks = os.memfd_create("thriftserver-stacks", os.MFD_CLOEXEC)
-        assignment = Assignment(
-            number,
-            generation,
-            self._programs[generation],
-            self._listeners.sockets,
-            self._lifeline_read,
-            write,
-            self._board,
-            self._handoff,
-            stacks,
-        )
-        try:
+        with ExitStack() as undo:  # whatever fails on the way, no descriptor is lost
+            read, write = os.pipe2(os.O_CLOEXEC)
+            undo.callback(os.close, read)
+            writing = undo.enter_context(ExitStack())
+            writing.callback(os.close, write)
+            os.set_blocking(read, False)
+            stacks = sealed("thriftserver-stacks", STACKS)
+            undo.callback(os.close, stacks)
+            assignment = Assignment(
+                number,
+                generation,
+                self._programs[generation],
+                self._listeners.sockets,
+                self._lifeline_read,
+                write,
+                self._board,
+                self._handoff,
+                stacks,
+            )
             pid = fork(lambda: self._work(assignment), [*self._private(), read])
-        except OSError as error:
-            os.close(read)
-            os.close(stacks)
-            return events.SpawnFailed(generation, f"cannot fork: {error.strerror}", random.random())
-        finally:
-            os.close(write)
-        self._children[pid] = Child(number, read, stacks)
+            self._children[pid] = Child(number, read, stacks)
+            writing.close()
+            undo.pop_all()
         self._log.debug("worker_started", worker=number, pid=pid, generation=generation)
         return events.Spawned(pid, number, generation)
