@@ -95,5 +95,5 @@ class Report(Struct, frozen=True):
         """Raises ValueError for what no worker of ours would say: anybody in its process can write there."""
         try:
             return msgspec.json.decode(line, type=Report)
-        except (msgspec.MsgspecError, RecursionError) as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise ValueError(f"no report: {error}") from None

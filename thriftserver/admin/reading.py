@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from thriftserver.scoreboard import layout
-from thriftserver.scoreboard.board import Board, MethodStats, WorkerView, totals
+from thriftserver.scoreboard.board import ATTEMPTS, Board, MethodStats, WorkerView, totals
 
 #: Seconds without a heartbeat after which a worker that serves is called stuck.
 STUCK_AFTER = 3.0
@@ -34,11 +34,12 @@ class Reading:
 
     @classmethod
     def of(cls, board: Board) -> Reading:
-        while True:
+        for _ in range(ATTEMPTS):  # and not for ever: any worker can write there
             exits = board.exits
             workers, past = board.snapshot()
             if board.exits == exits:
-                return cls(time.monotonic_ns(), board.born, board.wall, workers, past, exits, board.wanted)
+                break
+        return cls(time.monotonic_ns(), board.born, board.wall, workers, past, exits, board.wanted)
 
     @cached_property
     def methods(self) -> dict[tuple[str, str], MethodStats]:

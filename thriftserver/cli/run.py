@@ -18,7 +18,7 @@ from thriftserver.compiled import NATIVE
 from thriftserver.config import ENV_PREFIX, Settings, misspelt, resolve
 from thriftserver.errors import ConfigError, ThriftServerError
 from thriftserver.idl.loader import Loader
-from thriftserver.master import identity, systemd
+from thriftserver.master import identity, systemd, terminal
 from thriftserver.master.changes import Changes
 from thriftserver.master.children import Auxiliary
 from thriftserver.master.fdstore import Store
@@ -80,6 +80,8 @@ def _run(
     settings = program.settings
     if predecessor and not settings.allow_breaking:
         predecessor.require_fit(program)
+    if terminal.is_there():
+        terminal.ignore()
     log.configure(settings.log_level, settings.log_file, settings.log_format)
     for variable, meant in misspelt():
         log.Logger().warning("variable_ignored", variable=variable, advice=f"is {meant} meant?")

@@ -188,6 +188,9 @@ class Control:
                 number = _number(request, "workers")
                 yield events.ScaleAsked(target=number)
                 caller.say({"ok": True, "workers": state().wanted})
+            case "rest":
+                yield events.RestAsked()
+                caller.say({"ok": True, "workers": state().wanted})
             case "reload":
                 if state().phase is events.Phase.STOPPING:
                     raise Refused("the service is stopping")

@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from thriftserver import log
+from thriftserver.assignment import TELL
 from thriftserver.errors import BootError
+from thriftserver.master import terminal
 
 #: Signals that the master acts on; everything else keeps its meaning.
 HANDLED = (
@@ -27,8 +29,8 @@ HANDLED = (
     signal.SIGUSR2,
     signal.SIGWINCH,
 )
-#: Those that people send to a whole group and mean the master.
-_MASTERS_OWN = (signal.SIGHUP, signal.SIGINT, signal.SIGTTIN, signal.SIGTTOU)
+#: Those that people, and terminals, send to a whole group and mean the master.
+_MASTERS_OWN = (signal.SIGHUP, signal.SIGINT)
 #: What tells a child to go. Until it has handlers of its own it has nothing to finish, and goes.
 _LEAVE = (signal.SIGTERM, signal.SIGQUIT, signal.SIGUSR2)
 
@@ -60,6 +62,8 @@ def _live(work: Callable[[], int], private: Iterable[int], mask: set[int | signa
             signal.signal(number, signal.SIG_DFL)
         for number in _MASTERS_OWN:
             signal.signal(number, lambda *_: None)
+        terminal.ignore()
+        signal.signal(TELL, lambda *_: None)  # there is nothing to tell yet
         for number in _LEAVE:
             signal.signal(number, _leave)
         signal.signal(signal.SIGUSR1, lambda *_: log.reopen())

@@ -30,6 +30,7 @@ from thriftserver.master.fork import HANDLED, fork
 from thriftserver.master.health import Health
 from thriftserver.master.sockets import Listeners
 from thriftserver.master.succession import Succession
+from thriftserver.master.terminal import SIGNALS, Terminal
 from thriftserver.master.upgrade import Estate
 from thriftserver.master.walls import Walls, foreseen, sentence
 from thriftserver.schema.model import Module
@@ -40,6 +41,8 @@ from thriftserver.sealed import sealed
 SLOTS, METHODS = 128, 256
 #: Seconds until a full hand-off queue is tried again.
 FULL_QUEUE = 0.005
+#: Seconds too late from which on this process was stopped, and its children with it: Ctrl-Z stops a group.
+SLEEP = 1.0
 #: Seconds of one wait: poll takes no number, and a clock's end is one that no machine waits for.
 LONGEST = 3600.0
 
@@ -94,6 +97,7 @@ class Supervisor:
         settings = program.settings
         self._log = Logger().bind(pid=os.getpid())
         self._walls = Walls(self._log)
+        self._terminal = Terminal(self._log)
         self._listeners = listeners
         self._reload = reload
         self._work = work
@@ -154,7 +158,9 @@ class Supervisor:
         self._lifeline_read, self._lifeline_write = os.pipe2(os.O_CLOEXEC)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         for number in HANDLED:
-            signal.signal(number, lambda *_: None)
+            if number not in SIGNALS:
+                signal.signal(number, lambda *_: None)
+        self._terminal.install()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)  # an older master has blocked them until now
 
     def _handle(self, event: events.Event) -> None:
@@ -278,14 +284,18 @@ class Supervisor:
             poll.register(fd, mask)
         if self._state.keeping:
             poll.register(self._handoff.descriptors[1], select.POLLIN)
-        due = min(policy.next_wake(self._state), self._health.due)
+        due = min(policy.next_wake(self._state), self._health.due, self._terminal.due)
         if self._store and self._store.has_waiting:
             due = min(due, time.monotonic() + FULL_QUEUE)
         if self._auxiliary and not self._auxiliary.pid:
             due = min(due, self._auxiliary.due)
         if self._changes:
             due = min(due, self._changes.due)
-        ready = {fd for fd, _ in poll.poll(min(max(0, due - time.monotonic()), LONGEST) * 1000 + 1)}
+        began = time.monotonic()
+        wait = min(max(0.0, due - began), LONGEST)
+        ready = {fd for fd, _ in poll.poll(wait * 1000 + 1)}
+        if (slept := time.monotonic() - began - wait) > SLEEP:
+            yield events.Slept(slept)
         of = self._walls.of
         for pid, child in list(self._children.items()):
             if child.pipe in ready:
@@ -307,12 +317,13 @@ class Supervisor:
             self._reopen_logs()
         elif number == signal.SIGTERM and self._store:
             yield events.StopAsked(graceful=True, keep=self._store.expects_successor())
-        elif number in _EVENTS:
+        elif number in _EVENTS and self._terminal.counts(number):
             yield _EVENTS[number]
 
     def _look(self) -> Iterator[events.Event]:
         """What time brings: sick workers, observers that want to know, the auxiliary's next try."""
         now = time.monotonic()
+        self._terminal.look(now)
         self._walls.around("the auxiliary process", self._keep_auxiliary)
         if now >= self._health.due and not self._state.heir:  # the older master speaks for the service
             for observer in self._observers:

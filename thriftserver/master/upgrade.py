@@ -96,7 +96,7 @@ class Line:
         try:
             data = self._sock.recv(MESSAGE)
             return msgspec.json.decode(data, type=Message) if data else None
-        except (OSError, msgspec.MsgspecError):
+        except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
             return None
 
     def close(self) -> None:
@@ -253,7 +253,7 @@ class Predecessor:
                 os.set_inheritable(descriptor, False)
             os.dup2(estate.stderr, 2)
             os.close(estate.stderr)
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise UpgradeError(f"cannot read what the running master left: {error}") from None
         return cls(estate)
 

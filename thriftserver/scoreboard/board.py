@@ -230,7 +230,7 @@ class Board:
         start = self.plan.names * layout.WORD
         try:
             names = _NAMES.decode(bytes(words.cast("B")[start : start + size])) if size else []
-        except (msgspec.MsgspecError, RecursionError):  # wiped while they were read, or no worker's names
+        except (msgspec.MsgspecError, ValueError, RecursionError):  # wiped while they were read, or no worker's names
             names = []
         return names[: self.plan.methods]
 
