@@ -62,21 +62,28 @@ def account(settings: Settings) -> Account | None:
 
 
 def _user(text: str) -> Account:
+    number = _number(text)
     try:
-        entry = pwd.getpwuid(int(text)) if text.isdecimal() else pwd.getpwnam(text)
-    except (KeyError, OverflowError):
-        if text.isdecimal() and int(text) < NOBODY:
-            return Account(int(text), -1)
+        entry = pwd.getpwnam(text) if number is None else pwd.getpwuid(number)
+    except (KeyError, OverflowError, ValueError):  # a name with a zero byte in it
+        if number is not None and number < NOBODY:
+            return Account(number, -1)
         raise ConfigError(f"--user: there is no user {text!r}") from None
     return Account(entry.pw_uid, entry.pw_gid, entry.pw_name, entry.pw_dir)
 
 
+def _number(text: str) -> int | None:
+    """The number of a user or group; None: it is a name, if of digits alone then of too many."""
+    return int(text) if text.isdecimal() and len(text) <= len(str(NOBODY)) else None
+
+
 def _group(text: str) -> int:
-    if text.isdecimal() and int(text) < NOBODY:
-        return int(text)
+    number = _number(text)
+    if number is not None and number < NOBODY:
+        return number
     try:
         return grp.getgrnam(text).gr_gid
-    except KeyError:
+    except (KeyError, ValueError):
         raise ConfigError(f"--group: there is no group {text!r}") from None
 
 

@@ -40,10 +40,10 @@ def parse(text: str, purpose: str = "listen on") -> Address:
     """
     if text.startswith("unix:") and len(text) > len("unix:"):
         return Address("unix", text.removeprefix("unix:"))
-    if text.startswith("fd://") and text.removeprefix("fd://").isdecimal():
+    if text.startswith("fd://") and text.removeprefix("fd://").isdecimal() and len(text) <= len("fd://") + 9:
         return Address("fd", port=int(text.removeprefix("fd://")))
     host, colon, port = text.rpartition(":")
-    if colon and port.isdecimal() and int(port) < 65536 and not text.startswith(("unix:", "fd://")):
+    if colon and port.isdecimal() and len(port) < 10 and int(port) < 65536 and not text.startswith(("unix:", "fd://")):
         if host.startswith("[") and host.endswith("]"):
             return Address("tcp", host[1:-1], int(port))
         if ":" not in host:

@@ -18,7 +18,7 @@ from typing import Protocol
 from thriftserver import log
 from thriftserver.assignment import IMPORTED, READY, SPENT, STACKS, Assignment, Program, Report
 from thriftserver.config import OPTIONS
-from thriftserver.errors import ThriftServerError
+from thriftserver.errors import ConfigError, ThriftServerError
 from thriftserver.handoff import Handoff
 from thriftserver.log import Logger
 from thriftserver.master import events, policy
@@ -103,7 +103,10 @@ class Supervisor:
         self._work = work
         self._programs = {1: program}
         methods = sum(1 for module in program.modules for each in module.services.values() for _ in each.methods())
-        self._board = Board.create(max(SLOTS, 4 * settings.workers), max(METHODS, 2 * methods))
+        try:
+            self._board = Board.create(max(SLOTS, 4 * settings.workers), max(METHODS, 2 * methods))
+        except (OSError, OverflowError, ValueError, MemoryError):
+            raise ConfigError(f"--workers: {settings.workers} are more than this system has memory to watch") from None
         self._succession = succession
         self._handoff = succession.handoff or Handoff.create()
         self._children: dict[int, Child] = {}

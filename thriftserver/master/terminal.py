@@ -1,8 +1,8 @@
 """Signals that a terminal sends to whoever it has: to a server they say nothing.
 
 WINCH comes when a window is resized, TTIN and TTOU when a process in the background reads from or writes to the
-terminal. None says who sent it. So while the master has a terminal it ignores all three, and `ctl` says what they would;
-ignored is also what lets a process in the background write to a terminal with ``tostop``. Without a terminal nobody
+terminal. None says who sent it. So while the master has a terminal it ignores all three, and `ctl` does what they would
+do; ignored is also what lets a process in the background write to a terminal with ``tostop``. Without a terminal nobody
 sends them but people, and they mean what the documentation says.
 """
 
