@@ -20,6 +20,7 @@ LAYERS = [
     "wire",
     "errors",
     "sealed",
+    "places",
     "closest",
     "config",
     "log",

@@ -20,7 +20,7 @@ from thriftserver.assignment import TELL
 from thriftserver.errors import BindError
 from thriftserver.log import Logger
 from thriftserver.master import events, views
-from thriftserver.master.sockets import Heirloom, remove_stale
+from thriftserver.master.sockets import Heirloom, open_unix
 from thriftserver.master.walls import sentence
 from thriftserver.scoreboard.board import Board
 
@@ -103,9 +103,8 @@ class Control:
         if inherited and inherited.asked == self._path:
             self._socket, self.heirloom = socket.socket(fileno=inherited.descriptor), inherited
         else:
-            self._socket = _listen(path)
-            made = os.stat(path)
-            self.heirloom = Heirloom(self._socket.fileno(), self._path, (self._path, made.st_dev, made.st_ino))
+            self._socket, file = _listen(self._path)
+            self.heirloom = Heirloom(self._socket.fileno(), self._path, file)
         self._open = self.heirloom is not inherited
 
     def close(self) -> None:
@@ -265,20 +264,14 @@ class Control:
         """Nothing to do: callers ask when they want to know."""
 
 
-def _listen(path: str) -> socket.socket:
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
+def _listen(path: str) -> tuple[socket.socket, tuple[str, int, int]]:
     try:
-        remove_stale(path)
-        sock.bind(path)
+        sock, file = open_unix(path, 0o600)
         sock.listen(BACKLOG)
     except OSError as error:
-        sock.close()
         raise BindError(f"cannot open the control socket {path}: {error.strerror or error}") from None
-    finally:
-        os.umask(before)
     sock.setblocking(False)
-    return sock
+    return sock, file
 
 
 def _parse(line: bytes) -> dict[str, Any]:
