@@ -22,8 +22,8 @@ LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 LOG_FORMATS = ("auto", "json", "console")
 ACCESS_LOGS = ("off", "slow", "sampled", "all")
 
-#: The largest whole number: what a C int holds, as the kernel takes it. The longest time in seconds: thirty years, which
-#: every clock can add to now. The largest size in bytes.
+#: The largest whole number: what a C int holds, as the kernel takes it. The longest time in seconds: thirty years, so
+#: that every clock can add it to now. The largest size in bytes.
 MOST, LONGEST, LARGEST = (1 << 31) - 1, 1_000_000_000, 1 << 62
 
 #: The most workers: each costs a core's worth of work, so a larger number is a slip.

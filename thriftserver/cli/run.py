@@ -116,6 +116,7 @@ def _serve(
         listeners = Listeners(addresses, settings.backlog, settings.unix_mode, owner, passed, inherited)
         _drop(passed, listeners)
         store.follow(listeners, predecessor.estate.listeners if predecessor else ())
+        store.warn(settings.workers * settings.max_connections)
         if predecessor is None:
             listeners.succeed()
             store.update()

@@ -206,9 +206,13 @@ class Pidfile:
 
 def _opened(place: places.Place, flags: int) -> BinaryIO:
     """The file, if it is one; not what a link leads to, and not a pipe that would be waited for."""
-    descriptor = os.open(
-        place.name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY, dir_fd=place.folder
-    )
+    flags |= os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+    try:
+        descriptor = os.open(place.name, flags, dir_fd=place.folder)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, "it is a symbolic link; remove it, or name the file itself") from None
+        raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "there is something of that name that is no file")

@@ -285,10 +285,12 @@ class Supervisor:
             poll.register(fd, select.POLLIN)
         for fd, mask in self._control.interests() if self._control else ():
             poll.register(fd, mask)
-        if self._state.keeping:
+        if self._state.keeping and self._store and self._store.can_keep:
             poll.register(self._handoff.descriptors[1], select.POLLIN)
         due = min(policy.next_wake(self._state), self._health.due, self._terminal.due)
         if self._store and self._store.has_waiting:
+            due = min(due, time.monotonic() + FULL_QUEUE)
+        if self._store and self._state.keeping and not self._store.can_keep:
             due = min(due, time.monotonic() + FULL_QUEUE)
         if self._auxiliary and not self._auxiliary.pid:
             due = min(due, self._auxiliary.due)
