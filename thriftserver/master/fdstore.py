@@ -165,9 +165,13 @@ class Store:
         """Will somebody take what is stored now? When systemd cannot be asked it may be so."""
         return self._room > 0 and self._unit.job() in ("restart", None)
 
-    def keep(self, handoff: Handoff) -> None:
-        """Store what workers have handed over until now; some of it, so that the master has time for others."""
-        for parcel in islice(self._taken(handoff), AT_ONCE):
+    def keep(self, handoff: Handoff) -> int:
+        """Store what workers have handed over until now; some of it, so that the master has time for others.
+
+        How many that were; 0: there is nothing left.
+        """
+        parcels = list(islice(self._taken(handoff), AT_ONCE))
+        for parcel in parcels:
             if not _is_socket(parcel.descriptor):  # whatever code runs in a worker can put things there
                 os.close(parcel.descriptor)
             elif self._lay_in(parcel):
@@ -179,6 +183,7 @@ class Store:
                 self._lingering.append(parcel.descriptor)
                 if len(self._lingering) > LINGERING:
                     os.close(self._lingering.popleft())
+        return len(parcels)
 
     def close(self) -> None:
         """The last thing a master does: see that systemd has what it was sent."""

@@ -147,7 +147,7 @@ class Supervisor:
     def _close(self) -> None:
         around = self._walls.around
         if self._store:
-            around("what is kept", self._move_kept)
+            around("what is kept", self._keep_rest)
             around("what is kept", self._store.close)
         around("the listeners", lambda: self._listeners.close(stay=self._state.keeping))
         if self._control:
@@ -345,6 +345,10 @@ class Supervisor:
             self._store.keep(self._handoff)
         elif self._store and self._store.has_waiting:
             self._store.give(self._handoff)
+
+    def _keep_rest(self) -> None:
+        while self._store and self._state.keeping and self._store.keep(self._handoff):
+            pass  # the workers are gone, so there is an end
 
     def _hear(self, pid: int, child: Child, reports: Sequence[Report]) -> Iterator[events.Event]:
         for report in reports:
