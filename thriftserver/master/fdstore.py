@@ -170,8 +170,9 @@ class Store:
 
         How many that were; 0: there is nothing left.
         """
-        parcels = list(islice(self._taken(handoff), AT_ONCE))
-        for parcel in parcels:
+        done = 0
+        for parcel in islice(self._taken(handoff), AT_ONCE):  # one at a time: each is a descriptor
+            done += 1
             if not _is_socket(parcel.descriptor):  # whatever code runs in a worker can put things there
                 os.close(parcel.descriptor)
             elif self._lay_in(parcel):
@@ -183,7 +184,7 @@ class Store:
                 self._lingering.append(parcel.descriptor)
                 if len(self._lingering) > LINGERING:
                     os.close(self._lingering.popleft())
-        return len(parcels)
+        return done
 
     def close(self) -> None:
         """The last thing a master does: see that systemd has what it was sent."""
