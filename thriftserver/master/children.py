@@ -9,7 +9,8 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 
 from msgspec import Struct
 
@@ -19,6 +20,7 @@ from thriftserver.master.fork import fork
 from thriftserver.master.sockets import Listeners
 from thriftserver.scoreboard import layout
 from thriftserver.scoreboard.board import Board
+from thriftserver.sealed import sealed
 
 #: Bytes of one look at a report pipe; what one worker has to say may be more, but others have their turn between.
 LOOK = 65_536
@@ -76,6 +78,25 @@ class Child(Struct):
     def close(self) -> None:
         self.hush()
         os.close(self.stacks)
+
+
+def bear(number: int, work: Callable[[int, int], int], private: Iterable[int]) -> tuple[int, Child]:
+    """The pid of a child that does ``work``, which is given where to report and where to leave its stacks.
+
+    Raises OSError, and leaves no descriptor open, when the system gives no process.
+    """
+    with ExitStack() as undo:
+        read, write = os.pipe2(os.O_CLOEXEC)
+        undo.callback(os.close, read)
+        writing = undo.enter_context(ExitStack())
+        writing.callback(os.close, write)
+        os.set_blocking(read, False)
+        stacks = sealed("thriftserver-stacks", STACKS)
+        undo.callback(os.close, stacks)
+        pid = fork(lambda: work(write, stacks), [*private, read])
+        writing.close()
+        undo.pop_all()
+    return pid, Child(number, read, stacks)
 
 
 def bury(child: Child, pid: int, hung: bool, board: Board, log: Logger) -> None:

@@ -12,21 +12,21 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from typing import Protocol
 
 from thriftserver import log
-from thriftserver.assignment import IMPORTED, READY, SPENT, STACKS, Assignment, Program, Report
+from thriftserver.assignment import IMPORTED, READY, SPENT, Assignment, Program, Report
 from thriftserver.config import OPTIONS
-from thriftserver.errors import ConfigError, ThriftServerError
+from thriftserver.errors import ConfigError, StartFailed, ThriftServerError
 from thriftserver.handoff import Handoff
 from thriftserver.log import Logger
 from thriftserver.master import events, policy
 from thriftserver.master.changes import Changes
-from thriftserver.master.children import Auxiliary, Child, bury
+from thriftserver.master.children import Auxiliary, Child, bear, bury
 from thriftserver.master.control import Control
 from thriftserver.master.fdstore import Store
-from thriftserver.master.fork import HANDLED, fork
+from thriftserver.master.fork import HANDLED
 from thriftserver.master.health import Health
 from thriftserver.master.sockets import Listeners
 from thriftserver.master.succession import Succession
@@ -35,7 +35,6 @@ from thriftserver.master.upgrade import Estate
 from thriftserver.master.walls import Walls, foreseen, sentence
 from thriftserver.schema.model import Module
 from thriftserver.scoreboard.board import Board
-from thriftserver.sealed import sealed
 
 #: Workers and methods that the scoreboard has room for, at least; room that nobody uses takes no memory.
 SLOTS, METHODS = 128, 256
@@ -65,14 +64,6 @@ class Observer(Protocol):
 
     def tick(self, state: events.State, now: float) -> None:
         """Called about once a second while the master goes round: status texts and watchdogs."""
-
-
-class StartFailed(ThriftServerError):
-    """The first workers could not start; ``exit_code`` is what they left with."""
-
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
 
 
 class Supervisor:
@@ -186,18 +177,16 @@ class Supervisor:
 
     def _undone(self, action: events.Action, error: Exception) -> events.Event | None:
         why = sentence(error)
-        if not foreseen(error):
+        outcome: events.Event | None = None
+        if isinstance(action, events.Spawn):
+            outcome = events.SpawnFailed(action.generation, f"cannot start a worker: {why}", random.random())
+        elif isinstance(action, events.CheckReload):
+            outcome = events.ReloadImpossible(f"cannot reload: {why}")
+        elif isinstance(action, events.StartUpgrade):
+            outcome = events.UpgradeFailed(f"cannot start a new master: {why}")
+        if outcome is None or not foreseen(error):
             self._walls.tell(type(action).__name__, error)
-        match action:
-            case events.Spawn():
-                return events.SpawnFailed(action.generation, f"cannot start a worker: {why}", random.random())
-            case events.CheckReload():
-                return events.ReloadImpossible(f"cannot reload: {why}")
-            case events.StartUpgrade():
-                return events.UpgradeFailed(f"cannot start a new master: {why}")
-        if foreseen(error):
-            self._walls.tell(type(action).__name__, error)
-        return None
+        return outcome
 
     def _do(self, action: events.Action) -> events.Event | None:
         match action:
@@ -413,28 +402,13 @@ class Supervisor:
             self._auxiliary.start(self._board, program, self._lifeline_read, self._private(), self._log, now)
 
     def _spawn(self, number: int, generation: int) -> events.Event:
-        with ExitStack() as undo:  # whatever fails on the way, no descriptor is lost
-            read, write = os.pipe2(os.O_CLOEXEC)
-            undo.callback(os.close, read)
-            writing = undo.enter_context(ExitStack())
-            writing.callback(os.close, write)
-            os.set_blocking(read, False)
-            stacks = sealed("thriftserver-stacks", STACKS)
-            undo.callback(os.close, stacks)
-            assignment = Assignment(
-                number,
-                generation,
-                self._programs[generation],
-                self._listeners.sockets,
-                self._lifeline_read,
-                write,
-                self._board,
-                self._handoff,
-                stacks,
-            )
-            pid = fork(lambda: self._work(assignment), [*self._private(), read])
-            self._children[pid] = Child(number, read, stacks)
-            writing.close()
-            undo.pop_all()
+        program, sockets = self._programs[generation], self._listeners.sockets
+        line, board, queue = self._lifeline_read, self._board, self._handoff
+
+        def work(report: int, stacks: int) -> int:
+            return self._work(Assignment(number, generation, program, sockets, line, report, board, queue, stacks))
+
+        pid, child = bear(number, work, self._private())
+        self._children[pid] = child
         self._log.debug("worker_started", worker=number, pid=pid, generation=generation)
         return events.Spawned(pid, number, generation)
