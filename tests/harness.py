@@ -83,6 +83,7 @@ class Server:
             stderr=subprocess.PIPE,
             text=True,
             pass_fds=pass_fds,
+            start_new_session=True,  # without the terminal that the tests may be run on
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

@@ -19,6 +19,8 @@ LAYERS = [
     "compiled",
     "wire",
     "errors",
+    "sealed",
+    "places",
     "closest",
     "config",
     "log",

@@ -1,10 +1,11 @@
 """What a master hands to a worker at its birth, and what the worker reports back: their contract.
 
 Both rooms import this and neither imports the other. A report is a line of JSON, through a pipe of the worker's own.
+Whatever code runs in the worker can write there too, so the master believes none of it unread.
 What a worker does all the time (heartbeat, calls in flight, counters) stands in its slot of the scoreboard.
 
 Signals to a worker: TERM: finish what runs, answer, close. USR2: retire, that is hand every live connection over and
-leave. QUIT: leave now. USR1: reopen the log. WINCH: log the stacks of all fibers. ABRT: write the stacks to
+leave. QUIT: leave now. USR1: reopen the log. TELL: log the stacks of all fibers. ABRT: write the stacks to
 ``Assignment.stacks`` and die, which a worker does even while its loop is blocked.
 """
 
@@ -12,13 +13,14 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import json
 import os
+import signal
 import socket
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Final, Literal
 
+import msgspec
 from msgspec import Struct
 
 from thriftserver.config import Settings
@@ -26,6 +28,11 @@ from thriftserver.handoff import Handoff
 from thriftserver.idl.loader import Loader
 from thriftserver.schema.model import Module
 from thriftserver.scoreboard.board import Board
+
+#: One that neither a terminal nor the kernel sends to a group of processes, as they do WINCH.
+TELL = signal.SIGRTMIN + 1
+#: Bytes of ``Assignment.stacks``.
+STACKS = 32_768
 
 
 class Ground(Struct, frozen=True):
@@ -74,23 +81,37 @@ class Assignment(Struct, frozen=True):
 
 #: Kinds of reports: ready to serve; will leave with an exit code, and why; has served ``max_requests`` and wants a
 #: successor (it serves on until it is told to retire); has read these files, one to a line of ``message``.
-READY, FAILED, SPENT, IMPORTED = "ready", "failed", "spent", "imported"
+READY: Final = "ready"
+FAILED: Final = "failed"
+SPENT: Final = "spent"
+IMPORTED: Final = "imported"
+
+
+#: Bytes of a report, its newline among them. A message that would make it longer is cut.
+REPORT = 262_144
 
 
 class Report(Struct, frozen=True):
     """``code`` and ``message`` of FAILED are the exit code the worker is going to leave with, and why."""
 
-    kind: str
+    kind: Literal["ready", "failed", "spent", "imported"]
     code: int = 0
     message: str = ""
 
     def send(self, descriptor: int) -> None:
         """Write to the master; nobody is left to tell when it is gone."""
-        line = json.dumps({"kind": self.kind, "code": self.code, "message": self.message}) + "\n"
+        # Half a surrogate pair, as in a file's name that is no UTF-8, is no text to who reads this. JSON may make six
+        # bytes of a character.
+        message = self.message.encode("utf-8", "backslashreplace").decode()[: REPORT // 6 - 64]
+        line = msgspec.json.encode(Report(self.kind, self.code, message)) + b"\n"
         with contextlib.suppress(OSError):
-            os.write(descriptor, line.encode())
+            while line:
+                line = line[os.write(descriptor, line) :]
 
     @classmethod
     def parse(cls, line: bytes) -> Report:
-        data: dict[str, Any] = json.loads(line)
-        return cls(data["kind"], data["code"], data["message"])
+        """Raises ValueError for what no worker of ours would say: anybody in its process can write there."""
+        try:
+            return msgspec.json.decode(line, type=Report)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise ValueError(f"no report: {error}") from None

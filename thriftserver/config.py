@@ -22,9 +22,26 @@ LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 LOG_FORMATS = ("auto", "json", "console")
 ACCESS_LOGS = ("off", "slow", "sampled", "all")
 
+#: The largest whole number: what a C int holds, as the kernel takes it. The longest time in seconds: thirty years, so
+#: that every clock can add it to now. The largest size in bytes.
+MOST, LONGEST, LARGEST = (1 << 31) - 1, 1_000_000_000, 1 << 62
+
+#: The most workers: each costs a core's worth of work, so a larger number is a slip.
+PROCESSES = 1024
+
 _UNITS_OF_TIME = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
-_LONGEST = 1e9
 _UNITS_OF_SIZE = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+
+
+def whole(text: str, most: int = MOST) -> int:
+    """A number of decimal digits. ``int`` has no end but that of its patience, the kernel and C have."""
+    if len(text) > len(str(most)) + 20 or (number := int(text)) > most:
+        raise ValueError(f"{_short(text)} is too large; {most} is the most")
+    return number
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 40 else f"{text[:20]}...")
 
 
 def duration(text: str) -> float:
@@ -33,8 +50,8 @@ def duration(text: str) -> float:
     if match is None:
         raise ValueError(f"{text!r} is not a duration; write seconds (30) or a unit (200ms, 1.5s, 2m)")
     seconds = float(match[1]) * _UNITS_OF_TIME[match[2]]
-    if seconds > _LONGEST:  # more than a clock or a socket takes
-        raise ValueError(f"{text[:40]!r} is longer than 30 years; where it is allowed, 0 is for ever")
+    if seconds > LONGEST:
+        raise ValueError(f"{_short(text)} is longer than 30 years; where it is allowed, 0 is for ever")
     return seconds
 
 
@@ -43,19 +60,25 @@ def size(text: str) -> int:
     match = re.fullmatch(r"(\d+)\s*([kmg]?)(?:i?b)?", text.strip().lower())
     if match is None:
         raise ValueError(f"{text!r} is not a size; write bytes (4096) or a unit (64k, 16m)")
-    return int(match[1]) * _UNITS_OF_SIZE[match[2]]
+    bytes_ = whole(match[1], LARGEST) * _UNITS_OF_SIZE[match[2]]
+    return whole(str(bytes_), LARGEST)
 
 
 def positive(text: str) -> int:
     if not re.fullmatch(r"[1-9]\d*", text.strip()):
-        raise ValueError(f"{text!r} is not a whole number of 1 or more")
-    return int(text)
+        raise ValueError(f"{_short(text)} is not a whole number of 1 or more")
+    return whole(text.strip())
+
+
+def processes(text: str) -> int:
+    """Each has room on the scoreboard and descriptors of the master's."""
+    return whole(str(positive(text)), PROCESSES)
 
 
 def count(text: str) -> int:
     if not re.fullmatch(r"\d+", text.strip()):
-        raise ValueError(f"{text!r} is not a whole number of 0 or more")
-    return int(text)
+        raise ValueError(f"{_short(text)} is not a whole number of 0 or more")
+    return whole(text.strip())
 
 
 def boolean(text: str) -> bool:
@@ -176,7 +199,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         metavar="MODE",
         reloadable=False,
     )
-    workers: int = _row(1, "Worker processes.", "-w", parse=positive, metavar="N", env="WEB_CONCURRENCY")
+    workers: int = _row(1, "Worker processes.", "-w", parse=processes, metavar="N", env="WEB_CONCURRENCY")
     graceful_timeout: float = _row(
         30.0, "How long a stopping worker may take to finish its calls.", parse=duration, metavar="DURATION"
     )
@@ -320,14 +343,25 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+def _text(value: Any) -> str:
+    try:
+        return str(value)
+    except ValueError:  # a number in hexadecimal may have any length
+        raise ValueError("a number has too many digits") from None
+    except RecursionError:
+        raise ValueError("values are nested too deeply") from None
+
+
 def _parse(row: Option, value: Any, origin: str) -> Any:
     """A raw value (text, list of texts, or what TOML made of it) as the option's own type."""
     try:
         if row.repeatable:
-            return tuple(row.parse(str(item)) for item in ([value] if isinstance(value, str) else value))
+            return tuple(row.parse(_text(item)) for item in ([value] if isinstance(value, str) else value))
         if isinstance(value, list | dict) or (isinstance(value, bool) and not isinstance(row.default, bool)):
-            raise ValueError(f"{value!r} is not a single value")
-        return row.parse(str(value))
+            raise ValueError(f"{_text(value)} is not a single value")
+        return row.parse(_text(value))
+    except RecursionError:
+        raise ConfigError(f"{origin}: values are nested too deeply") from None
     except (ValueError, TypeError) as error:
         raise ConfigError(f"{origin}: {error}") from None
 
@@ -342,6 +376,9 @@ def _read_file(path: str) -> dict[str, Any]:
         raise ConfigError(f"cannot read configuration file {path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    except (ValueError, RecursionError) as error:  # what Python gives up on though TOML allows it
+        what = "a number with too many digits" if isinstance(error, ValueError) else "values nested too deeply"
+        raise ConfigError(f"{path}: it has {what}") from None
     known = {row.name for row in OPTIONS}
     for key in data:
         if key.replace("-", "_") not in known:

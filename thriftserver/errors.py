@@ -29,6 +29,14 @@ class BootError(ThriftServerError):
     exit_code = 3
 
 
+class StartFailed(ThriftServerError):
+    """The first workers could not start; ``exit_code`` is what they left with."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
 class IdlError(ThriftServerError):
     """An IDL cannot be loaded. ``str()`` is the full report; ``diagnostics`` the same as data, sorted."""
 

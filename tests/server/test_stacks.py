@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from tests.harness import Server, run
 from tests.server.raw import Peer
 from tests.server.waiting import ARGS, add, named, said, write_waiting
+from thriftserver.assignment import TELL
 
 SLOW = ("--access-log", "slow", "--slow-call", "150ms")
 
@@ -105,6 +105,6 @@ def test_ctl_stacks_names_each_call_and_shows_where_it_is(folder: Path, env: dic
         (folder / "go").touch()
         assert [said(peer.answer()) for peer in (waits, brief, blocks)] == ["go"] * 3
         assert waits.ask(add(1, 1)) is not None
-        os.kill(worker, signal.SIGWINCH)  # what ctl makes the master send
+        os.kill(worker, TELL)  # what ctl makes the master send
         assert server.wait("stacks", 2)["calls"] == 0
     assert len(server.found("stack")) == 3

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from thriftserver.scoreboard import layout
-from thriftserver.scoreboard.board import Board, MethodStats, WorkerView, totals
+from thriftserver.scoreboard.board import ATTEMPTS, Board, MethodStats, WorkerView, totals
 
 #: Outcomes that somebody should look at. Declared exceptions are answers, and a client that left is nobody's fault.
 FAILURES = tuple(name for name in layout.OUTCOMES if name not in ("success", "declared", "gone"))
@@ -37,23 +37,24 @@ class Reading:
 
     @classmethod
     def of(cls, board: Board) -> Reading:
-        while True:
+        for _ in range(ATTEMPTS):  # and not for ever: any worker can write there
             exits = board.exits
             reasons = board.reasons
             workers, past = board.snapshot()
             if board.exits == exits:
-                return cls(
-                    time.monotonic_ns(),
-                    board.born,
-                    board.wall,
-                    workers,
-                    past,
-                    exits,
-                    board.wanted,
-                    reasons,
-                    board.words[layout.BOARD_LOST_CONNECTIONS],
-                    board.words[layout.BOARD_LOST_LINES],
-                )
+                break
+        return cls(
+            time.monotonic_ns(),
+            board.born,
+            board.wall,
+            workers,
+            past,
+            exits,
+            board.wanted,
+            reasons,
+            board.words[layout.BOARD_LOST_CONNECTIONS],
+            board.words[layout.BOARD_LOST_LINES],
+        )
 
     @cached_property
     def methods(self) -> dict[tuple[str, str], MethodStats]:

@@ -156,6 +156,13 @@ def scale(obj: tuple[str | None, bool], number: int) -> None:
 
 
 @ctl.command()
+@click.pass_obj
+def rest(obj: tuple[str | None, bool]) -> None:
+    """Retire all workers and keep the sockets, as WINCH does, until a reload or a scaling."""
+    _show(obj[1], ask(obj[0], command="rest"), "resting: reload or scale starts workers again")
+
+
+@ctl.command()
 @click.argument("pid", type=click.IntRange(min=1))
 @click.pass_obj
 def drain(obj: tuple[str | None, bool], pid: int) -> None:

@@ -63,4 +63,9 @@ def main() -> None:
         else:
             click.echo(f"Error: {error}", err=True)
         code = error.exit_code
+    except (OSError, MemoryError, RecursionError) as error:  # what a machine, or a file, may do to any program
+        from thriftserver.master.walls import sentence
+
+        click.echo(f"Error: {sentence(error)}", err=True)
+        code = ThriftServerError.exit_code
     sys.exit(code if isinstance(code, int) else 0)

@@ -18,7 +18,7 @@ from thriftserver.compiled import NATIVE
 from thriftserver.config import ENV_PREFIX, Settings, misspelt, resolve
 from thriftserver.errors import ConfigError, ThriftServerError
 from thriftserver.idl.loader import Loader
-from thriftserver.master import identity, systemd
+from thriftserver.master import identity, systemd, terminal
 from thriftserver.master.changes import Changes
 from thriftserver.master.children import Auxiliary
 from thriftserver.master.fdstore import Store
@@ -81,6 +81,8 @@ def _run(
 
     if predecessor and not settings.allow_breaking:
         predecessor.require_fit(program)
+    if terminal.is_there():
+        terminal.ignore()
     log.configure(settings.log_level, settings.log_file, settings.log_format)
     for variable, meant in misspelt():
         log.Logger().warning("variable_ignored", variable=variable, advice=f"is {meant} meant?")
@@ -115,6 +117,7 @@ def _serve(
         listeners = Listeners(addresses, settings.backlog, settings.unix_mode, owner, passed, inherited)
         _drop(passed, listeners)
         store.follow(listeners, predecessor.estate.listeners if predecessor else ())
+        store.warn(settings.workers * settings.max_connections)
         if predecessor is None:
             listeners.succeed()
             store.update()

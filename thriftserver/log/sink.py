@@ -21,6 +21,7 @@ from select import poll
 from signal import SIG_BLOCK, pthread_sigmask, valid_signals
 from time import sleep
 
+from thriftserver import places
 from thriftserver.errors import ConfigError
 
 #: Lines that may wait to be written.
@@ -164,9 +165,8 @@ class Sink:
 
 def _open(path: str) -> int:
     """Non-blocking, which means nothing to a file, and to a named pipe that nobody reads an error instead of a wait."""
-    return os.open(
-        path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY, mode=0o640
-    )
+    with places.at(path, follow=True) as place:
+        return place.open(os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, 0o640)
 
 
 def _own(fd: int) -> int:

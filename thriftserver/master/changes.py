@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from thriftserver.master.events import News, State
 
 #: Seconds between two looks. A change counts at the look after it, with what has changed by then: saving takes time.
 PERIOD = 0.5
+#: Files that are watched: more than anybody edits, and an end to what a worker may say.
+MOST = 20_000
 #: What a file that nobody has read yet must be to matter.
 SOURCES = (".py", ".thrift")
 
@@ -36,7 +39,8 @@ class Changes:
 
     def learn(self, files: Iterable[str]) -> list[str]:
         """Watch these too; those that were not watched before."""
-        fresh = {path: _stamp(path) for path in files if path not in self._known}
+        room = MOST - len(self._known)
+        fresh = {path: _stamp(path) for path in islice((path for path in files if path not in self._known), room)}
         self._known |= fresh
         return list(fresh)
 
@@ -86,6 +90,6 @@ def _stamp(path: str) -> Stamp:
     """What changes with a file; None while there is none."""
     try:
         status = os.stat(path)
-    except OSError:
+    except (OSError, ValueError):  # or a name with a zero byte in it
         return None
     return status.st_mtime_ns, status.st_size, status.st_ino

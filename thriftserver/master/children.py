@@ -8,42 +8,95 @@ from __future__ import annotations
 import os
 import select
 import signal
-from collections.abc import Callable
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 
 from msgspec import Struct
 
-from thriftserver.assignment import Program, Report
+from thriftserver.assignment import REPORT, STACKS, Program, Report
 from thriftserver.log import Logger
 from thriftserver.master.fork import fork
 from thriftserver.master.sockets import Listeners
 from thriftserver.scoreboard import layout
 from thriftserver.scoreboard.board import Board
+from thriftserver.sealed import sealed
 
-#: Bytes of stacks that go into the log.
-STACKS = 32_768
+#: Bytes of one look at a report pipe; what one worker has to say may be more, but others have their turn between.
+LOOK = 65_536
+#: Reports of one worker: none of ours has so many.
+REPORTS = 10_000
+#: Looks at the pipe of a worker that is gone. Its children may have it, and write for ever.
+LAST_LOOKS = 4
 
 
 class Child(Struct):
-    """A worker: the reading end of its report pipe, and what came through it."""
+    """A worker: the reading end of its report pipe, and what came through it.
+
+    ``pipe`` is -1 when there is nothing to hear any more: the other end is closed, or ``complaint`` says why not.
+    """
 
     number: int
     pipe: int
     stacks: int
     received: bytes = b""
     reason: str = ""
+    complaint: str = ""
+    heard: int = 0
 
     def reports(self) -> list[Report]:
-        """What has come since the last time."""
-        with suppress(BlockingIOError):
-            while chunk := os.read(self.pipe, 65536):
-                self.received += chunk
-        *lines, self.received = self.received.split(b"\n")
-        return [Report.parse(line) for line in lines]
+        """What has come since the last time. Nothing is heard any more from who says what no worker would."""
+        try:
+            chunk = os.read(self.pipe, LOOK)
+        except BlockingIOError:
+            return []
+        if not chunk:  # poll would tell of it for ever
+            self.hush()
+        *lines, self.received = (self.received + chunk).split(b"\n")
+        self.heard += len(lines)
+        found: list[Report] = []
+        try:
+            if len(self.received) > REPORT or self.heard > REPORTS:
+                raise ValueError("a report without an end" if self.heard <= REPORTS else "reports without an end")
+            found.extend(map(Report.parse, lines))
+        except ValueError as error:
+            self.complaint = str(error)
+            self.hush()
+        return found
+
+    def last_words(self) -> list[Report]:
+        """What is still in the pipe of a worker that has ended."""
+        return [report for _ in range(LAST_LOOKS) if self.pipe >= 0 for report in self.reports()]
+
+    def hush(self) -> None:
+        """Hear nothing any more."""
+        self.received = b""
+        if self.pipe >= 0:
+            os.close(self.pipe)
+            self.pipe = -1
 
     def close(self) -> None:
-        os.close(self.pipe)
+        self.hush()
         os.close(self.stacks)
+
+
+def bear(number: int, work: Callable[[int, int], int], private: Iterable[int]) -> tuple[int, Child]:
+    """The pid of a child that does ``work``, which is given where to report and where to leave its stacks.
+
+    Raises OSError, and leaves no descriptor open, when the system gives no process.
+    """
+    with ExitStack() as undo:
+        read, write = os.pipe2(os.O_CLOEXEC)
+        undo.callback(os.close, read)
+        writing = undo.enter_context(ExitStack())
+        writing.callback(os.close, write)
+        os.set_blocking(read, False)
+        stacks = sealed("thriftserver-stacks", STACKS)
+        undo.callback(os.close, stacks)
+        pid = fork(lambda: work(write, stacks), [*private, read])
+        writing.close()
+        undo.pop_all()
+    return pid, Child(number, read, stacks)
 
 
 def bury(child: Child, pid: int, reason: str, board: Board, log: Logger) -> None:
@@ -54,7 +107,7 @@ def bury(child: Child, pid: int, reason: str, board: Board, log: Logger) -> None
     hung = reason == "hung"
     log = log.bind(worker=child.number, pid=pid)
     calls = board.calls(child.number)
-    stacks = os.pread(child.stacks, STACKS, 0).decode("utf-8", "replace")
+    stacks = os.pread(child.stacks, STACKS, 0).rstrip(b"\0").decode("utf-8", "replace")
     if hung or stacks:
         names = [f"{call.service}.{call.method}" for call in calls]
         log.error("worker_hung" if hung else "worker_crashed", stacks=stacks, calls=names)
@@ -121,7 +174,10 @@ class Auxiliary:
                     return
 
     def _wait(self, seconds: float) -> bool:
-        descriptor = os.pidfd_open(self.pid)
+        try:
+            descriptor = os.pidfd_open(self.pid)
+        except OSError:  # no descriptor is left to wait with
+            return _ends_meanwhile(self.pid, seconds)
         try:
             return _ends(descriptor, seconds) and bool(os.waitpid(self.pid, 0))
         finally:
@@ -132,3 +188,12 @@ def _ends(descriptor: int, seconds: float) -> bool:
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     return bool(poll.poll(seconds * 1000))
+
+
+def _ends_meanwhile(pid: int, seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if os.waitpid(pid, os.WNOHANG)[0]:
+            return True
+        time.sleep(0.01)
+    return False

@@ -10,21 +10,24 @@ from __future__ import annotations
 import json
 import os
 import select
-import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
+from thriftserver.assignment import TELL
 from thriftserver.errors import BindError
 from thriftserver.log import Logger
 from thriftserver.master import events, views
-from thriftserver.master.sockets import Heirloom, remove_stale
+from thriftserver.master.sockets import Heirloom, open_unix
+from thriftserver.master.walls import sentence
 from thriftserver.scoreboard.board import Board
 
 #: Callers at once and in the backlog, bytes of a request, seconds that a caller may take to ask or to read.
 CALLERS, BACKLOG, REQUEST, PATIENCE = 16, 128, 4096, 10.0
+#: Seconds until a caller is taken in again after there was no descriptor for one.
+PAUSE = 0.5
 
 
 class Refused(Exception):
@@ -97,12 +100,13 @@ class Control:
         self._upgrades: list[Caller] = []
         self.ignored: list[str] = []
         """Options that the reload under way finds changed and cannot bring into force."""
+        self._pause = 0.0
+        """Until when nobody is taken in."""
         if inherited and inherited.asked == self._path:
             self._socket, self.heirloom = socket.socket(fileno=inherited.descriptor), inherited
         else:
-            self._socket = _listen(path)
-            made = os.stat(path)
-            self.heirloom = Heirloom(self._socket.fileno(), self._path, (self._path, made.st_dev, made.st_ino))
+            self._socket, file = _listen(self._path)
+            self.heirloom = Heirloom(self._socket.fileno(), self._path, file)
         self._open = self.heirloom is not inherited
 
     def close(self) -> None:
@@ -118,7 +122,7 @@ class Control:
 
     def interests(self) -> Iterator[tuple[int, int]]:
         """What to poll for."""
-        if self._open:
+        if self._open and time.monotonic() >= self._pause:
             yield self._socket.fileno(), select.POLLIN
         for fd, caller in self._callers.items():
             yield fd, caller.interest
@@ -136,8 +140,14 @@ class Control:
 
     def _accept(self) -> None:
         """Take a caller in; when there are too many, instead of the one that has been here longest without a word."""
-        with suppress(OSError):
+        try:
             sock, _ = self._socket.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        except OSError:  # no descriptor is left: who waits goes on waiting, and poll would tell of it for ever
+            self._pause = time.monotonic() + PAUSE
+            return
+        with suppress(OSError):
             if len(self._callers) >= CALLERS:
                 idle = [fd for fd, each in self._callers.items() if not each.asked]
                 fd = idle[0] if idle else next(iter(self._callers))
@@ -159,8 +169,9 @@ class Control:
         elif (line := caller.read()) is not None:
             try:
                 yield from self._answer(caller, line, state)
-            except Refused as refusal:
-                caller.say({"ok": False, "error": str(refusal)})
+            except Exception as error:  # noqa: BLE001 - whoever asks is answered, whatever their command meets
+                refused = isinstance(error, Refused)
+                caller.say({"ok": False, "error": str(error) if refused else f"cannot do that: {sentence(error)}"})
 
     def _answer(self, caller: Caller, line: bytes, state: Callable[[], events.State]) -> Iterator[events.Event]:
         request = _parse(line)
@@ -177,6 +188,9 @@ class Control:
             case "scale":
                 number = _number(request, "workers")
                 yield events.ScaleAsked(target=number)
+                caller.say({"ok": True, "workers": state().wanted})
+            case "rest":
+                yield events.RestAsked()
                 caller.say({"ok": True, "workers": state().wanted})
             case "reload":
                 if state().phase is events.Phase.STOPPING:
@@ -195,7 +209,7 @@ class Control:
                 yield events.Spent(pid, "drain")
             case "stacks":
                 pid = self._worker(request, state())
-                os.kill(pid, signal.SIGWINCH)
+                os.kill(pid, TELL)
                 caller.say({"ok": True, "where": f"the log: events stacks and stack of pid {pid}"})
             case other:
                 raise Refused(f"there is no command {other!r}")
@@ -252,20 +266,14 @@ class Control:
         """Nothing to do: callers ask when they want to know."""
 
 
-def _listen(path: str) -> socket.socket:
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
+def _listen(path: str) -> tuple[socket.socket, tuple[str, int, int]]:
     try:
-        remove_stale(path)
-        sock.bind(path)
+        sock, file = open_unix(path, 0o600)
         sock.listen(BACKLOG)
     except OSError as error:
-        sock.close()
         raise BindError(f"cannot open the control socket {path}: {error.strerror or error}") from None
-    finally:
-        os.umask(before)
     sock.setblocking(False)
-    return sock
+    return sock, file
 
 
 def _parse(line: bytes) -> dict[str, Any]:

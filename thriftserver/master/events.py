@@ -104,6 +104,12 @@ class Tick(Struct, frozen=True):
     """Time has passed."""
 
 
+class Slept(Struct, frozen=True):
+    """The master was stopped for so long (Ctrl-Z, SIGSTOP), and its children probably were too."""
+
+    seconds: float
+
+
 class Spawned(Struct, frozen=True):
     pid: int
     number: int
@@ -155,7 +161,7 @@ class ScaleAsked(Struct, frozen=True):
 
 
 class RestAsked(Struct, frozen=True):
-    """Somebody sent WINCH: no workers, but keep the sockets."""
+    """Somebody sent WINCH, or asked for it: no workers, but keep the sockets."""
 
 
 class ReloadAsked(Struct, frozen=True):
@@ -203,6 +209,7 @@ class StopAsked(Struct, frozen=True):
 
 Event: TypeAlias = (
     Tick
+    | Slept
     | Spawned
     | SpawnFailed
     | Ready

@@ -10,11 +10,16 @@ Whether connections are to be kept is ``policy``'s to say; what their bytes mean
 
 from __future__ import annotations
 
+import errno
 import os
+import resource
 import socket
+import stat
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import suppress
+from itertools import islice
 
 from thriftserver.handoff import Handoff, Parcel
 from thriftserver.log import Logger
@@ -26,6 +31,13 @@ from thriftserver.master.systemd import Channel, Passed, Unit, is_listening, pas
 QUEUE, LISTENER = "connections", "bind "
 #: Characters of a name.
 NAME = 255
+#: Connections that are taken at one look.
+AT_ONCE = 256
+#: Connections that were told good-bye and are still open, at most: each has a moment to read it.
+LINGERING = 256
+#: Seconds until connections are taken again after there was no descriptor for one.
+PAUSE = 0.05
+_NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 
 
 class Store:
@@ -51,7 +63,12 @@ class Store:
         self._filled: list[Handoff] = []
         """What this one has filled, the last one perhaps not to the end."""
         self._given = self._kept = 0
-        self._refused: list[int] = []
+        self._refused = 0
+        self._lingering: deque[int] = deque()
+        """Those that were told good-bye."""
+        self._capped = False
+        """Did the kernel refuse to have more of this user's descriptors under way?"""
+        self._pause = 0.0
         self._sort(found)
 
     @classmethod
@@ -107,10 +124,29 @@ class Store:
         """Does ``give`` have something to give, and are there workers for it?"""
         return self._serving and bool(self._left)
 
+    @property
+    def can_keep(self) -> bool:
+        """Is it of use to call ``keep``? Not while there is no descriptor to take a connection with."""
+        return time.monotonic() >= self._pause
+
+    def warn(self, connections: int) -> None:
+        """Say what a restart cannot keep of so many connections. The kernel lets nobody but root have more descriptors
+        under way than they may have open, and what systemd keeps is under way."""
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        if self._limit and os.geteuid() and most < connections:
+            advice = f"set LimitNOFILE={connections} or more in the unit, or a lower max_connections"
+            facts = {"most": most, "max_connections": connections, "advice": advice}
+            self._log.warning("connections_kept_limited", **facts)
+
     def give(self, handoff: Handoff) -> None:
         """Put as many connections as there is room for into the workers' queue."""
         while self._left:
-            parcel = self._in_hand or self._left[0].take()
+            try:
+                parcel = self._in_hand or self._left[0].take()
+            except OSError as error:
+                if error.errno not in _NO_DESCRIPTORS:
+                    raise
+                return  # later
             if parcel is None:
                 self._left.popleft().close()
             elif handoff.put(parcel):
@@ -129,15 +165,26 @@ class Store:
         """Will somebody take what is stored now? When systemd cannot be asked it may be so."""
         return self._room > 0 and self._unit.job() in ("restart", None)
 
-    def keep(self, handoff: Handoff) -> None:
-        """Store what workers have handed over until now."""
-        for parcel in self._taken(handoff):
-            if self._lay_in(parcel):
+    def keep(self, handoff: Handoff) -> int:
+        """Store what workers have handed over until now; some of it, so that the master has time for others.
+
+        How many that were; 0: there is nothing left.
+        """
+        done = 0
+        for parcel in islice(self._taken(handoff), AT_ONCE):  # one at a time: each is a descriptor
+            done += 1
+            if not _is_socket(parcel.descriptor):  # whatever code runs in a worker can put things there
+                os.close(parcel.descriptor)
+            elif self._lay_in(parcel):
                 self._kept += 1
                 os.close(parcel.descriptor)
             else:
-                self._refused.append(parcel.descriptor)
+                self._refused += 1
                 _say_good_bye(parcel.descriptor)
+                self._lingering.append(parcel.descriptor)
+                if len(self._lingering) > LINGERING:
+                    os.close(self._lingering.popleft())
+        return done
 
     def close(self) -> None:
         """The last thing a master does: see that systemd has what it was sent."""
@@ -145,14 +192,29 @@ class Store:
             self._log.info("connections_kept", connections=self._kept, settled=self._channel.settle())
         if self._refused:
             advice = "closed; FileDescriptorStoreMax is how many descriptors systemd keeps for the unit"
-            self._log.warning("connections_not_kept", connections=len(self._refused), advice=advice)
+            if self._capped:
+                advice = "closed; the user may have no more descriptors under way: LimitNOFILE= of the unit"
+            self._log.warning("connections_not_kept", connections=self._refused, advice=advice)
 
     def _taken(self, handoff: Handoff) -> Iterator[Parcel]:
         if self._in_hand:
-            yield self._in_hand
-            self._in_hand = None
-        while (parcel := handoff.take()) is not None:
+            parcel, self._in_hand = self._in_hand, None
             yield parcel
+        while True:
+            try:
+                parcel_or_none = handoff.take()
+            except OSError as error:
+                if error.errno not in _NO_DESCRIPTORS:
+                    raise
+                if not self._lingering:
+                    self._pause = time.monotonic() + PAUSE
+                    return
+                while self._lingering:  # they have had their good-bye
+                    os.close(self._lingering.popleft())
+                continue
+            if parcel_or_none is None:
+                return
+            yield parcel_or_none
 
     def _lay_in(self, parcel: Parcel) -> bool:
         """Put a connection into the queue that is being filled, or into another one. False: there is no room for it."""
@@ -160,19 +222,26 @@ class Store:
             return True
         if self._room <= 0:
             return False
-        queue = Handoff.create()
-        if not self._add(QUEUE, queue.descriptors[1]):
-            queue.close()
+        try:
+            queue = Handoff.create()
+        except OSError:
             return False
-        self._filled.append(queue)
-        return queue.put(parcel)
+        # First into the queue: one that takes nothing would use up room of the store for each that it does not take.
+        if not queue.put(parcel):
+            self._capped = True
+        elif self._add(QUEUE, queue.descriptors[1]):
+            self._filled.append(queue)
+            return True
+        queue.close()
+        return False
 
     # The store.
 
     def _add(self, name: str, descriptor: int) -> bool:
         """FDPOLL=0: a queue is to stay though nobody can put anything more into it."""
-        self._room -= 1
-        return self._channel.send("FDSTORE=1", f"FDNAME={name}", "FDPOLL=0", descriptors=[descriptor])
+        sent = self._channel.send("FDSTORE=1", f"FDNAME={name}", "FDPOLL=0", descriptors=[descriptor])
+        self._room -= sent
+        return sent
 
     def _remove(self, name: str, count: int) -> None:
         self._room += count
@@ -211,7 +280,13 @@ def _heirloom(name: str, descriptor: int) -> Heirloom:
     return Heirloom(descriptor, asked, (file[0], int(file[1]), int(file[2])) if len(file) == 3 else None)
 
 
+def _is_socket(descriptor: int) -> bool:
+    return stat.S_ISSOCK(os.fstat(descriptor).st_mode)
+
+
 def _say_good_bye(descriptor: int) -> None:
-    """The peer reads the end of the stream. It is closed with the process, so that what still comes resets nothing."""
-    with socket.socket(fileno=os.dup(descriptor)) as sock, suppress(OSError):  # the peer may have gone
+    """The peer reads the end of the stream. It is closed later, so that what still comes resets nothing."""
+    sock = socket.socket(fileno=descriptor)  # no copy of it: there may be no descriptor for one
+    with suppress(OSError):  # the peer may have gone
         sock.shutdown(socket.SHUT_WR)
+    sock.detach()

@@ -9,9 +9,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 from thriftserver import log
+from thriftserver.assignment import TELL
 from thriftserver.errors import BootError
+from thriftserver.master import terminal
 
 #: Signals that the master acts on; everything else keeps its meaning.
 HANDLED = (
@@ -26,8 +29,8 @@ HANDLED = (
     signal.SIGUSR2,
     signal.SIGWINCH,
 )
-#: Those that people send to a whole group and mean the master.
-_MASTERS_OWN = (signal.SIGHUP, signal.SIGINT, signal.SIGTTIN, signal.SIGTTOU)
+#: Those that people, and terminals, send to a whole group and mean the master.
+_MASTERS_OWN = (signal.SIGHUP, signal.SIGINT)
 #: What tells a child to go. Until it has handlers of its own it has nothing to finish, and goes.
 _LEAVE = (signal.SIGTERM, signal.SIGQUIT, signal.SIGUSR2)
 
@@ -37,8 +40,9 @@ def fork(work: Callable[[], int], private: Iterable[int]) -> int:
 
     Raises OSError when the system gives no process.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # nobody reads it any more: that is no reason for no child
+            stream.flush()
     # With signals blocked, one that arrives now is the parent's or the child's, never lost between the two.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
@@ -58,11 +62,14 @@ def _live(work: Callable[[], int], private: Iterable[int], mask: set[int | signa
             signal.signal(number, signal.SIG_DFL)
         for number in _MASTERS_OWN:
             signal.signal(number, lambda *_: None)
+        terminal.ignore()
+        signal.signal(TELL, lambda *_: None)  # there is nothing to tell yet
         for number in _LEAVE:
             signal.signal(number, _leave)
         signal.signal(signal.SIGUSR1, lambda *_: log.reopen())
         for fd in private:
-            os.close(fd)
+            with suppress(OSError):
+                os.close(fd)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         code = work()
         sys.stdout.flush()

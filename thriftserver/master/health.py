@@ -30,7 +30,7 @@ class Health:
             return
         period = min(1.0, settings.timeout / 4 or 1.0)
         # When the master itself was stopped, its workers may have been too: let them go round first.
-        slept = bool(self._last) and now - self._last > period + 1.0
+        slept = bool(self._last) and now - self._last > 2 * period
         self._last, self.due = now, now + period
         if slept:
             return

@@ -5,14 +5,19 @@ It acts on the process that calls it; when each thing is due is the command line
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import grp
 import os
 import pwd
+import stat
+import time
 from contextlib import suppress
+from typing import BinaryIO
 
 from msgspec import Struct
 
+from thriftserver import places
 from thriftserver.config import Settings
 from thriftserver.errors import ConfigError
 from thriftserver.master.events import News, State
@@ -21,6 +26,8 @@ from thriftserver.master.events import News, State
 COMM = 15
 #: Seconds by which a clock may be off when a process is told to be younger than its pidfile.
 SLACK = 2.0
+#: Seconds for the lock of a stale pidfile, which another start holds for a moment.
+LOCK = 5.0
 #: Not a user or group: to the kernel it means "as before", which would leave a worker with root.
 NOBODY = (1 << 32) - 1
 
@@ -55,21 +62,28 @@ def account(settings: Settings) -> Account | None:
 
 
 def _user(text: str) -> Account:
+    number = _number(text)
     try:
-        entry = pwd.getpwuid(int(text)) if text.isdecimal() else pwd.getpwnam(text)
-    except (KeyError, OverflowError):
-        if text.isdecimal() and int(text) < NOBODY:
-            return Account(int(text), -1)
+        entry = pwd.getpwnam(text) if number is None else pwd.getpwuid(number)
+    except (KeyError, OverflowError, ValueError):  # a name with a zero byte in it
+        if number is not None and number < NOBODY:
+            return Account(number, -1)
         raise ConfigError(f"--user: there is no user {text!r}") from None
     return Account(entry.pw_uid, entry.pw_gid, entry.pw_name, entry.pw_dir)
 
 
+def _number(text: str) -> int | None:
+    """The number of a user or group; None: it is a name, if of digits alone then of too many."""
+    return int(text) if text.isdecimal() and len(text) <= len(str(NOBODY)) else None
+
+
 def _group(text: str) -> int:
-    if text.isdecimal() and int(text) < NOBODY:
-        return int(text)
+    number = _number(text)
+    if number is not None and number < NOBODY:
+        return number
     try:
         return grp.getgrnam(text).gr_gid
-    except KeyError:
+    except (KeyError, ValueError):
         raise ConfigError(f"--group: there is no group {text!r}") from None
 
 
@@ -117,60 +131,91 @@ class Pidfile:
         self.path = os.path.abspath(path)
         self._owner = os.getpid()
         self._predecessor = predecessor
-        self._draft = draft = f"{self.path}.{self._owner}"
+        self._draft = f"{os.path.basename(self.path)}.{self._owner}"
         try:
-            with suppress(FileNotFoundError):
-                os.unlink(draft)  # of a process that had this id and died while it wrote
-            fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-            try:
-                os.write(fd, f"{self._owner}\n".encode())
-                self._place(draft)
-            finally:
-                os.close(fd)
-                if not self._waits():
-                    with suppress(FileNotFoundError):
-                        os.unlink(draft)
+            with places.at(self.path) as place:
+                self._write(place)
         except OSError as error:
             raise ConfigError(f"cannot write the pidfile {path}: {error.strerror}") from None
 
-    def _waits(self) -> bool:
-        return bool(self._predecessor) and _holds(self.path, self._predecessor)
+    def _write(self, place: places.Place) -> None:
+        draft, folder = self._draft, place.folder
+        with suppress(FileNotFoundError):
+            os.unlink(draft, dir_fd=folder)  # of a process that had this id and died while it wrote
+        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=folder)
+        try:
+            os.write(fd, f"{self._owner}\n".encode())
+            self._place(place)
+            if not self._waits(place) and not place.holds(*_identity(os.fstat(fd))):
+                raise places.Unsafe(self.path, "another file was put in its place, where others can do that")
+        finally:
+            os.close(fd)
+            if not self._waits(place):
+                with suppress(FileNotFoundError):
+                    os.unlink(draft, dir_fd=folder)
+
+    def _waits(self, place: places.Place) -> bool:
+        return bool(self._predecessor) and _holds(place, self._predecessor)
 
     def announce(self, news: News, _text: str) -> None:
         if news is News.SUCCEEDED:
-            with suppress(OSError):  # there was nobody to wait for; or nobody may write there any more
-                os.rename(self._draft, self.path)
+            # There was nobody to wait for; or nobody may write there any more.
+            with suppress(OSError), places.at(self.path) as place:
+                os.rename(self._draft, place.name, src_dir_fd=place.folder, dst_dir_fd=place.folder)
 
     def tick(self, state: State, now: float) -> None:
         """Nothing to do."""
 
-    def _place(self, draft: str) -> None:
+    def _place(self, place: places.Place) -> None:
         """Give the whole file its name. Of several that find the same stale one, the one with its lock replaces it."""
-        while not self._waits():
+        both = {"src_dir_fd": place.folder, "dst_dir_fd": place.folder}
+        end = time.monotonic() + LOCK
+        while not self._waits(place):
             with suppress(FileExistsError):
-                os.link(draft, self.path)
+                os.link(self._draft, place.name, **both, follow_symlinks=False)
                 return
-            with suppress(FileNotFoundError), open(self.path, "r+b") as old:
-                fcntl.lockf(old, fcntl.LOCK_EX)
-                if _identity(os.fstat(old.fileno())) != _identity(os.stat(self.path)):
+            with suppress(FileNotFoundError), _opened(place, os.O_RDWR) as old:
+                try:
+                    fcntl.lockf(old, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except OSError:
+                    if time.monotonic() > end:
+                        raise ConfigError(f"the pidfile {self.path} is locked by another process") from None
+                    time.sleep(0.01)
+                    continue
+                if not place.holds(*_identity(os.fstat(old.fileno()))):
                     continue  # somebody was faster: look at what stands there now
                 _require_stale(self.path, old.read(64), os.fstat(old.fileno()).st_mtime)
-                os.rename(draft, self.path)
+                os.rename(self._draft, place.name, **both)
                 return
 
     def close(self) -> None:
         """Remove it, unless this is a child, or another has written its own since."""
         if os.getpid() == self._owner:
-            with suppress(OSError):
-                if _holds(self.path, self._owner):
-                    os.unlink(self.path)
-                os.unlink(self._draft)
+            with suppress(OSError), places.at(self.path) as place:
+                if _holds(place, self._owner):
+                    place.unlink()
+                os.unlink(self._draft, dir_fd=place.folder)
 
 
-def _holds(path: str, pid: int) -> bool:
+def _opened(place: places.Place, flags: int) -> BinaryIO:
+    """The file, if it is one; not what a link leads to, and not a pipe that would be waited for."""
+    flags |= os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
     try:
-        with open(path, "rb") as file:
-            return file.read() == b"%d\n" % pid
+        descriptor = os.open(place.name, flags, dir_fd=place.folder)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, "it is a symbolic link; remove it, or name the file itself") from None
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "there is something of that name that is no file")
+    return open(descriptor, "r+b" if flags & os.O_RDWR else "rb")
+
+
+def _holds(place: places.Place, pid: int) -> bool:
+    try:
+        with _opened(place, os.O_RDONLY) as file:
+            return file.read(64) == b"%d\n" % pid
     except OSError:
         return False
 

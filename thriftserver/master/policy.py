@@ -36,6 +36,7 @@ from thriftserver.master.events import (
     RestAsked,
     ScaleAsked,
     Signal,
+    Slept,
     Spawned,
     SpawnFailed,
     Spent,
@@ -65,6 +66,8 @@ def decide(state: State, event: Event, now: float) -> tuple[State, list[Action]]
     match event:
         case Tick():
             pass
+        case Slept():
+            state = _later(state, event.seconds)
         case Spawned():
             state = _spawned(state, event, now)
         case Ready():
@@ -123,6 +126,12 @@ def finished(state: State) -> bool:
     return state.phase is Phase.STOPPING and not (state.workers or state.upgrading or state.abdicated)
 
 
+def _later(state: State, seconds: float) -> State:
+    """Nobody is late for what they could not do while all were stopped."""
+    workers = {pid: replace(each, deadline=each.deadline + seconds) for pid, each in state.workers.items()}
+    return replace(state, workers=workers, successor_due=state.successor_due + seconds)
+
+
 def _without(state: State, pid: int) -> State:
     return replace(state, workers={key: worker for key, worker in state.workers.items() if key != pid})
 
@@ -134,7 +143,7 @@ def _spawned(state: State, event: Spawned, now: float) -> State:
 
 def _ready(state: State, event: Ready, now: float, actions: list[Action]) -> State:
     worker = state.workers.get(event.pid)
-    if worker is None or not worker.stays:
+    if worker is None or not worker.stays or worker.ready:
         return state
     state = put(state, replace(worker, ready=True, deadline=float("inf")))
     facts: dict[str, object] = {"worker": worker.number, "pid": worker.pid, "boot_s": round(now - worker.born, 3)}

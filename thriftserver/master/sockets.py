@@ -12,12 +12,14 @@ import socket
 import stat
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 
 from msgspec import Struct
 
+from thriftserver import places
 from thriftserver.errors import BindError, ConfigError
+from thriftserver.log import Logger
 from thriftserver.master.events import News, State
 from thriftserver.master.tcp import Spot, bind_all, look_up
 
@@ -70,16 +72,24 @@ class Heirloom(Struct):
             return True
         path, *identity = self.file
         try:
-            found = os.stat(path)
+            with places.at(path) as place:
+                return place.holds(*identity)
         except OSError:
             return False
-        return [found.st_dev, found.st_ino] == identity
 
     def remove(self) -> None:
         """Remove its file."""
-        if self.file is not None and self.is_found():
-            with suppress(OSError):
-                os.unlink(self.file[0])
+        if self.file is None:
+            return
+        path, *identity = self.file
+        try:
+            with places.at(path) as place:
+                if place.holds(*identity):
+                    place.unlink()
+        except places.Unsafe as error:
+            Logger().warning("socket_left", socket=path, reason=error.strerror)
+        except OSError:  # it is gone, or nobody may remove it
+            return
 
 
 class Listeners:
@@ -213,29 +223,67 @@ class Listeners:
                 self._enter(sock, Heirloom(-1, names[spot]))
 
     def _open_unix(self, address: Address, entry: Heirloom) -> socket.socket:
-        remove_stale(address.host)
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            # By the umask and not by chmod, so that the socket is never open to more people than it should be.
-            before = os.umask(~int(self._unix_mode, 8) & 0o777) if self._unix_mode else None
-            try:
-                sock.bind(address.host)
-            finally:
-                if before is not None:
-                    os.umask(before)
-            made = os.stat(address.host)
-            entry.file = (os.path.abspath(address.host), made.st_dev, made.st_ino)
-            if self._unix_owner is not None:
-                os.chown(address.host, *self._unix_owner)
-        except BaseException:
-            sock.close()
-            raise
+        mode = int(self._unix_mode, 8) if self._unix_mode else None
+        sock, entry.file = open_unix(address.host, mode, self._unix_owner)
         return sock
 
 
 def _stands(spot: Spot, names: tuple[str, ...], sock: socket.socket, asked: str) -> bool:
     """Is a socket what an address asks for? A port that was any is the one that it became."""
     return spot.has(sock, any_port=asked in names)
+
+
+def open_unix(
+    path: str, mode: int | None, owner: tuple[int, int] | None = None
+) -> tuple[socket.socket, tuple[str, int, int]]:
+    """A socket at a path, and its file: path, device, inode. ``mode`` None: what the umask leaves. Raises OSError."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    mode = 0o777 & ~umask if mode is None else mode
+    path = os.path.abspath(path)
+    with places.at(path) as place, ExitStack() as undo:
+        _remove_stale(place)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        undo.callback(sock.close)
+        # By the umask and not by chmod, so that the socket is never open to more people than it should be; where others
+        # may put another file in its place, to nobody but root until it is certain which is ours.
+        os.umask(~mode & 0o777 if place.ours else 0o777)
+        try:
+            sock.bind(place.address)
+        finally:
+            os.umask(umask)
+        found = os.open(place.name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=place.folder)
+        undo.callback(os.close, found)
+        file = os.fstat(found)
+        if not place.ours:
+            if not _leads_to(sock, found):
+                raise places.Unsafe(path, "another file was put in its place, where others than root can do that")
+            os.chmod(f"/proc/self/fd/{found}", mode)
+        if owner is not None:
+            if place.ours:
+                os.chown(place.name, *owner, dir_fd=place.folder, follow_symlinks=False)
+            else:
+                os.chown(f"/proc/self/fd/{found}", *owner)
+        undo.pop_all()
+        os.close(found)
+        return sock, (path, file.st_dev, file.st_ino)
+
+
+def _leads_to(sock: socket.socket, found: int) -> bool:
+    """Does a file lead to this socket? Who connects to it through the one is accepted by the other."""
+    if not stat.S_ISSOCK(os.fstat(found).st_mode):
+        return False
+    sock.listen(1)
+    sock.setblocking(False)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(f"/proc/self/fd/{found}")
+            caller, _ = sock.accept()
+        except OSError:
+            return False
+        with caller:
+            return _peer(caller) == os.getpid()
 
 
 def _is_at(sock: socket.socket, address: Address) -> bool:
@@ -255,33 +303,37 @@ def _look_up(address: Address) -> list[Spot]:
         raise BindError(f"cannot listen on {address}: {reason}") from None
 
 
-def remove_stale(path: str) -> None:
+def _remove_stale(place: places.Place) -> None:
     """Remove a socket file on which nobody listens any more. Raises OSError (EADDRINUSE) for anything else there."""
     try:
-        kind = os.stat(path).st_mode
+        found = os.open(place.name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=place.folder)
     except OSError:
         return
-    if not stat.S_ISSOCK(kind):
-        raise OSError(errno.EADDRINUSE, "there is a file of that name, and it is no socket")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)  # a full backlog is an answer too
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            os.unlink(path)
-            return
-        except OSError as error:
-            if error.errno not in (errno.EAGAIN, errno.EPROTOTYPE):
-                raise
-        raise OSError(errno.EADDRINUSE, f"a server{_listener(probe)} is listening there already")
+    try:
+        if not stat.S_ISSOCK(os.fstat(found).st_mode):
+            raise OSError(errno.EADDRINUSE, "there is a file of that name, and it is no socket")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.setblocking(False)  # a full backlog is an answer too
+            try:
+                probe.connect(f"/proc/self/fd/{found}")
+            except ConnectionRefusedError:
+                place.unlink()
+                return
+            except OSError as error:
+                if error.errno not in (errno.EAGAIN, errno.EPROTOTYPE):
+                    raise
+            pid = _peer(probe)
+            listener = f" with pid {pid}" if pid else ""
+            raise OSError(errno.EADDRINUSE, f"a server{listener} is listening there already")
+    finally:
+        os.close(found)
 
 
-def _listener(probe: socket.socket) -> str:
-    """Who listens at the other end of a connection, as far as the kernel tells."""
+def _peer(sock: socket.socket) -> int:
+    """The pid of who is at the other end of a connection, as far as the kernel tells."""
     with suppress(OSError):
-        pid = int.from_bytes(probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 4), sys.byteorder)
-        return f" with pid {pid}" if pid else ""
-    return ""
+        return int.from_bytes(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 4), sys.byteorder)
+    return 0
 
 
 def _reason(error: OSError, address: Address) -> str:

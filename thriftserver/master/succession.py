@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
-from thriftserver.errors import ThriftServerError
 from thriftserver.handoff import Handoff
 from thriftserver.idl.loader import Loader
 from thriftserver.master import events
 from thriftserver.master.sockets import Heirloom
 from thriftserver.master.upgrade import Estate, Message, Origin, Predecessor, Successor
+from thriftserver.master.walls import sentence
 from thriftserver.schema.model import Module
 from thriftserver.scoreboard.board import Board
 
@@ -59,7 +59,7 @@ class Succession:
         try:
             successor = Successor(self._origin, estate, {**os.environ, **self._environment()}, private)
         except OSError as error:
-            return events.UpgradeFailed(f"cannot start a new master: {error.strerror}")
+            return events.UpgradeFailed(f"cannot start a new master: {sentence(error)}")
         self._successor = successor
         self._tell_workers(successor.pid)
         return events.UpgradeStarted(successor.pid)
@@ -134,6 +134,6 @@ def _judge(successor: Successor, message: Message, objection: Callable[[Sequence
     loader = Loader()
     try:
         problem = objection([loader.load(path, message.include) for path in message.idl])
-    except ThriftServerError as error:
-        problem = f"the running master cannot compare this IDL with its own: {error}"
+    except Exception as error:  # noqa: BLE001 - the other one waits for an answer, whatever this one meets
+        problem = f"the running master cannot compare this IDL with its own: {sentence(error)}"
     successor.line.say("refused" if problem else "fits", problem)

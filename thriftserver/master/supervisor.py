@@ -16,21 +16,23 @@ from contextlib import suppress
 from typing import Protocol
 
 from thriftserver import log
-from thriftserver.assignment import IMPORTED, READY, SPENT, Assignment, Program
+from thriftserver.assignment import IMPORTED, READY, SPENT, Assignment, Program, Report
 from thriftserver.config import OPTIONS, Settings
-from thriftserver.errors import ThriftServerError
+from thriftserver.errors import ConfigError, StartFailed, ThriftServerError
 from thriftserver.handoff import BESIDE, Handoff
 from thriftserver.log import Logger
 from thriftserver.master import events, limits, obituary, policy
 from thriftserver.master.changes import Changes
-from thriftserver.master.children import Auxiliary, Child, bury
+from thriftserver.master.children import Auxiliary, Child, bear, bury
 from thriftserver.master.control import Control
 from thriftserver.master.fdstore import Store
-from thriftserver.master.fork import HANDLED, fork
+from thriftserver.master.fork import HANDLED
 from thriftserver.master.health import Health, resident
 from thriftserver.master.sockets import Listeners
 from thriftserver.master.succession import Succession
+from thriftserver.master.terminal import SIGNALS, Terminal
 from thriftserver.master.upgrade import Estate
+from thriftserver.master.walls import Walls, foreseen, sentence
 from thriftserver.schema.model import Module
 from thriftserver.scoreboard import layout
 from thriftserver.scoreboard.board import Board
@@ -39,6 +41,10 @@ from thriftserver.scoreboard.board import Board
 SLOTS, METHODS = 128, 256
 #: Seconds until a full hand-off queue is tried again.
 FULL_QUEUE = 0.005
+#: Seconds too late from which on this process was stopped, and its children with it: Ctrl-Z stops a group.
+SLEEP = 1.0
+#: Seconds of one wait: poll takes no number, and a clock's end is one that no machine waits for.
+LONGEST = 3600.0
 
 _EVENTS: dict[int, events.Event] = {
     signal.SIGTERM: events.StopAsked(graceful=True),
@@ -59,14 +65,6 @@ class Observer(Protocol):
 
     def tick(self, state: events.State, now: float) -> None:
         """Called about once a second while the master goes round: status texts and watchdogs."""
-
-
-class StartFailed(ThriftServerError):
-    """The first workers could not start; ``exit_code`` is what they left with."""
-
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
 
 
 class Supervisor:
@@ -90,12 +88,17 @@ class Supervisor:
     ) -> None:
         settings = program.settings
         self._log = Logger().bind(pid=os.getpid())
+        self._walls = Walls(self._log)
+        self._terminal = Terminal(self._log)
         self._listeners = listeners
         self._reload = reload
         self._work = work
         self._programs = {1: program}
         methods = sum(1 for module in program.modules for each in module.services.values() for _ in each.methods())
-        self._board = Board.create(max(SLOTS, 4 * settings.workers), max(METHODS, 2 * methods))
+        try:
+            self._board = Board.create(max(SLOTS, 4 * settings.workers), max(METHODS, 2 * methods))
+        except (OSError, OverflowError, ValueError, MemoryError):
+            raise ConfigError(f"--workers: {settings.workers} are more than this system has memory to watch") from None
         self._succession = succession
         self._handoff = succession.handoff or Handoff.create()
         self._handoff.most = settings.max_frame + BESIDE
@@ -126,19 +129,12 @@ class Supervisor:
             self._log.info("listening", addresses=self._listeners.names())
             self._warn(settings)
             self._handle(events.Tick())
-            self._keep_auxiliary()
+            self._walls.around("the auxiliary process", self._keep_auxiliary)
             while not policy.finished(self._state):
                 for event in self._wait():
-                    self._handle(event)
+                    self._walls.around("a decision", self._handle, event)
         finally:
-            if self._store:
-                self._move_kept()
-                self._store.close()
-            self._listeners.close(stay=self._state.keeping)
-            if self._control:
-                self._control.close()
-            if self._auxiliary:
-                self._auxiliary.stop()
+            self._close()
         if self._failure is not None:
             raise StartFailed(self._failure.reason, self._failure.code)
         self._log.info("stopped")
@@ -148,13 +144,26 @@ class Supervisor:
         for event, facts in limits.doubts(settings):
             self._log.warning(event, **facts)
 
+    def _close(self) -> None:
+        around = self._walls.around
+        if self._store:
+            around("what is kept", self._keep_rest)
+            around("what is kept", self._store.close)
+        around("the listeners", lambda: self._listeners.close(stay=self._state.keeping))
+        if self._control:
+            around("the control socket", self._control.close)
+        if self._auxiliary:
+            around("the auxiliary process", self._auxiliary.stop)
+
     def _install(self) -> None:
         """Route signals into a pipe: nothing but a byte is written when one arrives, so none can come at a bad time."""
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._lifeline_read, self._lifeline_write = os.pipe2(os.O_CLOEXEC)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         for number in HANDLED:
-            signal.signal(number, lambda *_: None)
+            if number not in SIGNALS:
+                signal.signal(number, lambda *_: None)
+        self._terminal.install()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)  # an older master has blocked them until now
 
     def _handle(self, event: events.Event) -> None:
@@ -169,6 +178,26 @@ class Supervisor:
                     queue.append(outcome)
 
     def _act(self, action: events.Action) -> events.Event | None:
+        """Do it. What cannot be done is an event where one is waited for, and a line of the log in any case."""
+        try:
+            return self._do(action)
+        except Exception as error:  # noqa: BLE001 - the wall: whatever an action meets, the master goes on
+            return self._undone(action, error)
+
+    def _undone(self, action: events.Action, error: Exception) -> events.Event | None:
+        why = sentence(error)
+        outcome: events.Event | None = None
+        if isinstance(action, events.Spawn):
+            outcome = events.SpawnFailed(action.generation, f"cannot start a worker: {why}", random.random())
+        elif isinstance(action, events.CheckReload):
+            outcome = events.ReloadImpossible(f"cannot reload: {why}")
+        elif isinstance(action, events.StartUpgrade):
+            outcome = events.UpgradeFailed(f"cannot start a new master: {why}")
+        if outcome is None or not foreseen(error):
+            self._walls.tell(type(action).__name__, error)
+        return outcome
+
+    def _do(self, action: events.Action) -> events.Event | None:
         match action:
             case events.Spawn():
                 return self._spawn(action.number, action.generation)
@@ -185,7 +214,7 @@ class Supervisor:
                 getattr(self._log, action.level)(action.event, **action.facts)
             case events.Announce():
                 for observer in self._observers:
-                    observer.announce(action.news, action.text)
+                    self._walls.around(f"the news {action.news.value}", observer.announce, action.news, action.text)
             case events.StartUpgrade():
                 return self._succession.start(self._state, self._estate(), self._private())
             case events.Disown():
@@ -254,49 +283,61 @@ class Supervisor:
         poll = select.poll()
         poll.register(self._wake_read, select.POLLIN)
         for child in self._children.values():
-            poll.register(child.pipe, select.POLLIN)
+            if child.pipe >= 0:
+                poll.register(child.pipe, select.POLLIN)
         for fd in self._succession.lines():
             poll.register(fd, select.POLLIN)
         for fd, mask in self._control.interests() if self._control else ():
             poll.register(fd, mask)
-        if self._state.keeping:
+        if self._state.keeping and self._store and self._store.can_keep:
             poll.register(self._handoff.descriptors[1], select.POLLIN)
-        due = min(policy.next_wake(self._state), self._health.due)
+        due = min(policy.next_wake(self._state), self._health.due, self._terminal.due)
         if self._store and self._store.has_waiting:
+            due = min(due, time.monotonic() + FULL_QUEUE)
+        if self._store and self._state.keeping and not self._store.can_keep:
             due = min(due, time.monotonic() + FULL_QUEUE)
         if self._auxiliary and not self._auxiliary.pid:
             due = min(due, self._auxiliary.due)
         if self._changes:
             due = min(due, self._changes.due)
-        ready = {fd for fd, _ in poll.poll(max(0, (due - time.monotonic()) * 1000 + 1))}
+        began = time.monotonic()
+        wait = min(max(0.0, due - began), LONGEST)
+        ready = {fd for fd, _ in poll.poll(wait * 1000 + 1)}
+        if (slept := time.monotonic() - began - wait) > SLEEP:
+            yield events.Slept(slept)
+        of = self._walls.of
         for pid, child in list(self._children.items()):
             if child.pipe in ready:
-                yield from self._hear(pid, child)
-        yield from self._succession.hear(ready, self._objection)
+                yield from of("a worker's reports", self._hear(pid, child, child.reports()))
+        yield from of("the other master", self._succession.hear(ready, self._objection))
         if self._wake_read in ready:
             for number in os.read(self._wake_read, 4096):
-                if number == signal.SIGCHLD:
-                    yield from self._reap()
-                elif number == signal.SIGUSR1:
-                    self._reopen_logs()
-                elif number == signal.SIGTERM and self._store:
-                    yield events.StopAsked(graceful=True, keep=self._store.expects_successor())
-                elif number in _EVENTS:
-                    yield _EVENTS[number]
+                yield from of("a signal", self._signalled(number))
         if self._control:
-            yield from self._control.serve(ready, lambda: self._state)
-        yield from self._look()
-        self._move_kept()
+            yield from of("the control socket", self._control.serve(ready, lambda: self._state))
+        yield from of("a look round", self._look())
+        self._walls.around("what is kept", self._move_kept)
         yield events.Tick()
+
+    def _signalled(self, number: int) -> Iterator[events.Event]:
+        if number == signal.SIGCHLD:
+            yield from self._reap()
+        elif number == signal.SIGUSR1:
+            self._reopen_logs()
+        elif number == signal.SIGTERM and self._store:
+            yield events.StopAsked(graceful=True, keep=self._store.expects_successor())
+        elif number in _EVENTS and self._terminal.counts(number):
+            yield _EVENTS[number]
 
     def _look(self) -> Iterator[events.Event]:
         """What time brings: sick workers, observers that want to know, the auxiliary's next try."""
         now = time.monotonic()
-        self._keep_auxiliary()
+        self._terminal.look(now)
+        self._walls.around("the auxiliary process", self._keep_auxiliary)
         self._board.words[layout.BOARD_LOST_LINES] = log.lost()
         if now >= self._health.due and not self._state.heir:  # the older master speaks for the service
             for observer in self._observers:
-                observer.tick(self._state, now)
+                self._walls.around("a second", observer.tick, self._state, now)
         if self._changes and (changed := self._changes.look(now)):
             self._log.info("changed", files=changed)
             yield events.ReloadAsked()
@@ -310,8 +351,12 @@ class Supervisor:
         elif self._store and self._store.has_waiting:
             self._store.give(self._handoff)
 
-    def _hear(self, pid: int, child: Child) -> Iterator[events.Event]:
-        for report in child.reports():
+    def _keep_rest(self) -> None:
+        while self._store and self._state.keeping and self._store.keep(self._handoff):
+            pass  # the workers are gone, so there is an end
+
+    def _hear(self, pid: int, child: Child, reports: Sequence[Report]) -> Iterator[events.Event]:
+        for report in reports:
             if report.kind == READY:
                 self._weigh(pid)
                 yield events.Ready(pid)
@@ -322,6 +367,11 @@ class Supervisor:
                     self._log.debug("watching", files=fresh)
             else:
                 child.reason = report.message
+        if child.complaint:
+            advice = "code in this worker writes to descriptors that are not its own; nothing more is heard from it"
+            facts = {"worker": child.number, "pid": pid, "reason": child.complaint, "advice": advice}
+            self._log.error("worker_report_refused", **facts)
+            child.complaint = ""
 
     def _weigh(self, pid: int) -> None:
         """The first worker of a generation shows what each of them needs at least."""
@@ -343,11 +393,11 @@ class Supervisor:
                 return
             child = self._children.pop(pid, None)
             if child is not None:
-                yield from self._hear(pid, child)  # its last words are still in the pipe
+                yield from self._walls.of("a worker's reports", self._hear(pid, child, child.last_words()))
                 worker = self._state.workers.get(pid)
                 code = os.waitstatus_to_exitcode(status)
                 why = obituary.reason(worker, code, self._state.phase is events.Phase.STOPPING)
-                bury(child, pid, why, self._board, self._log)
+                self._walls.around("a dead worker", bury, child, pid, why, self._board, self._log)
                 child.close()
                 yield events.Exited(pid, code, child.reason, random.random())
             elif self._auxiliary and pid == self._auxiliary.pid:
@@ -367,7 +417,7 @@ class Supervisor:
         found = [self._wake_read, self._wake_write, self._lifeline_write, *self._succession.lines()]
         found += self._listeners.unused()
         for child in self._children.values():
-            found += [child.pipe, child.stacks]
+            found += [child.stacks, *([child.pipe] if child.pipe >= 0 else [])]
         for each in (self._control, self._store):
             found += each.descriptors() if each else []
         return found
@@ -379,28 +429,13 @@ class Supervisor:
             self._auxiliary.start(self._board, program, self._lifeline_read, self._private(), self._log, now)
 
     def _spawn(self, number: int, generation: int) -> events.Event:
-        read, write = os.pipe2(os.O_CLOEXEC)
-        os.set_blocking(read, False)
-        stacks = os.memfd_create("thriftserver-stacks", os.MFD_CLOEXEC)
-        assignment = Assignment(
-            number,
-            generation,
-            self._programs[generation],
-            self._listeners.sockets,
-            self._lifeline_read,
-            write,
-            self._board,
-            self._handoff,
-            stacks,
-        )
-        try:
-            pid = fork(lambda: self._work(assignment), [*self._private(), read])
-        except OSError as error:
-            os.close(read)
-            os.close(stacks)
-            return events.SpawnFailed(generation, f"cannot fork: {error.strerror}", random.random())
-        finally:
-            os.close(write)
-        self._children[pid] = Child(number, read, stacks)
+        program, sockets = self._programs[generation], self._listeners.sockets
+        line, board, queue = self._lifeline_read, self._board, self._handoff
+
+        def work(report: int, stacks: int) -> int:
+            return self._work(Assignment(number, generation, program, sockets, line, report, board, queue, stacks))
+
+        pid, child = bear(number, work, self._private())
+        self._children[pid] = child
         self._log.debug("worker_started", worker=number, pid=pid, generation=generation)
         return events.Spawned(pid, number, generation)

@@ -14,12 +14,13 @@ that, the old one is dead or stopping, and the new one is on its own.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
 import sys
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Self
 
 import msgspec
@@ -95,7 +96,7 @@ class Line:
         try:
             data = self._sock.recv(MESSAGE)
             return msgspec.json.decode(data, type=Message) if data else None
-        except (OSError, msgspec.MsgspecError):
+        except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
             return None
 
     def close(self) -> None:
@@ -131,24 +132,24 @@ class Successor:
     """The new master as the old one sees it. Raises OSError when the system gives no process."""
 
     def __init__(self, origin: Origin, estate: Estate, environ: Mapping[str, str], private: Iterable[int]) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setblocking(False)
-        self.line = Line(ours)
         self.reason = ""
-        self._words = os.memfd_create("thriftserver-first-words", os.MFD_CLOEXEC)
-        estate.pid, estate.line, estate.stderr = os.getpid(), theirs.fileno(), os.dup(2)
-        # Signals stay blocked until the new master can take them: else one that people send to all would end it.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
-        try:
+        with ExitStack() as after, ExitStack() as undo:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            after.callback(theirs.close)
+            undo.callback(ours.close)
+            ours.setblocking(False)
+            self.line = Line(ours)
+            self._words = os.memfd_create("thriftserver-first-words", os.MFD_CLOEXEC)
+            undo.callback(os.close, self._words)
+            estate.pid, estate.line, estate.stderr = os.getpid(), theirs.fileno(), os.dup(2)
+            after.callback(os.close, estate.stderr)
+            # Signals stay blocked until the new master can take them: else one that people send to all would end it.
+            after.callback(
+                signal.pthread_sigmask, signal.SIG_SETMASK, signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
+            )
             private = {*private, ours.fileno()} - set(estate.descriptors())
             self.parent, self.pid = _bear(lambda: _execute(origin, estate, environ, self._words), private)
-        except OSError:
-            self.close()
-            raise
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            os.close(estate.stderr)
-            theirs.close()
+            undo.pop_all()
 
     def release(self) -> None:
         """Make it an orphan, which systemd adopts: it waits for the end of a main process only if that is its child."""
@@ -196,7 +197,11 @@ def _bear(work: Callable[[], int], private: Iterable[int]) -> tuple[int, int]:
         parent = fork(wait, {*private, read})
         os.close(write)
         write = -1
-        return parent, int.from_bytes(os.read(read, 4), "little")
+        child = int.from_bytes(os.read(read, 4), "little")
+        if not child:
+            os.waitpid(parent, 0)
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return parent, child
     finally:
         os.close(read)
         if write >= 0:
@@ -252,7 +257,7 @@ class Predecessor:
                 os.set_inheritable(descriptor, False)
             os.dup2(estate.stderr, 2)
             os.close(estate.stderr)
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise UpgradeError(f"cannot read what the running master left: {error}") from None
         return cls(estate)
 

@@ -2,11 +2,13 @@
 
 Reading asks nobody and blocks nobody, so it works while every worker is stuck. The memory is a sparse file without a
 name: pages that nobody writes cost nothing, and a process that inherits the descriptor can map it again.
+
+A worker runs foreign code, which can write anything anywhere in this memory. So its size is sealed, and every word is
+read as a stranger's: any of them may be wrong, none may break who reads.
 """
 
 from __future__ import annotations
 
-import json
 import mmap
 import os
 import time
@@ -16,6 +18,7 @@ import msgspec
 
 from thriftserver.scoreboard import layout, ring
 from thriftserver.scoreboard.layout import COUNTERS, OUTCOMES, Layout
+from thriftserver.sealed import sealed
 
 #: Calls in flight that are named one by one, per worker; more are served, but not seen.
 CALLS = 1024
@@ -24,6 +27,13 @@ STUCK_AFTER = 3.0
 _ALIVE = (layout.STATES[layout.SERVING], layout.STATES[layout.DRAINING])
 #: Stands for the declared exceptions, or the methods, that there is no counter for.
 OTHER = "(other)"
+#: Readings until two of them agree, while dead workers are folded. Each fold is over in a moment.
+ATTEMPTS = 20
+
+#: What a method is called in the memory: service, name, and the exceptions it declares.
+Names = list[tuple[str, str, list[str]]]
+_NAMES = msgspec.json.Decoder(Names)
+_WORD = (1 << 64) - 1
 
 
 class MethodStats(msgspec.Struct):
@@ -125,6 +135,8 @@ class Board:
         self.plan = plan
         #: What to add to monotonic nanoseconds for those since 1970.
         self.wall = wall
+        self._folds = 0
+        """Workers folded by this process: what the memory says about it may be anybody's."""
         self._map = mmap.mmap(descriptor, plan.total_words * layout.WORD)
         self.words = memoryview(self._map).cast("Q")
 
@@ -132,8 +144,7 @@ class Board:
     def create(cls, slots: int, methods: int) -> Board:
         """An empty board of ``slots`` workers, each with room for ``methods`` methods."""
         plan = Layout(slots + 1, CALLS, methods)
-        descriptor = os.memfd_create("thriftserver-scoreboard", os.MFD_CLOEXEC)
-        os.ftruncate(descriptor, plan.total_words * layout.WORD)
+        descriptor = sealed("thriftserver-scoreboard", plan.total_words * layout.WORD)
         board = cls(descriptor, plan, time.time_ns() - time.monotonic_ns())
         header = (layout.MAGIC, plan.slots, plan.calls, plan.methods, 0, board.wall, time.monotonic_ns())
         for word, value in enumerate(header):
@@ -204,16 +215,12 @@ class Board:
 
     def snapshot(self) -> tuple[list[WorkerView], WorkerView]:
         """The workers, and the ledger of those before them, from one moment: no dead worker in both or in neither."""
-        while True:
+        for _ in range(ATTEMPTS):  # and not for ever: anybody may have written the number
             before = self.words[layout.BOARD_FOLDS]
-            try:
-                found = self.workers(), self._view(0)
-            except ValueError:  # names that were wiped while they were read
-                if self.words[layout.BOARD_FOLDS] == before:
-                    raise
-                continue
+            found = self.workers(), self._view(0)
             if not before % 2 and self.words[layout.BOARD_FOLDS] == before:
-                return found
+                break
+        return found
 
     def calls(self, number: int) -> list[CallInFlight]:
         """The calls that a worker has in flight, the oldest first."""
@@ -227,7 +234,7 @@ class Board:
             number,
             words[layout.PID],
             words[layout.GENERATION],
-            layout.STATES[words[layout.STATE]],
+            layout.STATES[min(words[layout.STATE], layout.GONE)],
             words[layout.BORN],
             words[layout.HEARTBEAT],
             words[layout.CONNECTIONS],
@@ -242,10 +249,14 @@ class Board:
             list(self._errors(words, names)),
         )
 
-    def _names(self, words: memoryview) -> list[tuple[str, str, list[str]]]:
-        size = words[layout.NAMES]
+    def _names(self, words: memoryview) -> Names:
+        size = min(words[layout.NAMES], self.plan.name_bytes)
         start = self.plan.names * layout.WORD
-        return json.loads(bytes(words.cast("B")[start : start + size])) if size else []
+        try:
+            names = _NAMES.decode(bytes(words.cast("B")[start : start + size])) if size else []
+        except (msgspec.MsgspecError, ValueError, RecursionError):  # wiped while they were read, or no worker's names
+            names = []
+        return names[: self.plan.methods]
 
     def _method(self, words: memoryview, place: int, name: tuple[str, str, Sequence[str]]) -> MethodStats:
         service, method, kinds = name
@@ -274,7 +285,7 @@ class Board:
         for received, call, peer in sorted(found):
             place = call[layout.CALL_METHOD]
             service, method = names[place][:2] if place < len(names) else ("", "")
-            seqid = call[layout.CALL_SEQID]
+            seqid = call[layout.CALL_SEQID] & 0xFFFFFFFF
             yield CallInFlight(
                 service,
                 method,
@@ -297,7 +308,7 @@ class Board:
         With ``reason``, one of EXITS, it is counted as such, and what it had in its hands as lost.
         """
         view = self._view(number)
-        self.words[layout.BOARD_FOLDS] += 1
+        self.words[layout.BOARD_FOLDS] = 2 * self._folds + 1
         if reason:
             self.words[layout.BOARD_EXITS + layout.EXITS.index(reason)] += 1
             self.words[layout.BOARD_LOST_CONNECTIONS] += view.connections
@@ -305,49 +316,57 @@ class Board:
         if view.state != layout.STATES[layout.EMPTY]:
             self._into_ledger(view)
         self._wipe(number)
-        self.words[layout.BOARD_FOLDS] += 1
+        self._folds += 1
+        self.words[layout.BOARD_FOLDS] = 2 * self._folds
 
     def _into_ledger(self, view: WorkerView) -> None:
         words = self.slot_words(0)
         for name in COUNTERS:
-            words[layout.COUNTER[name]] += view.counters[name]
+            _count(words, layout.COUNTER[name], view.counters[name])
         for place, count in enumerate(view.queue):
-            words[self.plan.queue + place] += count
-        known = self._names(words)
+            _count(words, self.plan.queue + place, count)
+        known = self._learn(words, view.methods)
         places = {(service, name): place for place, (service, name, _) in enumerate(known)}
-        for stats in view.methods:
-            key = (stats.service, stats.name)
-            if key not in places:
-                places[key] = len(known)
-                known.append((stats.service, stats.name, []))
-            place = min(places[key], self.plan.methods - 1)
-            kinds = known[place][2]
-            kinds += [kind for kind in stats.declared if kind not in kinds and kind != OTHER]
-            self._add(words, place, stats, _counted(kinds))
+        for stats in view.methods if known else ():
+            place = places.get((stats.service, stats.name), len(known) - 1)
+            self._add(words, place, stats, _counted(known[place][2]))
         for error in view.errors:
             place = places.get((error.service, error.method), self.plan.methods)
             noted = ring.Noted(error.when, place, OUTCOMES.index(error.outcome), error.error_id, error.text)
             ring.note(words, self.plan, noted)
-        data = json.dumps(known[: self.plan.methods]).encode()[: self.plan.name_bytes]
+
+    def _learn(self, words: memoryview, methods: Sequence[MethodStats]) -> Names:
+        """The ledger's methods, those of a dead worker among them. Without room, the last one stands for the others."""
+        known = {(service, name): kinds for service, name, kinds in self._names(words)}
+        before: Names = [(service, name, list(kinds)) for (service, name), kinds in known.items()]
+        for stats in methods:
+            kinds = known.setdefault((stats.service, stats.name), [])
+            kinds += [kind for kind in stats.declared if kind not in kinds and kind != OTHER]
+        grown: Names = [(service, name, kinds) for (service, name), kinds in known.items()][: self.plan.methods]
+        data = msgspec.json.encode(grown)
+        if len(data) > self.plan.name_bytes:  # names that somebody makes up, for ever new ones
+            grown = before
+            data = msgspec.json.encode(grown)
         start = self.plan.names * layout.WORD
         words.cast("B")[start : start + len(data)] = data
         words[layout.NAMES] = len(data)
-        words[layout.METHODS] = min(len(known), self.plan.methods)
+        words[layout.METHODS] = len(grown)
+        return grown
 
     def _add(self, words: memoryview, place: int, stats: MethodStats, kinds: list[str]) -> None:
         at = self.plan.first_method + place * layout.PAGE
         for index, outcome in enumerate(OUTCOMES):
-            words[at + index] += stats.outcomes[outcome]
+            _count(words, at + index, stats.outcomes[outcome])
         for kind, count in stats.declared.items():
             index = kinds.index(kind) if kind in kinds else layout.DECLARED_KINDS - 1
-            words[at + layout.DECLARED_BY + index] += count
-        words[at + layout.DURATION_SUM] += stats.duration
-        words[at + layout.QUEUE_SUM] += stats.queued
-        words[at + layout.REQUEST_BYTES] += stats.request_bytes
-        words[at + layout.REPLY_BYTES] += stats.reply_bytes
+            _count(words, at + layout.DECLARED_BY + index, count)
+        _count(words, at + layout.DURATION_SUM, stats.duration)
+        _count(words, at + layout.QUEUE_SUM, stats.queued)
+        _count(words, at + layout.REQUEST_BYTES, stats.request_bytes)
+        _count(words, at + layout.REPLY_BYTES, stats.reply_bytes)
         for index, count in enumerate(stats.histogram):
             if count:
-                words[at + layout.HISTOGRAM + index] += count
+                _count(words, at + layout.HISTOGRAM + index, count)
 
     def _wipe(self, number: int) -> None:
         """Zero a slot by giving its memory back: the file becomes sparse there again."""
@@ -368,6 +387,11 @@ def _take_along(view: WorkerView) -> None:
             stats.duration += int(call.age * 1e9)
             stats.histogram[layout.bucket(int(call.age * 1e9))] += 1
             view.counters["calls"] += 1
+
+
+def _count(words: memoryview, at: int, count: int) -> None:
+    """Add, and begin anew where a word ends: only numbers that somebody has made up are so large."""
+    words[at] = words[at] + count & _WORD
 
 
 def _counted(kinds: Sequence[str]) -> list[str]:

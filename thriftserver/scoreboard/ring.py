@@ -31,7 +31,7 @@ def note(words: memoryview, plan: layout.Layout, noted: Noted) -> None:
     _put(words[at + ERROR_ID : at + ERROR_TEXT], noted.error_id)
     _put(words[at + ERROR_TEXT : at + ERROR], noted.text)
     words[at] = noted.when
-    words[layout.ERRORS] += 1
+    words[layout.ERRORS] = words[layout.ERRORS] + 1 & (1 << 64) - 1
 
 
 def read(words: memoryview, plan: layout.Layout) -> Iterator[Noted]:

@@ -10,14 +10,13 @@ import faulthandler
 import gc
 import os
 import random
-import signal
 import sys
 from collections.abc import Callable
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
 
 from thriftserver import loading
-from thriftserver.assignment import FAILED, READY, SPENT, Assignment, Report
+from thriftserver.assignment import FAILED, READY, SPENT, TELL, Assignment, Report
 from thriftserver.compiled import choose
 from thriftserver.config import Settings
 from thriftserver.errors import BootError, EncodeError, ThriftServerError
@@ -120,7 +119,7 @@ def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[], None])
     _expire(processor, settings, assignment.report)
     fellows = Fellows(assignment.board, assignment.number)
     loop = Loop(assignment.listeners, assignment.handoff, fellows, processor, threads, log, settings)
-    lifetime = Lifetime(assignment.lifeline, {signal.SIGWINCH: loop.dump})
+    lifetime = Lifetime(assignment.lifeline, {TELL: loop.dump})
     for each in bound:
         _lifecycle(each, "setup")
     gc.freeze()  # what is alive now stays: the collector need not look at it again

@@ -19,6 +19,8 @@ from thriftserver.idl.loader import Loader
 
 #: Seconds between two looks: handlers may import at any time.
 PERIOD = 1.0
+#: Files in one report.
+TOGETHER = 40
 #: Where nobody edits: what comes with Python, what is installed, and our own files.
 _SETTLED = tuple(
     os.path.realpath(folder) + os.sep
@@ -47,7 +49,13 @@ class Imports:
         fresh = {*_modules(), *filter(_edited, self._loader.files())} - self._told
         if fresh:
             self._told |= fresh
-            Report(IMPORTED, message="\n".join(sorted(fresh))).send(self._report)
+            for some in _parts(sorted(fresh)):
+                Report(IMPORTED, message="\n".join(some)).send(self._report)
+
+
+def _parts(paths: list[str]) -> Iterator[list[str]]:
+    """As many at a time as a report has room for."""
+    return (paths[start : start + TOGETHER] for start in range(0, len(paths), TOGETHER))
 
 
 def _modules() -> Iterator[str]:

@@ -29,7 +29,7 @@ class Lifetime:
     ``also`` is what other signals do, in the loop.
     """
 
-    def __init__(self, lifeline: int, also: Mapping[signal.Signals, Callable[[], None]]) -> None:
+    def __init__(self, lifeline: int, also: Mapping[int, Callable[[], None]]) -> None:
         loop = get_hub().loop
         self.end: End | None = None
         self._over = Event()
@@ -37,8 +37,8 @@ class Lifetime:
         self._watchers: list[Any] = []
         for number, how in _SIGNALS.items():
             self._watch(loop.signal(number), self._end, how)
-        for number, action in also.items():
-            self._watch(loop.signal(number), action)
+        for other, action in also.items():
+            self._watch(loop.signal(other), action)
         self._lifeline = loop.io(lifeline, 1)
         self._lifeline.start(self._end, End.ORPHAN)
 
