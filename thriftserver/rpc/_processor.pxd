@@ -80,6 +80,7 @@ cdef class Processor:
     cdef public long long now
     cdef public long long spent_after
     cdef public object on_spent
+    cdef public object on_expired
     cdef public dict entries
     cdef public str default
     cdef public list services

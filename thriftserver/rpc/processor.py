@@ -127,6 +127,9 @@ class Processor:
         self.now = clock()
         self.spent_after = 0
         self.on_spent: Any = None
+        #: Called with None or an error, when a call ends after its deadline was raised in it. In a process that was
+        #: forked in a call it does not return.
+        self.on_expired: Any = None
         self.entries: dict[str, Entry] = {}
         self.default = methods[0].service
         self.services: list[str] = []
@@ -268,6 +271,8 @@ class Processor:
         call = seat.call
         entry = call.entry
         if seat.expired or (call.deadline and clock() > call.deadline):
+            if self.on_expired is not None:
+                self.on_expired(None)
             return self.late(header, call)
         if call.oneway:
             return None
@@ -283,6 +288,8 @@ class Processor:
         call = seat.call
         entry = call.entry
         if seat.expired or isinstance(error, DeadlineExceeded):
+            if self.on_expired is not None:
+                self.on_expired(error)
             return self.late(header, call)
         if call.oneway:
             return self.internal(header, call, error, _UNDECLARED)

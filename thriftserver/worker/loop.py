@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
 
@@ -157,6 +158,17 @@ class Loop:
         self.processor.slot.put(layout.QUEUED, self.pump.waiting())
         if not self.pump.draining:
             self._even_out()
+
+    def disown(self) -> None:
+        """In a forked child: let go of all connections, so that they end when this worker ends them."""
+        self.pump.epoll.close()
+        for member in self.pump.members:
+            if isinstance(member, Connection):
+                fd, member.fd = member.fd, -1
+                with suppress(OSError):  # the handler has closed it behind our back
+                    os.close(fd)
+        for seat in self.fibers.seats:
+            seat.expired = True  # so that the call in which it was forked looks for what to do, and is not answered
 
     def dump(self) -> None:
         """Log what each call is doing."""
