@@ -75,6 +75,7 @@ def run(assignment: Assignment, become: Callable[[], None]) -> int:
 def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[], None]) -> int:
     # Imported here because these rooms import gevent, which must not happen before the patch, nor in the master.
     from thriftserver.worker.accept import Fellows
+    from thriftserver.worker.contexts import inherit_contexts
     from thriftserver.worker.fb303 import provider
     from thriftserver.worker.lifetime import Lifetime
     from thriftserver.worker.loop import HEARTBEAT, Loop
@@ -86,6 +87,7 @@ def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[], None])
     slot = choose("scoreboard.slot").Slot(assignment.board.slot_words(assignment.number), assignment.board.plan)
     about(now_serving)
     _tell_of_greenlets(log)
+    inherit_contexts()
     offspring = _offspring(assignment, log)
     loading.use(program.loader)
     # Python tells a module's old bytecode from a new one by second and size: too little for who saves often.

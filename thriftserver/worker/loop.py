@@ -109,6 +109,7 @@ class Loop:
         self.log = log
         self.connections = 0
         self.accepting = False
+        self.keepalive = settings.keepalive
         self._fellows = fellows
         self._handoff = handoff
         self._max_connections = settings.max_connections
