@@ -87,6 +87,12 @@ def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[], None])
     slot = choose("scoreboard.slot").Slot(assignment.board.slot_words(assignment.number), assignment.board.plan)
     about(now_serving)
     _tell_of_greenlets(log)
+    if settings.monkey_patch:
+        from thriftserver.worker.bridge import Bridge
+        from thriftserver.worker.locks import share_locks
+
+        Bridge()
+        share_locks()
     inherit_contexts()
     offspring = _offspring(assignment, log)
     loading.use(program.loader)
@@ -163,14 +169,13 @@ def _offspring(assignment: Assignment, log: Logger) -> Offspring:
 
 def _tell_of_greenlets(log: Logger) -> None:
     """What a handler's own greenlet dies of is a line like any other; gevent would print it."""
-    from gevent import get_hub
+    from gevent.hub import Hub
 
-    def failed(context: object, _kind: object, error: object, _traceback: object) -> None:
+    def failed(_hub: Hub, context: object, _kind: object, error: object, _traceback: object) -> None:
         if isinstance(error, BaseException):
             log.exception("greenlet_failed", error, greenlet=repr(context))
 
-    hub: Any = get_hub()
-    hub.print_exception = failed
+    Hub.print_exception = failed  # type: ignore[assignment]  # of the hubs of threads too
 
 
 def _expire(processor: Any, settings: Settings, report: int) -> None:

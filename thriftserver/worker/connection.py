@@ -194,6 +194,8 @@ class Connection(Member):
             if self.running + 1 < pump.pipeline and (self.whole or self.more):
                 pump.again(self)  # should this call wait, another fiber goes on with the next one
             self.serve(new_source(frame, 0), seat)
+            if seat.spoiled:
+                break
         self.rest()
 
     def serve(self, source: Source, seat: Seat) -> None:

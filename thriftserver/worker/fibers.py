@@ -26,7 +26,8 @@ KEPT = 64
 class Fibers:
     """Runs ``turn`` in a parked greenlet, or in a new one while all others are inside a turn that waits.
 
-    A turn that does not wait costs two switches and no allocation (decision 3 of docs/architecture.md). Each fiber has
+    A fiber in which a handler has left something ends with its turn, and what was left finds nobody: a timeout that was
+    never cancelled, a link, a greenlet's local. A turn that does not wait costs two switches and no allocation (decision 3 of docs/architecture.md). Each fiber has
     a seat of its own, in which whoever looks finds the call that it serves.
     """
 
@@ -51,7 +52,7 @@ class Fibers:
         me, turn, parked, rest = seat.fiber, self._turn, self._parked, self._hub.switch
         while True:
             turn(seat)
-            if len(parked) >= KEPT:
+            if seat.spoiled or len(parked) >= KEPT:
                 self.seats.discard(seat)
                 seat.fiber = None
                 return  # to the hub, as ``rest`` would

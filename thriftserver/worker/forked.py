@@ -85,7 +85,6 @@ class Offspring:
         for old in {id(each): each for each in self._buried if each is not None}.values():
             old.loop.destroy()
         fresh: Any = get_hub_class()(None, True)
-        fresh.print_exception = self._hub.print_exception
         set_hub(fresh)
         hubs.MAIN_THREAD_IDENT = fresh.thread_ident  # which of a fork's threads is left, and the main one now
         if top.parent is not None:

@@ -151,6 +151,8 @@ class Pump:
                     member.on_ready(seat)
                 except Exception as error:  # noqa: BLE001 - the wall of one connection: a fault of ours ends it alone
                     self.failed(member, error)
+            if seat.spoiled:
+                break  # another fiber goes on
             if len(self.outbox) >= BURST or (self.outbox and processor.now - self.burst_since > HASTE):
                 self.send_outbox()
             if processor.now - self.polled > NOTICE:

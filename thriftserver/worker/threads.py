@@ -9,6 +9,7 @@ from functools import cached_property, wraps
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from gevent import get_hub
 from gevent.monkey import get_original
 from greenlet import getcurrent, greenlet
 
@@ -77,7 +78,10 @@ class Threads:
 
     def _run(self, context: Context, function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[bool, Any]:
         """On the thread. In a greenlet of its own, so that what is bound to a call's greenlet ends with the call."""
-        ended: tuple[bool, Any] = greenlet(self._answer).switch(context, function, args)
+        hub = get_hub()  # made here it is nobody's child, and outlives the call
+        its = greenlet(self._answer)
+        ended: tuple[bool, Any] = its.switch(context, function, args)
+        its.parent = hub  # where a timeout ends that was never cancelled, rather than in the next call
         self._end_child(None if ended[0] else ended[1])
         return ended
 
