@@ -7,6 +7,7 @@ the other half.
 
 from __future__ import annotations
 
+import _posixsubprocess
 import os
 import subprocess
 import threading
@@ -15,15 +16,21 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
+import gevent
 import gevent.os
 import gevent.subprocess
 from gevent import _fileobjectposix, _socket3, get_hub
 from gevent._hub_local import get_hub_if_exists, set_default_hub_class
 from gevent.hub import Hub
 from gevent.monkey import get_original
-from greenlet import greenlet
+from greenlet import getcurrent, greenlet
 
 allocate_lock, native_ident, _start_native = get_original("_thread", ["allocate_lock", "get_ident", "start_new_thread"])
+
+
+def _run_in(inner: greenlet) -> None:
+    inner.parent = getcurrent()
+    inner.switch()
 
 
 class SharedHub(Hub):
@@ -111,10 +118,10 @@ class Bridge:
 
         def run(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             try:
-                function(*args, **kwargs)
+                gevent.spawn(function, *args, **kwargs).join()  # what ends a Thread is linked to its greenlet,
+                gevent.sleep(0)  # and may come after us
             finally:
-                if hub := get_hub_if_exists():
-                    hub.destroy(True)
+                get_hub().destroy(True)
 
         def starts(start: Callable[..., Any]) -> Callable[..., Any]:
             @wraps(start)
@@ -131,16 +138,9 @@ class Bridge:
                 if self.at_home():
                     return start(function, handle=handle, daemon=daemon)
                 handle = handle if handle is not None else gevent.thread._ThreadHandle()
-                inner = greenlet(function)
+                inner = greenlet(lambda: run(function, (), {}))  # a plain one: others look at it now and then, to join it
                 handle._set_greenlet(inner)
-
-                def begin() -> None:
-                    nonlocal inner
-                    inner.parent = greenlet.getcurrent()
-                    inner.switch()
-                    del inner
-
-                _start_native(run, (begin, (), {}))
+                _start_native(_run_in, (inner,))
                 return handle
 
             return start_joinable_thread
@@ -184,4 +184,12 @@ class Bridge:
 
         os.fork = forks(lambda: gevent.os.fork_and_watch(loop=bridge.home().loop))
         os.forkpty = forks(lambda: gevent.os.forkpty_and_watch(loop=bridge.home().loop))
+        spawn = _posixsubprocess.fork_exec
+
+        @wraps(spawn)
+        def fork_exec(*args: Any) -> Any:
+            with bridge.paused():
+                return gevent.os.fork_and_watch(loop=bridge.home().loop, fork=lambda: spawn(*args))
+
+        _posixsubprocess.fork_exec = fork_exec  # what multiprocessing takes for spawn and forkserver
         os.waitpid = wraps(os.waitpid)(lambda pid, options: bridge.call(gevent.os.waitpid, pid, options))

@@ -130,6 +130,8 @@ def share_locks() -> None:
     for module in (threading, gevent_threading):
         module.Lock = module._allocate_lock = Lock  # type: ignore[attr-defined]
     gevent_thread.allocate_lock = gevent_thread.LockType = _thread.allocate_lock = Lock  # type: ignore[assignment, misc]
+    if hasattr(threading, "_set_sentinel"):
+        threading._set_sentinel = Lock  # what Thread.join waits for
     threading.RLock = recursive
     threading.Event = get_original("threading", "Event")  # type: ignore[misc]
     for name in ("Queue", "LifoQueue", "PriorityQueue"):
