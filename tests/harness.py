@@ -21,7 +21,7 @@ from typing import Any, Protocol, Self
 from tests.support import ROOT
 
 #: Seconds after which a wait is given up: generous, because machines are slow and shared.
-PATIENCE = 8.0
+PATIENCE = 60.0
 
 
 def run(cwd: Path, *args: str, **env: str) -> subprocess.CompletedProcess[str]:

@@ -35,5 +35,5 @@ def holders(fiber: Any) -> int:
 
 
 def has_memory(fiber: Any) -> bool:
-    """Does anything hang on a fiber: attributes, or what is kept for as long as it lives (gevent's locals, a thread)?"""
+    """Does anything hang on a fiber: attributes, or what is kept as long as it lives (gevent's locals, a thread)?"""
     return fiber is not None and bool(fiber.__dict__ or weakref.getweakrefcount(fiber))

@@ -157,7 +157,7 @@ class Inheritance(Source):
 
 
 def keep_alive(sock: socket.socket, seconds: float) -> None:
-    """Have the kernel end a connection whose peer has vanished: after so long in silence, and as much time for answers."""
+    """Have the kernel end a connection whose peer has vanished: after so long in silence, and as long for answers."""
     idle = min(max(round(seconds), 1), MOST_IDLE)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, idle)

@@ -1,7 +1,7 @@
 """The patched standard library on native threads: what gevent binds to one thread's hub works from every other.
 
-The loop that serves is the ``home`` of all sockets, pipes and children. A thread that waits for one of them waits in the
-hub of its own, with a watcher of its own; what only the home's loop can do is done there, and waited for. ``locks`` has
+The loop that serves is the ``home`` of all sockets, pipes and children. A thread that waits for one of them waits in
+its own hub, with a watcher of its own; what only the home's loop can do is done there, and waited for. ``locks`` has
 the other half.
 """
 
@@ -138,7 +138,9 @@ class Bridge:
                 if self.at_home():
                     return start(function, handle=handle, daemon=daemon)
                 handle = handle if handle is not None else gevent.thread._ThreadHandle()
-                inner = greenlet(lambda: run(function, (), {}))  # a plain one: others look at it now and then, to join it
+                inner = greenlet(
+                    lambda: run(function, (), {})
+                )  # a plain one: others look at it now and then, to join it
                 handle._set_greenlet(inner)
                 _start_native(_run_in, (inner,))
                 return handle

@@ -26,9 +26,9 @@ KEPT = 64
 class Fibers:
     """Runs ``turn`` in a parked greenlet, or in a new one while all others are inside a turn that waits.
 
-    A fiber in which a handler has left something ends with its turn, and what was left finds nobody: a timeout that was
-    never cancelled, a link, a greenlet's local. A turn that does not wait costs two switches and no allocation (decision 3 of docs/architecture.md). Each fiber has
-    a seat of its own, in which whoever looks finds the call that it serves.
+    A turn that does not wait costs two switches and no allocation (decision 3 of docs/architecture.md). Each fiber has
+    a seat of its own, in which whoever looks finds the call that it serves. A fiber in which a handler has left
+    something ends with its turn, so that a timeout that was never cancelled, a link or a local finds nobody.
     """
 
     def __init__(self, turn: Callable[[Seat], None]) -> None:

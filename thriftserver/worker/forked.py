@@ -1,8 +1,7 @@
 """What handler code forks off a worker has nothing of the worker, and never goes on as a second one.
 
 A child keeps what handler code has made: its files, its objects, the log. It loses the worker's descriptors, watchers
-and signal handlers, and when the code that forked is done it ends. This room knows what a worker holds, but not what any
-of it is for.
+and signal handlers, and when the code that forked is done it ends. This room does not know what any of it is for.
 """
 
 from __future__ import annotations
@@ -57,7 +56,7 @@ class Offspring:
         self.end_child(None)
 
     def end_child(self, error: BaseException | None) -> None:
-        """End this process if it is a child of the worker. It is done with what it was made for, or failed by ``error``."""
+        """End this process if it is a child of the worker: it is done, or failed by ``error``."""
         if os.getpid() != self._pid:
             self._leave(error)
 
@@ -128,4 +127,6 @@ def _reset_signals() -> None:
             handler = signal.default_int_handler if number == signal.SIGINT else SIG_DFL
         if handler is not None:
             with suppress(OSError):  # KILL and STOP
-                set_signal(number, handler)  # also where nothing changes: the loop's handlers are set behind Python's back
+                set_signal(
+                    number, handler
+                )  # also where nothing changes: the loop's handlers are set behind Python's back

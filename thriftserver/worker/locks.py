@@ -1,8 +1,8 @@
 """A lock for fibers and threads alike, under everything in ``threading`` and ``queue``.
 
-gevent's own locks and queues are for the greenlets of one thread. Here whoever waits, waits in the hub of its own thread,
-where its other greenlets go on, and is woken from any. What stands above a lock (conditions, events, semaphores, queues)
-is the standard library's own Python.
+gevent's own locks and queues are for the greenlets of one thread. Here whoever waits, waits in the hub of its own
+thread, where its other greenlets go on, and is woken from any. What stands above a lock (conditions, events,
+semaphores, queues) is the standard library's own Python.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ class Lock:
     def _wait(self, timeout: float | None) -> bool:
         hub: Any = get_hub()
         if getcurrent() is hub:
-            return self._inner.acquire(True, -1 if timeout is None else timeout)  # a callback: there is nobody to let run
+            return self._inner.acquire(
+                True, -1 if timeout is None else timeout
+            )  # a callback: there is nobody to let run
         limit: Any = Timeout._start_new_or_dummy(timeout)  # type: ignore[attr-defined]
         try:
             while not self._wait_once(hub):
