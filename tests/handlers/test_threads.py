@@ -16,7 +16,7 @@ import pytest
 import thriftserver
 from tests.harness import PATIENCE, Server
 
-METHODS = ("children", "hold", "get", "get_simple", "put", "wait", "set", "ask", "start", "known", "condition")
+METHODS = ("children", "hold", "get", "get_simple", "put", "wait", "wake", "ask", "start", "known", "condition")
 
 HANDLER = """
 import contextvars, gevent, gevent.pool, logging, multiprocessing, queue, socket, sqlite3, subprocess, sys
@@ -76,11 +76,11 @@ class Impl:
 
     def wait(self, text): return str(EVENT.wait(20))
 
-    def set(self, text):
+    def wake(self, text):
         EVENT.set()
         with CONDITION:
             CONDITION.notify_all()
-        return "set"
+        return "woken"
 
     def condition(self, text):
         with CONDITION:
@@ -179,7 +179,7 @@ def test_locks_and_queues_between_fibers_and_threads(folder: Path, server: Serve
         waits = [
             clients.submit(ask, folder, server, method + where) for method in ("wait", "condition") for where in WHERE
         ]
-        assert ask(folder, server, "set_on_a_thread") == "set"
+        assert ask(folder, server, "wake_on_a_thread") == "woken"
         assert [each.result() for each in waits] == ["True"] * 4
 
 
