@@ -19,13 +19,15 @@ from typing import Any
 import gevent
 import gevent.os
 import gevent.subprocess
-from gevent import _fileobjectposix, _socket3, get_hub
+from gevent import _fileobjectposix, _socket3, get_hub  # type: ignore[attr-defined]
 from gevent._hub_local import get_hub_if_exists, set_default_hub_class
 from gevent.hub import Hub
 from gevent.monkey import get_original
 from greenlet import getcurrent, greenlet
 
-allocate_lock, native_ident, _start_native = get_original("_thread", ["allocate_lock", "get_ident", "start_new_thread"])
+allocate_lock = get_original("_thread", "allocate_lock")
+native_ident = get_original("_thread", "get_ident")
+_start_native = get_original("_thread", "start_new_thread")
 
 
 def _run_in(inner: greenlet) -> None:
@@ -137,7 +139,9 @@ class Bridge:
             def start_joinable_thread(function: Callable[[], Any], handle: Any = None, daemon: bool = True) -> Any:
                 if self.at_home():
                     return start(function, handle=handle, daemon=daemon)
-                handle = handle if handle is not None else gevent.thread._ThreadHandle()
+                from gevent.thread import _ThreadHandle  # type: ignore[import-not-found, unused-ignore]
+
+                handle = handle if handle is not None else _ThreadHandle()
                 inner = greenlet(
                     lambda: run(function, (), {})
                 )  # a plain one: others look at it now and then, to join it

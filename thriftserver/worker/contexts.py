@@ -22,7 +22,7 @@ from thriftserver.rpc.current import CURRENT
 
 def inherit_contexts() -> None:
     """From now on, in this process."""
-    gevent.Greenlet.add_spawn_callback(_take_along)  # type: ignore[attr-defined]
+    gevent.Greenlet.add_spawn_callback(_take_along)
     spawn_raw = hub.spawn_raw
 
     @wraps(spawn_raw)
@@ -32,7 +32,7 @@ def inherit_contexts() -> None:
         return spawned
 
     gevent.spawn_raw = hub.spawn_raw = spawn_raw_here
-    threading.Thread.start = _started_here(threading.Thread.start)  # type: ignore[method-assign]
+    threading.Thread.start = _started_here(threading.Thread.start)  # type: ignore[method-assign, assignment]
     ThreadPoolExecutor.submit = _asked_here(ThreadPoolExecutor.submit)  # type: ignore[method-assign]
     ThreadPool.spawn = _asked_here(ThreadPool.spawn)  # type: ignore[method-assign]
 
@@ -49,7 +49,7 @@ def _started_here(start: Callable[[threading.Thread], None]) -> Callable[[thread
             context, run = copy_context(), self.run
 
             def run_here() -> None:
-                del self.run  # type: ignore[misc]  # the thread would refer to itself
+                del self.run  # the thread would refer to itself
                 context.run(run)
 
             self.run = run_here  # type: ignore[method-assign]

@@ -11,8 +11,6 @@ import faulthandler
 import os
 import signal
 import sys
-from _signal import SIG_DFL, getsignal
-from _signal import signal as set_signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
@@ -20,9 +18,13 @@ from typing import Any, NoReturn
 from gevent import get_hub
 from gevent import hub as hubs
 from gevent._hub_local import get_hub_class, get_hub_if_exists, set_hub
+from gevent.monkey import get_original
 from greenlet import GreenletExit, getcurrent, greenlet
 
 from thriftserver.log import Logger, flush
+
+#: gevent has its own idea of SIGCHLD's handler.
+getsignal, set_signal = get_original("signal", "getsignal"), get_original("signal", "signal")
 
 
 class Offspring:
@@ -83,9 +85,10 @@ class Offspring:
             top = top.parent
         for old in {id(each): each for each in self._buried if each is not None}.values():
             old.loop.destroy()
-        fresh: Any = get_hub_class()(None, True)
+        kind: Any = get_hub_class()
+        fresh = kind(None, True)
         set_hub(fresh)
-        hubs.MAIN_THREAD_IDENT = fresh.thread_ident  # which of a fork's threads is left, and the main one now
+        hubs.MAIN_THREAD_IDENT = fresh.thread_ident  # type: ignore[attr-defined]  # which of a fork's threads is left, and the main one now
         if top.parent is not None:
             guard = greenlet(self._guard, top.parent.parent)
             guard.switch(getcurrent())
@@ -124,7 +127,7 @@ def _reset_signals() -> None:
     for number in signal.valid_signals():
         handler = getsignal(number)
         if getattr(handler, "__module__", "").startswith("thriftserver."):
-            handler = signal.default_int_handler if number == signal.SIGINT else SIG_DFL
+            handler = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
         if handler is not None:
             with suppress(OSError):  # KILL and STOP
                 set_signal(

@@ -10,19 +10,20 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from _thread import TIMEOUT_MAX
+from _thread import TIMEOUT_MAX, LockType
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from gevent import Timeout, get_hub
 from gevent import thread as gevent_thread
-from gevent import threading as gevent_threading
+from gevent import threading as gevent_threading  # type: ignore[attr-defined]
 from gevent.hub import Waiter
 from gevent.monkey import get_original
 from greenlet import getcurrent
 
-_native_lock = get_original("_thread", "allocate_lock")
+_native_lock: Callable[[], LockType] = get_original("_thread", "allocate_lock")
 
 
 class Lock:
@@ -61,7 +62,8 @@ class Lock:
 
     def _wait_once(self, hub: Any) -> bool:
         """Until the next release; whether the lock is ours then."""
-        waiter, bell = Waiter(hub), hub.loop.async_()
+        waiter: Any = Waiter(hub)
+        bell = hub.loop.async_()
         bell.start(waiter.switch, None)
         self._waiting.append(bell)
         try:
@@ -129,9 +131,10 @@ def share_locks() -> None:
     import _thread
 
     recursive = threading._PyRLock  # type: ignore[attr-defined]
-    for module in (threading, gevent_threading):
-        module.Lock = module._allocate_lock = Lock  # type: ignore[attr-defined]
-    gevent_thread.allocate_lock = gevent_thread.LockType = _thread.allocate_lock = Lock  # type: ignore[assignment, misc]
+    modules: tuple[Any, ...] = (threading, gevent_threading)
+    for module in modules:
+        module.Lock = module._allocate_lock = Lock
+    gevent_thread.allocate_lock = gevent_thread.LockType = _thread.allocate_lock = Lock  # type: ignore[assignment]
     if hasattr(threading, "_set_sentinel"):
         threading._set_sentinel = Lock  # what Thread.join waits for
     threading.RLock = recursive
