@@ -221,7 +221,7 @@ def test_a_child_has_nothing_of_the_worker(server: Server, folder: Path) -> None
         worker = client.pid()
         mine = held(worker)
         logs = {mine["0"], mine["1"], mine["2"]}
-        kinds = ("socket:", "pipe:", "/memfd:thriftserver")
+        kinds = ("socket:", "pipe:", "/memfd:thriftserver-stacks")
         private = {target for target in mine.values() if target.startswith(kinds)} - logs
         assert len(private) > 4  # this test looks at something
         children = {}

@@ -23,7 +23,8 @@ from greenlet import GreenletExit, getcurrent, greenlet
 
 from thriftserver.log import Logger, flush
 
-#: gevent has its own idea of SIGCHLD's handler.
+#: gevent puts off a close until its loop has gone round, and has its own idea of SIGCHLD's handler.
+close = get_original("os", "close")
 getsignal, set_signal = get_original("signal", "getsignal"), get_original("signal", "signal")
 
 
@@ -45,7 +46,7 @@ class Offspring:
 
     def without_descriptor(self, descriptor: int) -> None:
         if descriptor >= 0:
-            self.without(lambda: os.close(descriptor))
+            self.without(lambda: close(descriptor))
 
     @contextmanager
     def kept_out(self) -> Iterator[None]:

@@ -25,6 +25,7 @@ from thriftserver.log import Logger
 from thriftserver.scoreboard import layout
 from thriftserver.worker.accept import PAUSE, SLACK, Fellows, Inheritance, Listener, Source, plain_socket
 from thriftserver.worker.fibers import Fibers
+from thriftserver.worker.forked import close
 from thriftserver.worker.stacks import Stacks
 from thriftserver.worker.sweep import LINGER, Limits, Sweep
 
@@ -167,7 +168,7 @@ class Loop:
             if isinstance(member, Connection):
                 fd, member.fd = member.fd, -1
                 with suppress(OSError):  # the handler has closed it behind our back
-                    os.close(fd)
+                    close(fd)
         for seat in self.fibers.seats:
             seat.expired = True  # so that the call in which it was forked looks for what to do, and is not answered
 
