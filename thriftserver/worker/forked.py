@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 from gevent import get_hub
 from gevent import hub as hubs
 from gevent._hub_local import get_hub_class, get_hub_if_exists, set_hub
-from gevent.monkey import get_original
+from gevent.monkey import get_original, is_module_patched
 from greenlet import GreenletExit, getcurrent, greenlet
 
 from thriftserver.log import Logger, flush
@@ -87,7 +87,9 @@ class Offspring:
         for old in {id(each): each for each in self._buried if each is not None}.values():
             old.loop.destroy()
         kind: Any = get_hub_class()
-        fresh = kind(None, True)
+        # libev's default loop, which alone hears of children, cannot be made again if it was polling meanwhile: in
+        # another thread than this, and not paused by ``bridge``.
+        fresh = kind(None, mine is self._hub or is_module_patched("os"))
         set_hub(fresh)
         hubs.MAIN_THREAD_IDENT = fresh.thread_ident  # type: ignore[attr-defined]  # which of a fork's threads is left, and the main one now
         if top.parent is not None:
