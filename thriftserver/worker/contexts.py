@@ -15,7 +15,6 @@ from typing import Any
 
 import gevent
 from gevent import hub
-from gevent.threadpool import ThreadPool
 
 from thriftserver.rpc.current import CURRENT
 
@@ -34,7 +33,15 @@ def inherit_contexts() -> None:
     gevent.spawn_raw = hub.spawn_raw = spawn_raw_here
     threading.Thread.start = _started_here(threading.Thread.start)  # type: ignore[method-assign, assignment]
     ThreadPoolExecutor.submit = _asked_here(ThreadPoolExecutor.submit)  # type: ignore[method-assign]
-    ThreadPool.spawn = _asked_here(ThreadPool.spawn)  # type: ignore[method-assign]
+    hub.Hub.threadpool_class = property(_pools)  # type: ignore[assignment, unused-ignore]
+
+
+def _pools(_hub: hub.Hub) -> Any:
+    from gevent.threadpool import ThreadPool  # most services have no use for it
+
+    if not hasattr(ThreadPool.spawn, "__wrapped__"):
+        ThreadPool.spawn = _asked_here(ThreadPool.spawn)  # type: ignore[method-assign]
+    return ThreadPool
 
 
 def _take_along(spawned: Any) -> None:
