@@ -55,6 +55,11 @@ def duration(text: str) -> float:
     return seconds
 
 
+def duration_or_off(text: str) -> float:
+    """As ``duration``; 0 for ``off``."""
+    return 0.0 if text.strip().lower() == "off" else duration(text)
+
+
 def size(text: str) -> int:
     """Bytes from ``4096``, ``64k``, ``16m``, ``1g`` (powers of 1024)."""
     match = re.fullmatch(r"(\d+)\s*([kmg]?)(?:i?b)?", text.strip().lower())
@@ -270,6 +275,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     )
     idle_timeout: float = _row(
         0.0, "How long a connection may be idle; 0: for ever.", parse=duration, metavar="DURATION"
+    )
+    keepalive: float = _row(
+        60.0,
+        "Silence after which the kernel asks whether a peer is still there; one that vanished is given up after twice "
+        "that. off: never.",
+        parse=duration_or_off,
+        metavar="DURATION|off",
     )
     pipeline: int = _row(
         1, "Calls of one connection run at once; they are answered in order.", parse=positive, metavar="N"

@@ -20,8 +20,18 @@ cdef extern from *:
     static inline PyObject *call_list(PyObject *target, PyObject *args) {
         return PyObject_Vectorcall(target, PySequence_Fast_ITEMS(args), (size_t)PyList_GET_SIZE(args), NULL);
     }
+    static inline Py_ssize_t holders_of(PyObject *fiber) {
+        return fiber == Py_None ? 0 : Py_REFCNT(fiber);
+    }
+    static inline int memory_of(PyObject *fiber) {
+        Py_ssize_t dict = Py_TYPE(fiber)->tp_dictoffset, weak = Py_TYPE(fiber)->tp_weaklistoffset;
+        PyObject *at = dict > 0 ? *(PyObject **)((char *)fiber + dict) : NULL;
+        return (at != NULL && PyDict_GET_SIZE(at) > 0) || (weak > 0 && *(PyObject **)((char *)fiber + weak) != NULL);
+    }
     """
     long long monotonic_ns() nogil
+    Py_ssize_t holders "holders_of"(object fiber)
+    bint has_memory "memory_of"(object fiber)
     object call_list(object target, list args)
     object PyContext_CopyCurrent()
     int PyContext_Enter(object context) except -1
@@ -67,6 +77,7 @@ cdef class Seat:
     cdef public Call call
     cdef public bint expired
     cdef public bint left
+    cdef public bint spoiled
 
 cdef class Processor:
     cdef public Slot slot
@@ -81,6 +92,7 @@ cdef class Processor:
     cdef public long long now
     cdef public long long spent_after
     cdef public object on_spent
+    cdef public object on_expired
     cdef public dict entries
     cdef public str default
     cdef public list services
@@ -88,7 +100,7 @@ cdef class Processor:
     cpdef object process(self, bytes frame, Py_ssize_t start=*)
     @cython.locals(entry=Entry)
     cdef Entry find(self, Header header)
-    @cython.locals(call=Call, size=cython.Py_ssize_t, args=list, reply=Sink)
+    @cython.locals(call=Call, size=cython.Py_ssize_t, args=list, reply=Sink, known=cython.Py_ssize_t)
     cdef Sink serve(
         self, Header header, Entry entry, Source source, Seat seat, str peer, bytes label, long long received, long long started
     )

@@ -36,7 +36,7 @@ if not cython.compiled:
     )
     from thriftserver.codec.seam import Sink, Source, finish, new_source, seal
     from thriftserver.rpc.call import Call
-    from thriftserver.rpc.within import clock, run_within
+    from thriftserver.rpc.within import clock, has_memory, holders, run_within
     from thriftserver.scoreboard.slot import Slot
 
 #: The arguments of a call that has not been decoded; nobody changes it.
@@ -98,16 +98,18 @@ class Seat:
     """Where a call sits while it runs.
 
     ``fiber`` is what it runs in, and belongs to whoever made the seat. ``expired``: the deadline was raised in it.
-    ``left``: the caller is gone already. ``call`` is None when the message named no method.
+    ``left``: the caller is gone already. ``call`` is None when the message named no method. ``spoiled``: a handler has
+    left something in the fiber that could reach the next call, so there must be none.
     """
 
-    __slots__ = ("call", "expired", "fiber", "left")
+    __slots__ = ("call", "expired", "fiber", "left", "spoiled")
 
     def __init__(self, fiber: Any = None) -> None:
         self.fiber = fiber
         self.call: Any = None  # Call
         self.expired = False
         self.left = False
+        self.spoiled = False
 
 
 class Processor:
@@ -142,6 +144,9 @@ class Processor:
         self.now = clock()
         self.spent_after = 0
         self.on_spent: Any = None
+        #: Called with None or an error, when a call ends after its deadline was raised in it. In a process that was
+        #: forked in a call it does not return.
+        self.on_expired: Any = None
         self.entries: dict[str, Entry] = {}
         self.default = methods[0].service
         self.services: list[str] = []
@@ -243,6 +248,7 @@ class Processor:
         call.args = args
         call.record = self.slot.begin(entry.number, header.seqid, size, received, started, label)
         self.active += 1
+        known = holders(seat.fiber)
         try:
             result = run_within(
                 CURRENT, call, entry.target if entry.chain is None else entry.chain, args, entry.chain is not None
@@ -253,6 +259,8 @@ class Processor:
             reply = self.returned(header, seat, result)
         finally:
             self.active -= 1
+            if holders(seat.fiber) != known or has_memory(seat.fiber):
+                seat.spoiled = True
         return self.checked(header, call, reply)
 
     def forgive(self, source: Source) -> None:
@@ -302,6 +310,8 @@ class Processor:
         call = seat.call
         entry = call.entry
         if seat.expired or (call.deadline and clock() > call.deadline):
+            if self.on_expired is not None:
+                self.on_expired(None)
             return self.late(header, call)
         if call.oneway:
             return None
@@ -317,6 +327,8 @@ class Processor:
         call = seat.call
         entry = call.entry
         if seat.expired or isinstance(error, DeadlineExceeded):
+            if self.on_expired is not None:
+                self.on_expired(error)
             return self.late(header, call)
         if call.oneway:
             return self.internal(header, call, error, _UNDECLARED)

@@ -1,11 +1,13 @@
-"""The primitives under ``processor``: the clock, and a handler called in a context of its own.
+"""The primitives under ``processor``: the clock, a handler called in a context of its own, and what it leaves behind.
 
 ``_processor.pxd`` has their C twins.
 """
 
 from __future__ import annotations
 
+import sys
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar, copy_context
 from typing import Any
@@ -25,3 +27,13 @@ def run_within(var: ContextVar[Any], call: Any, target: Callable[..., Any], args
 def _run(var: ContextVar[Any], call: Any, target: Callable[..., Any], args: Sequence[Any], chained: bool) -> Any:
     var.set(call)
     return target(call) if chained else target(*args)
+
+
+def holders(fiber: Any) -> int:
+    """How many know a fiber. A timer, a link or a pending kill that would reach it later is one more than before."""
+    return 0 if fiber is None else sys.getrefcount(fiber)
+
+
+def has_memory(fiber: Any) -> bool:
+    """Does anything hang on a fiber: attributes, or what is kept as long as it lives (gevent's locals, a thread)?"""
+    return fiber is not None and bool(fiber.__dict__ or weakref.getweakrefcount(fiber))

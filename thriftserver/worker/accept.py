@@ -36,6 +36,10 @@ STALE = 1_500_000_000
 #: Connections above the fair share that are worth a move.
 SLACK = 2
 
+#: Questions that a silent peer may leave unanswered; and the longest silence that the kernel takes, in seconds.
+PROBES = 4
+MOST_IDLE = 32_767
+
 plain_socket: type[socket.socket] = get_original("socket", "socket")
 _OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
@@ -125,6 +129,8 @@ class Listener(Source):
         if self._sock.family != socket.AF_UNIX:
             sock = plain_socket(self._sock.family, socket.SOCK_STREAM, self._sock.proto, fd)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self.loop.keepalive:
+                keep_alive(sock, self.loop.keepalive)
             sock.detach()
         self.loop.adopt(fd, _name(address))
         return True
@@ -153,6 +159,15 @@ class Inheritance(Source):
             os.close(parcel.descriptor)
             raise
         return True
+
+
+def keep_alive(sock: socket.socket, seconds: float) -> None:
+    """Have the kernel end a connection whose peer has vanished: after so long in silence, and as long for answers."""
+    idle = min(max(round(seconds), 1), MOST_IDLE)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, idle)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(idle // PROBES, 1))
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, PROBES)
 
 
 def _name(address: Any) -> str:

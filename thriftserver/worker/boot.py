@@ -42,6 +42,7 @@ from thriftserver.worker.patch import patch
 if TYPE_CHECKING:
     from thriftserver.rpc.call import Call
     from thriftserver.scoreboard.slot import Slot
+    from thriftserver.worker.forked import Offspring
     from thriftserver.worker.lifetime import Lifetime
     from thriftserver.worker.loop import Loop
 
@@ -75,6 +76,7 @@ def run(assignment: Assignment, become: Callable[[], None]) -> int:
 def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[], None]) -> int:
     # Imported here because these rooms import gevent, which must not happen before the patch, nor in the master.
     from thriftserver.worker.accept import Fellows
+    from thriftserver.worker.contexts import inherit_contexts
     from thriftserver.worker.fb303 import provider
     from thriftserver.worker.lifetime import Lifetime
     from thriftserver.worker.loop import HEARTBEAT, Loop
@@ -86,20 +88,31 @@ def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[], None])
     slot = choose("scoreboard.slot").Slot(assignment.board.slot_words(assignment.number), assignment.board.plan)
     about(now_serving)
     _tell_of_greenlets(log)
+    if settings.monkey_patch:
+        from thriftserver.worker.bridge import Bridge
+        from thriftserver.worker.locks import share_locks
+
+        Bridge()
+        share_locks()
+    inherit_contexts()
+    offspring = _offspring(assignment, log)
     loading.use(program.loader)
     # Python tells a module's old bytecode from a new one by second and size: too little for who saves often.
     sys.dont_write_bytecode |= settings.reload
-    import_code(settings.handler, settings.middleware, settings.types)
+    with offspring.kept_out():
+        import_code(settings.handler, settings.middleware, settings.types)
     become()
     told = provider(assignment.board, assignment.number, log)
-    bound = bind(settings.handler, settings.service, program.modules, told)
+    with offspring.kept_out():
+        bound = bind(settings.handler, settings.service, program.modules, told)
+        middleware = [load_middleware(spec) for spec in settings.middleware]
     for each in bound:
         for problem in require_fit(each):
             log.warning("handler_problem", problem=str(problem))
-    threads = Threads(settings.threads, slot)
+    threads = Threads(settings.threads, slot, offspring.end_child)
     methods = make_methods(
         bound,
-        [load_middleware(spec) for spec in settings.middleware],
+        middleware,
         settings.request_timeout,
         dict(settings.method_timeout),
         threads,
@@ -116,12 +129,15 @@ def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[], None])
         on_broken=lambda observer, error: log.exception("observer_failed", error, observer=repr(observer)),
         debug=settings.debug,
     )
+    processor.on_expired = offspring.end_child
     _expire(processor, settings, assignment.report)
     fellows = Fellows(assignment.board, assignment.number)
     loop = Loop(assignment.listeners, assignment.handoff, fellows, processor, threads, log, settings)
+    offspring.without(loop.disown)
     lifetime = Lifetime(assignment.lifeline, {TELL: loop.dump})
     for each in bound:
-        _lifecycle(each, "setup")
+        with offspring.kept_out():
+            _lifecycle(each, "setup")
     gc.freeze()  # what is alive now stays: the collector need not look at it again
     infancy.over = True
     slot.put(layout.STATE, layout.SERVING)
@@ -134,22 +150,35 @@ def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[], None])
     Report(READY).send(assignment.report)
     _drain(loop, lifetime, assignment, log)
     for each in reversed(bound):
-        _lifecycle(each, "teardown")
+        with offspring.kept_out():
+            _lifecycle(each, "teardown")
     slot.put(layout.COUNTER["log_lines_lost"], lost())
     slot.put(layout.STATE, layout.GONE)
     return 0
 
 
+def _offspring(assignment: Assignment, log: Logger) -> Offspring:
+    """From now on children that handler code forks get nothing of what was assigned to this worker."""
+    from thriftserver.worker.forked import Offspring
+
+    offspring = Offspring(log)
+    for sock in assignment.listeners:
+        offspring.without(sock.close)
+    offspring.without(assignment.handoff.close)
+    for descriptor in (assignment.lifeline, assignment.report, assignment.stacks, assignment.board.descriptor):
+        offspring.without_descriptor(descriptor)
+    return offspring
+
+
 def _tell_of_greenlets(log: Logger) -> None:
     """What a handler's own greenlet dies of is a line like any other; gevent would print it."""
-    from gevent import get_hub
+    from gevent.hub import Hub
 
-    def failed(context: object, _kind: object, error: object, _traceback: object) -> None:
+    def failed(_hub: Hub, context: object, _kind: object, error: object, _traceback: object) -> None:
         if isinstance(error, BaseException):
             log.exception("greenlet_failed", error, greenlet=repr(context))
 
-    hub: Any = get_hub()
-    hub.print_exception = failed
+    Hub.print_exception = failed  # type: ignore[assignment]  # of the hubs of threads too
 
 
 def _expire(processor: Any, settings: Settings, report: int) -> None:

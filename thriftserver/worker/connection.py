@@ -261,6 +261,8 @@ class Connection(Member):
             del held[: 4 + length]
             self.measure()
             self.serve(frame, seat)
+            if seat.spoiled:
+                break
         self.rest()
 
     def serve(self, data: bytes, seat: Seat) -> None:

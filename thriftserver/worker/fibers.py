@@ -27,7 +27,8 @@ class Fibers:
     """Runs ``turn`` in a parked greenlet, or in a new one while all others are inside a turn that waits.
 
     A turn that does not wait costs two switches and no allocation (decision 3 of docs/architecture.md). Each fiber has
-    a seat of its own, in which whoever looks finds the call that it serves.
+    a seat of its own, in which whoever looks finds the call that it serves. A fiber in which a handler has left
+    something ends with its turn, so that a timeout that was never cancelled, a link or a local finds nobody.
     """
 
     def __init__(self, turn: Callable[[Seat], None]) -> None:
@@ -51,7 +52,7 @@ class Fibers:
         me, turn, parked, rest = seat.fiber, self._turn, self._parked, self._hub.switch
         while True:
             turn(seat)
-            if len(parked) >= KEPT:
+            if seat.spoiled or len(parked) >= KEPT:
                 self.seats.discard(seat)
                 seat.fiber = None
                 return  # to the hub, as ``rest`` would

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from thriftserver.log import Logger, lost
 from thriftserver.scoreboard import layout
 from thriftserver.worker.accept import PAUSE, SLACK, Fellows, Inheritance, Listener, Source, plain_socket
 from thriftserver.worker.fibers import Fibers
+from thriftserver.worker.forked import close
 from thriftserver.worker.stacks import Stacks
 from thriftserver.worker.sweep import LINGER, Limits, Sweep
 
@@ -110,6 +112,7 @@ class Loop:
         self.log = log
         self.connections = 0
         self.accepting = False
+        self.keepalive = settings.keepalive
         self._fellows = fellows
         self._handoff = handoff
         self._max_connections = settings.max_connections
@@ -162,6 +165,17 @@ class Loop:
         self.processor.slot.put(layout.COUNTER["log_lines_lost"], lost())
         if not self.pump.draining:
             self._even_out()
+
+    def disown(self) -> None:
+        """In a forked child: let go of all connections, so that they end when this worker ends them."""
+        self.pump.epoll.close()
+        for member in self.pump.members:
+            if isinstance(member, Connection):
+                fd, member.fd = member.fd, -1
+                with suppress(OSError):  # the handler has closed it behind our back
+                    close(fd)
+        for seat in self.fibers.seats:
+            seat.expired = True  # so that the call in which it was forked looks for what to do, and is not answered
 
     def dump(self) -> None:
         """Log what each call is doing."""

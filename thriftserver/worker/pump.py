@@ -173,11 +173,13 @@ class Pump:
                         self.serve_standing(member)
                 except BaseException as error:  # noqa: BLE001 - the wall of one connection: a fault of ours ends it alone
                     self.failed(member, error)
+            if seat.spoiled:
+                break  # another fiber goes on
             if len(self.outbox) >= BURST or (self.outbox and processor.now - self.burst_since > HASTE):
                 self.send_outbox()
             if processor.now - self.polled > NOTICE:
                 self.collect()
-        if self.parked:
+        if self.parked and processor.active >= self.max_inflight:
             self.stalled = True
         self.send_outbox()
 

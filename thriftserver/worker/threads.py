@@ -9,6 +9,7 @@ from functools import cached_property, wraps
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from gevent import get_hub
 from gevent.monkey import get_original
 from greenlet import getcurrent, greenlet
 
@@ -25,11 +26,15 @@ _get_ident = get_original("threading", "get_ident")
 
 
 class Threads:
-    """A pool of at most ``size`` threads, made as they are needed. The waiting call's fiber lets others run."""
+    """A pool of at most ``size`` threads, made as they are needed. The waiting call's fiber lets others run.
 
-    def __init__(self, size: int, slot: Slot) -> None:
+    ``end_child`` is called with None or an error when a call's code has ended; it returns only in this process.
+    """
+
+    def __init__(self, size: int, slot: Slot, end_child: Callable[[BaseException | None], None]) -> None:
         self._size = size
         self._slot = slot
+        self._end_child = end_child
         self._busy = 0
         self._running: dict[Call, tuple[int, greenlet]] = {}
 
@@ -72,7 +77,16 @@ class Threads:
         self._slot.put(layout.THREADS, self._busy)
 
     def _run(self, context: Context, function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[bool, Any]:
-        """On the thread. Whether the function has returned, and what: a pool would print the traceback of an error."""
+        """On the thread. In a greenlet of its own, so that what is bound to a call's greenlet ends with the call."""
+        hub = get_hub()  # made here it is nobody's child, and outlives the call
+        its = greenlet(self._answer)
+        ended: tuple[bool, Any] = its.switch(context, function, args)
+        its.parent = hub  # where a timeout ends that was never cancelled, rather than in the next call
+        self._end_child(None if ended[0] else ended[1])
+        return ended
+
+    def _answer(self, context: Context, function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[bool, Any]:
+        """Whether the function has returned, and what: a pool would print the traceback of an error."""
         call = context[CURRENT]
         self._running[call] = (_get_ident(), getcurrent())
         try:
