@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
+from uuid import UUID, SafeUUID
 
 from thriftserver import wire
 from thriftserver.codec.fault import Fault
@@ -273,16 +273,29 @@ class Binary(Node):
             raise self.misfit(value)
 
 
+# What a uuid holds, past what a subclass may say and what its constructor, written in Python, costs.
+_uuid_int = UUID.__dict__["int"]
+_uuid_safety = UUID.__dict__["is_safe"]
+_UNKNOWN = SafeUUID.unknown
+
+
 class Uuid(Node):
     __slots__ = ()
 
     def read(self, source: Source) -> Any:
-        return UUID(bytes=take_bytes(source, 16))
+        made = UUID.__new__(UUID)
+        _uuid_int.__set__(made, int.from_bytes(take_bytes(source, 16), "big"))
+        _uuid_safety.__set__(made, _UNKNOWN)
+        return made
 
     def write(self, sink: Sink, value: Any) -> None:
-        if not isinstance(value, UUID):
+        if not issubclass(type(value), UUID):
             raise self.misfit(value)
-        put_raw(sink, value.bytes)
+        try:
+            data = int.to_bytes(_uuid_int.__get__(value), 16, "big")
+        except (AttributeError, OverflowError, TypeError):  # one that its constructor has not made
+            raise self.misfit(value) from None
+        put_raw(sink, data)
 
 
 def set_max_depth(limit: int) -> None:

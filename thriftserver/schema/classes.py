@@ -19,7 +19,7 @@ import msgspec
 
 from thriftserver.errors import IdlError
 from thriftserver.schema import model
-from thriftserver.schema.frozen import FrozenMap, freeze
+from thriftserver.schema.frozen import FrozenMap, hash_of
 from thriftserver.schema.pickles import register, revive
 from thriftserver.schema.special import ThriftException, ThriftUnion, member_property
 from thriftserver.schema.text import describe
@@ -38,7 +38,7 @@ class ThriftStruct(msgspec.Struct):
 
     def __hash__(self) -> int:
         # By value, so that a struct can be a map key. Changing one that is a key is as wrong as it always was.
-        return hash((type(self), *(freeze(getattr(self, name)) for name in self.__struct_fields__)))
+        return hash_of(type(self), msgspec.structs.astuple(self))
 
     def __reduce__(self) -> Any:
         values = {name: getattr(self, name) for name in self.__struct_fields__}
