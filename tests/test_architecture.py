@@ -19,6 +19,7 @@ LAYERS = [
     "compiled",
     "wire",
     "errors",
+    "foreign",
     "closest",
     "config",
     "log",

@@ -11,7 +11,7 @@ typedef struct {
     uint32_t *table; /* 1 + the place of a key among the keys; 0 is free */
     size_t mask;
     size_t linear;
-    Py_ssize_t budget;
+    Py_ssize_t budget, step;
 } crowd;
 
 /* Where a key belongs: its slot, or NULL when an equal one is there, or (with an exception) comparing failed. Of a table
@@ -24,13 +24,13 @@ static inline uint32_t *crowd_slot(crowd *c, Py_ssize_t place, int fresh) {
         for (size_t j = i; j <= i + more; j++) {
             uint32_t *slot = &c->table[j];
             if (*slot == 0) return slot;
-            c->budget--;
+            c->budget -= c->step;
             if (!fresh && c->hashes[*slot - 1] == hash) {
                 PyObject *one = PyList_GET_ITEM(c->keys, *slot - 1), *other = PyList_GET_ITEM(c->keys, place);
                 if (one == other) return NULL;
                 int same = PyObject_RichCompareBool(one, other, Py_EQ);
                 if (same) return NULL;
-                if (!PyLong_Check(other) && !PyFloat_Check(other)) c->budget -= 4;
+                if (!PyLong_Check(other) && !PyFloat_Check(other)) c->budget -= 64;
             }
             if (c->budget < 0) return slot;
         }
@@ -96,7 +96,8 @@ static inline int crowded(PyObject *given, int mapping) {
     c.table = PyMem_Calloc(8, sizeof(uint32_t));
     c.mask = 7;
     c.linear = mapping ? 0 : 9;
-    c.budget = 32 * count;
+    c.budget = 512 * count;
+    c.step = mapping ? 8 : 1;
     if (order == NULL || c.hashes == NULL || c.table == NULL || count >= UINT32_MAX) {
         PyErr_NoMemory();
         goto done;

@@ -11,10 +11,12 @@ from typing import Any
 
 #: So few keys may cost what they like.
 FEW = 32
-#: Slots that a key may meet on the average; random keys meet one or two, however large the table is.
-MEETINGS = 32
-#: What it costs to compare keys of one hash, in slots; numbers are compared as fast as they are met.
-COMPARISON = 4
+#: What keys may cost on the average, in slots of a set that are looked at one after the other. Random keys cost less
+#: than ten, and the worst that is sent in good faith, numbers with their lower halves all zero, some two hundred.
+BUDGET = 512
+#: What a slot of a dict costs, where the next is anywhere; and comparing keys of one hash, but for numbers, which are
+#: compared as fast as they are found.
+JUMP, COMPARISON = 8, 64
 
 _LINEAR = 9
 _ALL = (1 << 64) - 1
@@ -41,7 +43,8 @@ class _Replay:
         self.hashes = [hash(key) & _ALL for key in keys]
         self.mapping = mapping
         self.linear = 0 if mapping else _LINEAR
-        self.budget = MEETINGS * len(keys)
+        self.budget = BUDGET * len(keys)
+        self.step = JUMP if mapping else 1
         #: Places of the keys that differ, in the order of arrival; and the table, of 1 + a place, 0 for a free slot.
         self.order: list[int] = []
         self.table = [0] * 8
@@ -70,7 +73,7 @@ class _Replay:
                 there = self.table[slot] - 1
                 if there < 0:
                     return slot
-                self.budget -= 1
+                self.budget -= self.step
                 if not fresh and self.hashes[there] == mine:
                     one, other = self.keys[there], self.keys[place]
                     if one is other or one == other:

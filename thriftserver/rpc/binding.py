@@ -20,6 +20,7 @@ from msgspec import Struct, field
 
 from thriftserver.closest import closest
 from thriftserver.errors import HandlerError
+from thriftserver.foreign import class_name, text_of
 from thriftserver.rpc import fb303
 from thriftserver.schema.model import Function, Module, Service
 
@@ -63,16 +64,23 @@ def _blame(error: BaseException) -> str:
 
 
 def _short(path: str) -> str:
-    relative = os.path.relpath(path)
+    try:
+        relative = os.path.relpath(path)
+    except OSError:  # the working directory is gone
+        return path
     return path if relative.startswith("..") else relative
 
 
 def describe(error: BaseException) -> str:
-    """An exception of foreign code in one line, with its place."""
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"SyntaxError: {error.msg} ({_short(error.filename)}:{error.lineno})"
-    text = str(error)
-    return f"{type(error).__name__}{': ' + text if text else ''}{_blame(error)}"
+    """An exception of foreign code in one line, with its place. Whatever its methods raise, there is a line."""
+    name = class_name(error)
+    try:
+        if isinstance(error, SyntaxError) and error.filename:
+            return f"{name}: {error.msg} ({_short(error.filename)}:{error.lineno})"
+        text = text_of(error)
+        return f"{name}{': ' + text if text else ''}{_blame(error)}"
+    except BaseException:  # noqa: BLE001 - attributes that are not what they should be: the name is enough
+        return name
 
 
 def import_module(name: str, what: str) -> ModuleType:

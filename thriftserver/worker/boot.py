@@ -21,6 +21,7 @@ from thriftserver.assignment import FAILED, READY, SPENT, Assignment, Report
 from thriftserver.compiled import choose
 from thriftserver.config import Settings
 from thriftserver.errors import BootError, ThriftServerError
+from thriftserver.foreign import class_name, text_of
 from thriftserver.log import Logger, about, enter_worker, flush, put
 from thriftserver.rpc.binding import (
     LIFECYCLE,
@@ -194,12 +195,19 @@ def _failures(log: Logger, slot: Slot, methods: list[tuple[str, str]]) -> Callab
 
     def failed(call: Call) -> None:
         facts = identity(call) | {"outcome": call.outcome, "error_id": call.error_id}
-        assert call.error is not None
-        place, outcome = places[call.service, call.method], layout.OUTCOMES.index(call.outcome)
-        slot.note_error(place, outcome, call.error_id, describe(call.error), monotonic_ns())
-        if call.outcome == "bad_result":
-            log.error("handler_failed", error=str(call.error), **facts)
-        else:
-            log.exception("handler_failed", call.error, **facts)
+        error = call.error
+        assert error is not None
+        try:
+            place, outcome = places[call.service, call.method], layout.OUTCOMES.index(call.outcome)
+            slot.note_error(place, outcome, call.error_id, describe(error), monotonic_ns())
+        except BaseException as problem:  # noqa: BLE001 - the line is worth more than the note
+            facts["unnoted"] = class_name(problem)
+        try:
+            if call.outcome == "bad_result":
+                log.error("handler_failed", error=text_of(error), **facts)
+            else:
+                log.exception("handler_failed", error, **facts)
+        except BaseException as problem:  # noqa: BLE001 - what was bound to the log, or the exception's own attributes
+            put("error", "handler_failed", facts | {"error": class_name(error), "untold": class_name(problem)})
 
     return failed
