@@ -55,6 +55,8 @@ _ALIKE: dict[str, type] = dict.fromkeys(("i8", "i16", "i32", "i64", "enum"), int
     "binary": bytes,
     "uuid": UUID,
 }
+#: Collections that are no list. A tuple, because of ``A | B`` compiled code takes what a check raises for a yes.
+_NO_LIST = (AbstractSet, Mapping, str, bytes, bytearray, memoryview)
 #: Stands for inner nodes until they are linked.
 _NOBODY = Node(Row("nobody", 0, 1, "nothing"))
 
@@ -113,7 +115,7 @@ class List(Node):
             return list(list.__iter__(value))
         if issubclass(kind, tuple):
             return list(tuple.__iter__(value))
-        if isinstance(value, AbstractSet | Mapping | str | bytes | bytearray | memoryview):
+        if isinstance(value, _NO_LIST):
             raise self.misfit(value)
         return listed(self, value)
 

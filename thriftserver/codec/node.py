@@ -114,7 +114,8 @@ class Node:
 
     def misfit(self, value: Any) -> Fault:
         """The fault of a value that this type cannot hold."""
-        if isinstance(value, int) and not isinstance(value, bool) and self.wire in _INTEGERS:
+        kind = type(value)
+        if issubclass(kind, int) and kind is not bool and self.wire in _INTEGERS:
             return Fault(f"{brief(value)} is out of range of {self.text}", f"out of range of {self.text}")
         return Fault(f"expected {self.text}, got {brief(value)}", f"expected {self.text}, got {REDACTED}")
 
@@ -147,7 +148,7 @@ class Bool(Node):
 
     def write_other(self, sink: Sink, value: Any) -> None:
         # Databases and numpy have truth values of their own; 0 and 1 are plain enough, "false" or 17 are mistakes.
-        if isinstance(value, str | bytes | float) or value not in (0, 1):
+        if issubclass(type(value), (str, bytes, float)) or value not in (0, 1):
             raise self.misfit(value)
         put_u8(sink, 1 if value == 1 else 0)
 
@@ -257,7 +258,7 @@ class Text(Node):
 
     def write(self, sink: Sink, value: Any) -> None:
         if not put_text(sink, value):
-            if isinstance(value, str):
+            if issubclass(type(value), str):
                 raise Fault("a string with lone surrogates cannot be UTF-8")
             raise self.misfit(value)
 
