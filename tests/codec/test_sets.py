@@ -57,7 +57,7 @@ class Pairs(Mapping[Any, Any]):
         self.pairs = pairs
 
     def __getitem__(self, key: Any) -> Any:
-        return [value for name, value in self.pairs if name is key][0]
+        return next(value for name, value in self.pairs if name is key)
 
     def __iter__(self) -> Iterator[Any]:
         return iter([name for name, _ in self.pairs])

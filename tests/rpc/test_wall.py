@@ -110,8 +110,8 @@ def test_a_result_of_which_any_method_raises_anything(
 @pytest.mark.parametrize("error", RAISED)
 @pytest.mark.parametrize("name", ["__hash__", "__eq__", "__index__"])
 def test_members_of_which_any_method_raises_anything(case: Case, name: str, error: type[BaseException]) -> None:
-    if (name, error) == ("__hash__", TypeError):
-        return  # that is how Python says that there is none
+    if name != "__index__" and error is TypeError:
+        return  # that is how Python says that there is no hash: then bytes tell what is equal
     armed = {"__hash__": lambda self: 1, "__eq__": lambda self, other: False, "__index__": lambda self: 1}
     cls = type("Member", (), armed | {name: raiser(error)})
     made = [cls(), cls()]
@@ -123,15 +123,18 @@ def test_members_of_which_any_method_raises_anything(case: Case, name: str, erro
 @pytest.mark.parametrize("name", ["__str__", "__repr__", "__class__", "__getattribute__", "why"])
 @pytest.mark.parametrize("known", ["Oops", "TApplicationException", "Stranger"])
 def test_exceptions_of_which_any_method_raises_anything(
-    case: Case, name: str, error: type[BaseException], known: str
+    case: Case, api: Api, name: str, error: type[BaseException], known: str
 ) -> None:
     cls = type(known, (hostile(name, error, (Exception,)),), {})
     made = cls("secret")
     case.handler.result = lambda: (_ for _ in ()).throw(made)
-    if (known, name) == ("TApplicationException", "__getattribute__") or known != "TApplicationException":
+    silent = error is AttributeError  # then it has no type and no text, and says nothing
+    if (
+        (known, name) == ("TApplicationException", "__getattribute__") and not silent
+    ) or known != "TApplicationException":
         if known == "Oops" and name in ("__str__", "__repr__", "__class__"):
             cls.why = "declared"  # type: ignore[attr-defined]
-            with pytest.raises(thriftserver.load("memory/wall.thrift", files={"memory/wall.thrift": IDL}).Oops):
+            with pytest.raises(api.Oops):
                 case.call("whole")
             return
         refused(case, "whole")

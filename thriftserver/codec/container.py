@@ -126,7 +126,8 @@ class Set(List):
     def __init__(self, row: Row) -> None:
         List.__init__(self, row)
         self.guarded = False
-        self.first = self.second = None
+        self.first: type | None = None
+        self.second: type | None = None
 
     def link(self, row: Row, node_of: NodeOf) -> None:
         List.link(self, row, node_of)
@@ -162,7 +163,7 @@ class Set(List):
         In a key or member they are sorted, so that equal ones have equal bytes.
         """
         element = self.element
-        pieces = {}
+        pieces: dict[bytes, None] = {}
         start = length(sink)
         nest(sink)
         index = 0
@@ -198,7 +199,8 @@ class Map(Node):
         Node.__init__(self, row)
         self.frozen = row.frozen
         self.guarded = False
-        self.first = self.second = None
+        self.first: type | None = None
+        self.second: type | None = None
         self.key = _NOBODY
         self.element = _NOBODY
 
@@ -224,7 +226,7 @@ class Map(Node):
             index = 0
             name = None
             known = False
-            names = [] if self.guarded and size > _FEW else None  # to be looked at before they meet in a dict
+            names: Any = [] if self.guarded and size > _FEW else None  # to be looked at before they meet in a dict
             values = []
             try:
                 while index < size:

@@ -32,7 +32,7 @@ def crowded(keys: list[Any], mapping: bool) -> bool:
     return False
 
 
-def all_of(items: list[Any], first: type, second: type) -> bool:
+def all_of(items: list[Any], first: type | None, second: type | None) -> bool:
     """Is every item of exactly one of two classes?"""
     return all(type(item) is first or type(item) is second for item in items)
 

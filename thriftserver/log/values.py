@@ -121,5 +121,5 @@ def _frames(error: BaseException, frames: int) -> list[str]:
     try:
         parts = traceback.TracebackException(type(error), error, error.__traceback__, limit=-frames, compact=True)
         return list(parts.format())
-    except Exception:  # noqa: BLE001 - an exception's attributes may be anything: what Python itself knows is left
+    except BaseException:  # noqa: BLE001 - an exception's attributes may be anything: what Python itself knows is left
         return [*traceback.format_tb(_traceback(error), -frames), reason(error)]

@@ -117,7 +117,7 @@ class Processor:
         max_frame: int = wire.MAX_FRAME,
         queue_timeout: float = 0.0,
         observers: Sequence[Callable[[Call], None]] = (),
-        on_broken: Callable[[Any, Exception], None] = lambda *_: None,
+        on_broken: Callable[[Any, BaseException], None] = lambda *_: None,
         debug: bool = False,
     ) -> None:
         self.slot = slot
