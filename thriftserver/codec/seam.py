@@ -11,6 +11,8 @@ from io import BytesIO
 from typing import Any
 
 from thriftserver.codec.fault import Fault
+from thriftserver.codec.odd import odd_bytes as odd_bytes
+from thriftserver.codec.odd import odd_double as odd_double
 
 _i8 = struct.Struct(">b")
 _i16 = struct.Struct(">h")
@@ -336,19 +338,6 @@ def put_double(sink: Sink, value: Any) -> bool:
     return True
 
 
-def odd_double(value: Any) -> float | None:
-    """What is no plain float as one; None for what is no number."""
-    kind = type(value)
-    if issubclass(kind, float):
-        return float.__float__(value)  # whatever a method of its own says
-    if kind is bool or not (hasattr(value, "__float__") or hasattr(value, "__index__")):
-        return None
-    try:
-        return float(value)
-    except (OverflowError, TypeError, ValueError):
-        return None
-
-
 def put_text(sink: Sink, value: Any) -> bool:
     if not issubclass(type(value), str):
         return False
@@ -367,14 +356,6 @@ def put_bytes(sink: Sink, value: Any) -> bool:
             return False
     _put_sized(sink, bytes.__getitem__(value, slice(None)))
     return True
-
-
-def odd_bytes(value: Any) -> bytes | None:
-    """The bytes of what is no ``bytes``; None for what has none."""
-    kind = type(value)
-    if issubclass(kind, bytearray):
-        return bytes(bytearray.__getitem__(value, slice(None)))  # what it holds, whatever a method of its own says
-    return value.tobytes() if kind is memoryview else None
 
 
 def _put_sized(sink: Sink, data: bytes) -> None:
