@@ -125,8 +125,6 @@ cdef class Processor:
     cdef Sink refuse(self, Header header)
     cdef str guess(self, str name, str service)
 
-cdef object application(object error)
-
 cdef inline long long clock() noexcept:
     return monotonic_ns()
 

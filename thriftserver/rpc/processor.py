@@ -13,10 +13,11 @@ from typing import Any
 
 from thriftserver import wire
 from thriftserver.closest import closest
-from thriftserver.errors import ApplicationError, DeadlineExceeded, EncodeError, WireError
+from thriftserver.errors import DeadlineExceeded, EncodeError, WireError
 from thriftserver.foreign import class_name, cut_traces, text_of
 from thriftserver.rpc.current import CURRENT
 from thriftserver.rpc.method import Method
+from thriftserver.rpc.refusal import application
 from thriftserver.scoreboard import layout
 from thriftserver.wire import Application
 
@@ -61,7 +62,6 @@ _FIELDS_MISORDERED = layout.COUNTER["fields_misordered"]
 _BYTES_TRAILING = layout.COUNTER["bytes_trailing"]
 #: Of a call that never was in flight.
 _UNRECORDED = -2
-_LEAST_I32, _MOST_I32 = -(1 << 31), (1 << 31) - 1
 #: A name that nobody has is compared with all there are, which takes as long as ten calls, and a peer chooses it: so
 #: many in a second, and none that is longer.
 _GUESSES, _GUESSED = 20, 64
@@ -407,25 +407,3 @@ class Processor:
             return ""
         close = closest(name, [entry.name for entry in self.entries.values() if entry.service == service])
         return f"; did you mean {close!r}?" if close else ""
-
-
-def application(error: BaseException) -> ApplicationError | None:
-    """What a handler raised to answer with, ours or another Thrift library's: same name, same attributes.
-
-    Raises EncodeError for one that has no bytes.
-    """
-    kind: Any
-    message: Any
-    if issubclass(type(error), ApplicationError):
-        kind, message = error.type, error.message  # type: ignore[attr-defined]
-    elif class_name(error) == "TApplicationException":
-        kind, message = getattr(error, "type", 0), getattr(error, "message", None)
-        message = "" if message is None else message  # as Apache's has it
-    else:
-        return None
-    name = class_name(error)
-    if not issubclass(type(kind), int) or not _LEAST_I32 <= int.__index__(kind) <= _MOST_I32:
-        raise EncodeError(f"the type of {name} is no i32")
-    if not issubclass(type(message), str):
-        raise EncodeError(f"the message of {name} is a {class_name(message)}, no text")
-    return ApplicationError(int.__index__(kind), str.__str__(message))
