@@ -76,7 +76,7 @@ def told(codec: ModuleType, value: Any) -> Any:
 
 
 @pytest.mark.parametrize("kind", _KINDS)
-@pytest.mark.parametrize("answer", [100_000, -1, 0, 1 << 70, None, "lie", b"lie", list, iter("ab")], ids=repr)
+@pytest.mark.parametrize("answer", [100_000, -1, 0, 1 << 70, None, "lie", b"lie", list, (), iter("ab")])
 def test_what_a_subclass_holds_is_written_whatever_it_says(codec: ModuleType, kind: type, answer: Any) -> None:
     for name, (_, plain) in _PLAIN.items():
         if type(plain) is not kind:
