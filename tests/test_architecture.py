@@ -21,6 +21,7 @@ LAYERS = [
     "errors",
     "sealed",
     "places",
+    "foreign",
     "closest",
     "config",
     "log",

@@ -93,7 +93,7 @@ class ApplicationError(ThriftServerError):
         self.message = message
 
     def __str__(self) -> str:
-        name = Application(self.type).name if self.type in Application._value2member_map_ else str(self.type)
+        name = next((each.name for each in Application if each is self.type or each == self.type), str(self.type))
         return f"{name}: {self.message}" if self.message else name
 
 

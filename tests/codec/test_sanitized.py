@@ -57,6 +57,7 @@ def test_no_sanitizer_complains(tmp_path: Path) -> None:
         "PYTHONPATH": str(tmp_path),
     }
     tests = ["tests/codec/test_messages.py", "tests/codec/test_hostile.py", "tests/codec/test_tally.py"]
+    tests += ["tests/codec/test_liars.py", "tests/codec/test_sets.py", "tests/codec/test_crowd.py"]
     for command in (
         ["-m", "tests.codec.soak", "20000"],
         ["-m", "pytest", "-n", "0", "-p", "no:cacheprovider", "-k", "native or both or any_order", *tests],

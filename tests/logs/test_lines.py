@@ -166,7 +166,7 @@ def test_the_reason_of_an_exception_that_cannot_be_printed() -> None:
         def __str__(self) -> str:
             raise RuntimeError("no")
 
-    assert reason(Mute()) == "Mute"
+    assert reason(Mute()) == "Mute: (its text cannot be had: RuntimeError)"
 
 
 def test_a_line_with_hundreds_of_facts_is_reduced_to_its_head() -> None:

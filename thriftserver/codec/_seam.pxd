@@ -63,7 +63,10 @@ cdef Sink new_sink(bint framed)
 cdef bytes finish(Sink sink)
 cdef bytes finish_frame(Sink sink)
 cdef Py_ssize_t seal(Sink sink) except -1
+cdef Py_ssize_t length(Sink sink) except -1
+cdef bytes cut(Sink sink, Py_ssize_t start)
 cdef int recycle(Sink sink) except -1
+cdef int fail_long(Py_ssize_t size) except -1
 cdef int grow(Sink sink, Py_ssize_t size) except -1
 cdef int fail_short(Source source, Py_ssize_t size) except -1
 cdef int fail_negative(int size) except -1
@@ -198,7 +201,7 @@ cdef inline int put_raw(Sink sink, bytes data) except -1:
 
 cdef inline int put_sized(Sink sink, const char *data, Py_ssize_t size) except -1:
     if size > 0x7FFFFFFF:
-        raise OverflowError
+        fail_long(size)
     room(sink, 4 + size)
     store32(sink.at, <int>size)
     copy(sink.at + 4, data, size)

@@ -13,6 +13,7 @@ from libc.string cimport memcpy
 import msgspec
 
 from thriftserver.codec.fault import Fault
+from thriftserver.codec.seam import odd_bytes, odd_double, too_long
 
 cdef extern from *:
     int _PyBytes_Resize(PyObject **bytes, Py_ssize_t size) except -1
@@ -31,6 +32,7 @@ cdef enum:
     SCRATCH = 16384
     REPLY = 1024
     SPARE = 64
+    UNUSED = -1  # the depth of a sink that was given back
 
 #: A sink that nobody uses, kept for its memory, and those for messages. Nobody touches a sink after ``finish``.
 cdef Sink idle = None
@@ -137,6 +139,7 @@ cdef bytes finish(Sink sink):
     owner = sink.owner
     sink.owner = NULL
     sink.start = NULL
+    sink.depth = UNUSED
     _PyBytes_Resize(&owner, used)
     made = <bytes>owner
     Py_DECREF(owner)
@@ -156,8 +159,22 @@ cdef Py_ssize_t seal(Sink sink) except -1:
     return size
 
 
+cdef Py_ssize_t length(Sink sink) except -1:
+    return sink.at - sink.start
+
+
+cdef bytes cut(Sink sink, Py_ssize_t start):
+    cdef char *begin = sink.start + start
+    cdef bytes made = PyBytes_FromStringAndSize(begin, sink.at - begin)
+    sink.at = begin
+    return made
+
+
 cdef int recycle(Sink sink) except -1:
     global idle, spares
+    if sink.depth == UNUSED:
+        return 0  # given back twice: two users of one memory would mix their bytes
+    sink.depth = UNUSED
     if sink.owner == NULL:
         if sink.scratch == SCRATCH:
             idle = sink
@@ -166,6 +183,10 @@ cdef int recycle(Sink sink) except -1:
             spare[spares] = <PyObject *>sink
             spares += 1
     return 0
+
+
+cdef int fail_long(Py_ssize_t size) except -1:
+    raise too_long(size)
 
 
 cdef int fail_short(Source source, Py_ssize_t size) except -1:
@@ -197,19 +218,17 @@ cdef object integer(object value):
 
 
 cdef bint put_odd_double(Sink sink, object value) except -1:
-    if isinstance(value, bool) or not (hasattr(value, "__float__") or hasattr(value, "__index__")):
+    number = odd_double(value)
+    if number is None:
         return False
-    try:
-        put_raw(sink, struct.pack(">d", value))
-    except (OverflowError, TypeError, ValueError, struct.error):
-        return False
+    put_number(sink, float_of(number))
     return True
 
 
 cdef bint put_odd_bytes(Sink sink, object value) except -1:
-    if not isinstance(value, (bytearray, memoryview)):
+    data = odd_bytes(value)
+    if data is None:
         return False
-    data = bytes(value)
     put_sized(sink, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
     return True
 

@@ -7,10 +7,13 @@ the module ``_container``.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, TypeAlias
+from uuid import UUID
 
+from thriftserver.codec.crowd import FEW
 from thriftserver.codec.fault import Fault
 from thriftserver.codec.plan import Row
 from thriftserver.schema.frozen import FrozenMap
@@ -22,11 +25,38 @@ except ImportError:  # needed to compile this file, not to run it
     from thriftserver import uncompiled as cython
 
 if not cython.compiled:
+    from thriftserver.codec.crowd import all_of, crowded
     from thriftserver.codec.node import Node, enter, nest
-    from thriftserver.codec.seam import Sink, Source, check_size, put_size, put_u8, take_length, take_u8
+    from thriftserver.codec.seam import (
+        Sink,
+        Source,
+        check_size,
+        cut,
+        length,
+        put_raw,
+        put_size,
+        put_u8,
+        take_length,
+        take_u8,
+    )
 
 #: Gives the node of an inner type.
 NodeOf: TypeAlias = Callable[[Row], Node]
+#: The most that a container can hold on the wire, and hash tables that are looked at before they are filled.
+_MOST = 0x7FFFFFFF
+_FEW = FEW
+#: Types that need no look: Python's hash of texts is keyed, and small numbers have nothing to collide with.
+_SAFE = frozenset({"string", "binary", "bool", "i8", "i16", "deep"})
+#: Classes whose values are equal when their bytes are. An enum's members count as numbers do; see ``_alike``.
+_ALIKE: dict[str, type] = dict.fromkeys(("i8", "i16", "i32", "i64", "enum"), int) | {
+    "bool": bool,
+    "double": float,
+    "string": str,
+    "binary": bytes,
+    "uuid": UUID,
+}
+#: Collections that are no list. A tuple, because of ``A | B`` compiled code takes what a check raises for a yes.
+_NO_LIST = (AbstractSet, Mapping, str, bytes, bytearray, memoryview)
 #: Stands for inner nodes until they are linked.
 _NOBODY = Node(Row("nobody", 0, 1, "nothing"))
 
@@ -61,52 +91,124 @@ class List(Node):
         return items
 
     def write(self, sink: Sink, value: Any) -> None:
-        if isinstance(value, (list, tuple)):
+        kind = type(value)
+        if kind is list or kind is tuple:
             self.write_items(sink, value)
-        elif isinstance(value, AbstractSet | Mapping | str | bytes | bytearray | memoryview):
-            raise self.misfit(value)
         else:
-            self.write_items(sink, listed(self, value))
+            self.write_items(sink, self.held(value))
 
     def write_items(self, sink: Sink, items: Any) -> None:
+        """What exactly a list or tuple holds: a subclass would have a word in what its size is."""
         element = self.element
         put_u8(sink, element.wire)
         size = len(items)
-        put_size(sink, size)
+        put_size(sink, sized(size))
         nest(sink)
         if element.write_run(sink, items) != size:
             raise Fault("changed its size while it was written")
         sink.depth -= 1
 
+    def held(self, value: Any) -> list[Any]:
+        """What a subclass of list or tuple holds, whatever methods of its own say; what any other collection gives."""
+        kind = type(value)
+        if issubclass(kind, list):
+            return list(list.__iter__(value))
+        if issubclass(kind, tuple):
+            return list(tuple.__iter__(value))
+        if isinstance(value, _NO_LIST):
+            raise self.misfit(value)
+        return listed(self, value)
+
 
 class Set(List):
-    __slots__ = ()
+    __slots__ = ("first", "guarded", "second")
+
+    def __init__(self, row: Row) -> None:
+        List.__init__(self, row)
+        self.guarded = False
+        self.first: type | None = None
+        self.second: type | None = None
+
+    def link(self, row: Row, node_of: NodeOf) -> None:
+        List.link(self, row, node_of)
+        self.guarded = row.element.op not in _SAFE
+        self.first, self.second = _alike(row.element)
 
     def read(self, source: Source) -> Any:
         items = self.read_items(source)
+        if self.guarded and len(items) > _FEW and crowded(items, False):
+            raise Fault(f"the hashes of the {len(items)} members collide")
         return frozenset(items) if self.frozen else set(items)
 
     def write(self, sink: Sink, value: Any) -> None:
-        if isinstance(value, (set, frozenset, list, tuple)):
-            self.write_items(sink, list(value))
-        elif isinstance(value, Mapping | str | bytes | bytearray | memoryview):
-            raise self.misfit(value)
+        kind = type(value)
+        hashed = True
+        if kind is set or kind is frozenset:
+            items = list(value)
         else:
-            self.write_items(sink, listed(self, value))
+            items = self.held(value)
+            unique = distinct(items, self.guarded)
+            if unique is None:
+                hashed = False
+            else:
+                items = unique
+        if len(items) < 2 or (hashed and not self.frozen and all_of(items, self.first, self.second)):
+            self.write_items(sink, items)
+        else:
+            self.write_once(sink, items)
+
+    def write_once(self, sink: Sink, items: list[Any]) -> None:
+        """Members of which only the bytes tell whether they are equal: each once, in their order.
+
+        In a key or member they are sorted, so that equal ones have equal bytes.
+        """
+        element = self.element
+        pieces: dict[bytes, None] = {}
+        start = length(sink)
+        nest(sink)
+        index = 0
+        try:
+            for item in items:
+                element.write(sink, item)
+                pieces[cut(sink, start)] = None
+                index += 1
+        except Fault as fault:
+            fault.steps.append(f"[{index}]")
+            raise
+        sink.depth -= 1
+        put_u8(sink, element.wire)
+        put_size(sink, sized(len(pieces)))
+        for piece in sorted(pieces) if self.frozen else pieces:
+            put_raw(sink, piece)
+
+    def held(self, value: Any) -> list[Any]:
+        kind = type(value)
+        if issubclass(kind, set):
+            return list(set.__iter__(value))
+        if issubclass(kind, frozenset):
+            return list(frozenset.__iter__(value))
+        if isinstance(value, AbstractSet):
+            return listed(self, value)
+        return List.held(self, value)
 
 
 class Map(Node):
-    __slots__ = ("element", "frozen", "key")
+    __slots__ = ("element", "first", "frozen", "guarded", "key", "second")
 
     def __init__(self, row: Row) -> None:
         Node.__init__(self, row)
         self.frozen = row.frozen
+        self.guarded = False
+        self.first: type | None = None
+        self.second: type | None = None
         self.key = _NOBODY
         self.element = _NOBODY
 
     def link(self, row: Row, node_of: NodeOf) -> None:
         self.key = node_of(row.key)
         self.element = node_of(row.element)
+        self.guarded = row.key.op not in _SAFE
+        self.first, self.second = _alike(row.key)
 
     def read(self, source: Source) -> Any:
         key = self.key
@@ -124,40 +226,68 @@ class Map(Node):
             index = 0
             name = None
             known = False
+            names: Any = [] if self.guarded and size > _FEW else None  # to be looked at before they meet in a dict
+            values = []
             try:
                 while index < size:
                     known = False
                     name = key.read_key(source)
                     known = True
-                    items[name] = element.read(source)
+                    if names is None:
+                        items[name] = element.read(source)
+                    else:
+                        names.append(name)
+                        values.append(element.read(source))
                     index += 1
             except Fault as fault:
                 fault.steps.append(map_step(index, known, name))
                 raise
             source.depth -= 1
+            if names is not None:
+                if crowded(names, True):
+                    raise Fault(f"the hashes of the {size} keys collide")
+                items = dict(zip(names, values, strict=True))
         return FrozenMap(items) if self.frozen else items
 
     def write(self, sink: Sink, value: Any) -> None:
-        if type(value) is dict:  # compiled code takes no subclass of it
+        kind = type(value)
+        if kind is dict:
             self.write_items(sink, value)
+        elif issubclass(kind, OrderedDict):
+            self.write_items(sink, dict(OrderedDict.items(value)))
+        elif issubclass(kind, dict):
+            self.write_items(sink, dict(dict.items(value)))  # what it holds, whatever a method of its own says
         elif isinstance(value, Mapping):
-            self.write_items(sink, dict(value))
+            try:
+                items = dict(value)
+            except TypeError:  # keys without a hash
+                self.write_once(sink, [(key, value[key]) for key in value.keys()])  # noqa: SIM118  # as dict() does
+            else:
+                self.write_items(sink, items)
         else:
             raise self.misfit(value)
 
     def write_items(self, sink: Sink, items: Any) -> None:
         key = self.key
         element = self.element
+        first = self.first
+        second = self.second
+        size = len(items)
+        start = length(sink)
         put_u8(sink, key.wire)
         put_u8(sink, element.wire)
-        size = len(items)
-        put_size(sink, size)
+        put_size(sink, sized(size))
         nest(sink)
         index = 0
         name = None
         known = False
+        unlike = size > 1 and (self.frozen or first is None)
         try:
             for name, item in items.items():
+                if size > 1 and type(name) is not first and type(name) is not second:
+                    unlike = True
+                if unlike:
+                    break
                 if index == size:
                     index = -1
                     break
@@ -173,9 +303,69 @@ class Map(Node):
             if index < size == len(items):
                 raise
             index = -1
+        sink.depth -= 1
+        if unlike:
+            cut(sink, start)
+            self.write_once(sink, list(items.items()))
+            index = len(items)
         if index != size:
             raise Fault("changed its size while it was written")
+
+    def write_once(self, sink: Sink, pairs: list[Any]) -> None:
+        """Keys of which only the bytes tell whether they are equal: each once, with the last value, as in a dict.
+
+        In a key or member they are sorted, so that equal ones have equal bytes.
+        """
+        key = self.key
+        element = self.element
+        pieces = {}
+        start = length(sink)
+        nest(sink)
+        index = 0
+        name = None
+        known = False
+        try:
+            for name, item in pairs:
+                known = False
+                key.write(sink, name)
+                data = cut(sink, start)
+                known = True
+                element.write(sink, item)
+                pieces[data] = cut(sink, start)
+                index += 1
+        except Fault as fault:
+            fault.steps.append(map_step(index, known, name))
+            raise
         sink.depth -= 1
+        put_u8(sink, key.wire)
+        put_u8(sink, element.wire)
+        put_size(sink, sized(len(pieces)))
+        for data in sorted(pieces) if self.frozen else pieces:
+            put_raw(sink, data)
+            put_raw(sink, pieces[data])
+
+
+def _alike(row: Row) -> tuple[type | None, type | None]:
+    """The classes whose values are equal when their bytes are; None where only the bytes tell."""
+    first = _ALIKE.get(row.op)
+    return first, next((type(each) for each in row.members.values()), first)
+
+
+def distinct(items: list[Any], guarded: bool) -> list[Any] | None:
+    """Each of the items once, as a set would hold them; None when their hashes are of no use."""
+    try:
+        if guarded and len(items) > _FEW and crowded(items, False):
+            return None
+        return list(dict.fromkeys(items))
+    except TypeError:  # one has no hash
+        return None
+
+
+def sized(size: int) -> int:
+    """A size that fits on the wire."""
+    if size > _MOST:
+        raise Fault(f"{size} are more than the {_MOST} that a container may hold")
+    return size
 
 
 def map_step(index: int, known: bool, name: Any) -> str:
@@ -187,6 +377,6 @@ def listed(node: Node, value: Any) -> list[Any]:
     """Any other collection as a list."""
     try:
         len(value)
-        return list(value)
+        return [item for item in value]  # noqa: C416  # list() would make room for as many as it claims to have
     except TypeError:
         raise node.misfit(value) from None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
+from uuid import UUID, SafeUUID
 
 from thriftserver import wire
 from thriftserver.codec.fault import Fault
@@ -114,7 +114,8 @@ class Node:
 
     def misfit(self, value: Any) -> Fault:
         """The fault of a value that this type cannot hold."""
-        if isinstance(value, int) and not isinstance(value, bool) and self.wire in _INTEGERS:
+        kind = type(value)
+        if issubclass(kind, int) and kind is not bool and self.wire in _INTEGERS:
             return Fault(f"{brief(value)} is out of range of {self.text}", f"out of range of {self.text}")
         return Fault(f"expected {self.text}, got {brief(value)}", f"expected {self.text}, got {REDACTED}")
 
@@ -147,7 +148,7 @@ class Bool(Node):
 
     def write_other(self, sink: Sink, value: Any) -> None:
         # Databases and numpy have truth values of their own; 0 and 1 are plain enough, "false" or 17 are mistakes.
-        if isinstance(value, str | bytes | float) or value not in (0, 1):
+        if issubclass(type(value), (str, bytes, float)) or value not in (0, 1):
             raise self.misfit(value)
         put_u8(sink, 1 if value == 1 else 0)
 
@@ -257,7 +258,7 @@ class Text(Node):
 
     def write(self, sink: Sink, value: Any) -> None:
         if not put_text(sink, value):
-            if isinstance(value, str):
+            if issubclass(type(value), str):
                 raise Fault("a string with lone surrogates cannot be UTF-8")
             raise self.misfit(value)
 
@@ -273,16 +274,29 @@ class Binary(Node):
             raise self.misfit(value)
 
 
+# What a uuid holds, past what a subclass may say and what its constructor, written in Python, costs.
+_uuid_int = UUID.__dict__["int"]
+_uuid_safety = UUID.__dict__["is_safe"]
+_UNKNOWN = SafeUUID.unknown
+
+
 class Uuid(Node):
     __slots__ = ()
 
     def read(self, source: Source) -> Any:
-        return UUID(bytes=take_bytes(source, 16))
+        made = UUID.__new__(UUID)
+        _uuid_int.__set__(made, int.from_bytes(take_bytes(source, 16), "big"))
+        _uuid_safety.__set__(made, _UNKNOWN)
+        return made
 
     def write(self, sink: Sink, value: Any) -> None:
-        if not isinstance(value, UUID):
+        if not issubclass(type(value), UUID):
             raise self.misfit(value)
-        put_raw(sink, value.bytes)
+        try:
+            data = int.to_bytes(_uuid_int.__get__(value), 16, "big")
+        except (AttributeError, OverflowError, TypeError):  # one that its constructor has not made
+            raise self.misfit(value) from None
+        put_raw(sink, data)
 
 
 def set_max_depth(limit: int) -> None:

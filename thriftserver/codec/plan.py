@@ -118,7 +118,7 @@ class MethodPlan:
         By name match what thriftpy2 or Apache's compiler made from the same IDL; the nearest class wins.
         """
         for index, field in enumerate(self.throws):
-            if isinstance(exc, _class(field)):
+            if issubclass(type(exc), _class(field)):
                 return index
         if self.throws:
             names = [_class(field).__name__ for field in self.throws]

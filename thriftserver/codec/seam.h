@@ -320,7 +320,7 @@ done:
     return at;
 }
 
-/* ---- many numbers at once; ``items`` is a list or tuple, and nothing here runs foreign code that could change it ---- */
+/* ---- many numbers at once; ``items`` is exactly a list or tuple, and nothing here runs foreign code that could change it ---- */
 
 /* A Python int. One of more than one digit (30 bits) is made in place, where the layout is known: CPython's own call spends
    as long on counting digits as on the allocation. */

@@ -11,6 +11,8 @@ from io import BytesIO
 from typing import Any
 
 from thriftserver.codec.fault import Fault
+from thriftserver.codec.odd import odd_bytes as odd_bytes
+from thriftserver.codec.odd import odd_double as odd_double
 
 _i8 = struct.Struct(">b")
 _i16 = struct.Struct(">h")
@@ -21,6 +23,9 @@ _double = struct.Struct(">d")
 _field = struct.Struct(">Bh")
 _take_i8, _take_i16, _take_i32 = _i8.unpack_from, _i16.unpack_from, _i32.unpack_from
 _take_i64, _take_double = _i64.unpack_from, _double.unpack_from
+
+#: The largest size that Thrift has room for.
+MOST = 0x7FFFFFFF
 
 _BYTES = [bytes((value,)) for value in range(256)]
 
@@ -84,10 +89,26 @@ def finish_frame(sink: Sink) -> bytes:
 def seal(sink: Sink) -> int:
     """Put the length in front of all that was put; how many bytes the frame has."""
     size = sink.tell()
+    if size - 4 > MOST:
+        raise OverflowError("a frame of more than 2 GiB")
     sink.seek(0)
     sink.write(_i32.pack(size - 4))
     sink.seek(size)
     return size
+
+
+def length(sink: Sink) -> int:
+    """How many bytes have been put."""
+    return sink.tell()
+
+
+def cut(sink: Sink, start: int) -> bytes:
+    """Take out what was put after the first ``start`` bytes."""
+    sink.seek(start)
+    data = sink.read()
+    sink.seek(start)
+    sink.truncate()
+    return data
 
 
 def recycle(sink: Sink) -> None:
@@ -259,7 +280,7 @@ def put_raw(sink: Sink, data: bytes) -> None:
 
 def _integer(value: Any) -> Any:
     """A value as an exact int if it may stand for one: an enum's member, numpy's integers; a bool may not."""
-    if isinstance(value, bool):
+    if type(value) is bool:
         return None
     try:
         return operator.index(value)
@@ -268,7 +289,7 @@ def _integer(value: Any) -> Any:
 
 
 def put_i8(sink: Sink, value: Any) -> bool:
-    if value.__class__ is not int:
+    if type(value) is not int:
         value = _integer(value)
     try:
         sink.write(_i8.pack(value))
@@ -278,7 +299,7 @@ def put_i8(sink: Sink, value: Any) -> bool:
 
 
 def put_i16(sink: Sink, value: Any) -> bool:
-    if value.__class__ is not int:
+    if type(value) is not int:
         value = _integer(value)
     try:
         sink.write(_i16.pack(value))
@@ -288,7 +309,7 @@ def put_i16(sink: Sink, value: Any) -> bool:
 
 
 def put_i32(sink: Sink, value: Any) -> bool:
-    if value.__class__ is not int:
+    if type(value) is not int:
         value = _integer(value)
     try:
         sink.write(_i32.pack(value))
@@ -298,7 +319,7 @@ def put_i32(sink: Sink, value: Any) -> bool:
 
 
 def put_i64(sink: Sink, value: Any) -> bool:
-    if value.__class__ is not int:
+    if type(value) is not int:
         value = _integer(value)
     try:
         sink.write(_i64.pack(value))
@@ -309,39 +330,43 @@ def put_i64(sink: Sink, value: Any) -> bool:
 
 def put_double(sink: Sink, value: Any) -> bool:
     """False for what is no number: anything without ``__float__`` or ``__index__``, and bool."""
-    if value.__class__ is not float and (isinstance(value, bool) or not _is_number(value)):
-        return False
-    try:
-        sink.write(_double.pack(value))
-    except (OverflowError, TypeError, ValueError, struct.error):
-        return False
+    if type(value) is not float:
+        value = odd_double(value)
+        if value is None:
+            return False
+    sink.write(_double.pack(value))
     return True
 
 
-def _is_number(value: Any) -> bool:
-    return hasattr(value, "__float__") or hasattr(value, "__index__")
-
-
 def put_text(sink: Sink, value: Any) -> bool:
-    if not isinstance(value, str):
+    if not issubclass(type(value), str):
         return False
     try:
-        data = value.encode()
+        data = str.encode(value)  # what it holds, whatever a method of its own says
     except UnicodeEncodeError:
         return False
-    sink.write(_i32.pack(len(data)))
-    sink.write(data)
+    _put_sized(sink, data)
     return True
 
 
 def put_bytes(sink: Sink, value: Any) -> bool:
-    if not isinstance(value, bytes | bytearray | memoryview):
-        return False
-    if isinstance(value, memoryview):
-        value = value.tobytes()
-    sink.write(_i32.pack(len(value)))
-    sink.write(value)
+    if not issubclass(type(value), bytes):
+        value = odd_bytes(value)
+        if value is None:
+            return False
+    _put_sized(sink, bytes.__getitem__(value, slice(None)))
     return True
+
+
+def _put_sized(sink: Sink, data: bytes) -> None:
+    if len(data) > MOST:
+        raise too_long(len(data))
+    sink.write(_i32.pack(len(data)))
+    sink.write(data)
+
+
+def too_long(size: int) -> Fault:
+    return Fault(f"a text or binary of {size} bytes; 2 GiB is the most")
 
 
 def take_i32_run(source: Source, size: int) -> list[int]:
@@ -377,7 +402,7 @@ def put_double_run(sink: Sink, items: Any) -> int:
 
 def _put_run(sink: Sink, items: Any, kind: type, code: str) -> int:
     """All of the numbers at once and how many, or -1 and nothing: then each has to be looked at."""
-    if any(item.__class__ is not kind for item in items):
+    if any(type(item) is not kind for item in items):
         return -1
     try:
         sink.write(struct.pack(f">{len(items)}{code}", *items))

@@ -180,7 +180,7 @@ class Struct(Node):
     def write(self, sink: Sink, value: Any) -> None:
         nest(sink)
         fields = self.fields
-        direct = fields.direct and isinstance(value, self.cls)
+        direct = fields.direct and issubclass(type(value), self.cls)  # what it is, not what its __class__ says
         if not direct and type(value).__module__ == "builtins":
             raise self.misfit(value)
         index = 0
@@ -248,11 +248,12 @@ class Union(Struct):
 
     def write(self, sink: Sink, value: Any) -> None:
         nest(sink)
-        if not isinstance(value, self.cls) and type(value).__module__ == "builtins":
+        kind = type(value)
+        if not issubclass(kind, self.cls) and kind.__module__ == "builtins":
             raise self.misfit(value)
         chosen = None
         item = None
-        if isinstance(value, ThriftUnion):
+        if issubclass(kind, ThriftUnion):
             name = value.__which__
             item = value.__value__
             for member in self.fields.members:

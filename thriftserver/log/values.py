@@ -9,6 +9,8 @@ import re
 import traceback
 from typing import Any
 
+from thriftserver.foreign import class_name, text_of
+
 #: Characters of one text, items of one container, containers within each other: more than that is cut.
 TEXT, ITEMS, LEVELS = 1000, 20, 4
 #: Frames of one exception that are worth formatting: a recursion has thousands, and formatting takes the loop's time.
@@ -20,6 +22,7 @@ _HOSTILE = re.compile("[\x80-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\uf
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 _INT = 1 << 63
+_traceback = BaseException.__dict__["__traceback__"].__get__
 
 
 def _escape(match: re.Match[str]) -> str:
@@ -51,16 +54,17 @@ def plain(value: Any, size: int = TEXT, levels: int = LEVELS) -> Any:
         return _sound(value, size)
     if value is None or kind is bool:
         return value
-    if isinstance(value, int):
-        return int(value) if -_INT <= value < _INT else _sound(_text(value), size)
+    if issubclass(kind, int):
+        value = int.__index__(value)
+        return value if -_INT <= value < _INT else _sound(_text(value), size)
     if kind is float:
         return value if value - value == 0 else str(value)  # no JSON for nan and the infinities
     if kind in (list, tuple, set, frozenset) and levels:
         items = [plain(item, size, levels - 1) for _, item in zip(range(ITEMS), value, strict=False)]
         return items if len(value) <= ITEMS else [*items, f"... {len(value) - ITEMS} more"]
-    if isinstance(value, dict) and levels:
-        return _table(value, size, levels)
-    if isinstance(value, str):
+    if issubclass(kind, dict) and levels:
+        return _table(dict(dict.items(value)), size, levels)
+    if issubclass(kind, str):
         return _sound(str.__str__(value), size)
     return _sound(_text(value), size)
 
@@ -91,17 +95,13 @@ def _text(value: Any) -> str:
             return repr(bytes(value[: TEXT // 2]))
         return repr(value)
     except Exception:  # noqa: BLE001 - whatever a foreign __repr__ raises, the line is written
-        return f"<{type(value).__name__}>"
+        return f"<{class_name(value)}>"
 
 
 def reason(error: BaseException) -> str:
     """An exception in one line: ``ValueError: not a number``."""
-    name = type(error).__name__
-    try:
-        message = str(error)
-    except Exception:  # noqa: BLE001 - as above
-        message = ""
-    return f"{name}: {message}" if message else name
+    message = text_of(error)
+    return f"{class_name(error)}: {message}" if message else class_name(error)
 
 
 def trace(error: BaseException, size: int) -> str:
@@ -111,8 +111,15 @@ def trace(error: BaseException, size: int) -> str:
     """
     text = ""
     for frames in FRAMES:
-        parts = traceback.TracebackException(type(error), error, error.__traceback__, limit=-frames, compact=True)
-        text = "".join(parts.format()).rstrip("\n")
+        text = "".join(_frames(error, frames)).rstrip("\n")
         if len(text) <= size:
             break
     return cut(text, size)
+
+
+def _frames(error: BaseException, frames: int) -> list[str]:
+    try:
+        parts = traceback.TracebackException(type(error), error, error.__traceback__, limit=-frames, compact=True)
+        return list(parts.format())
+    except BaseException:  # noqa: BLE001 - an exception's attributes may be anything: what Python itself knows is left
+        return [*traceback.format_tb(_traceback(error), -frames), reason(error)]

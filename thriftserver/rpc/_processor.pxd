@@ -5,7 +5,7 @@ from cpython.object cimport PyObject
 from thriftserver.codec._message cimport (
     Header, Method as Codec, method_of, put_declared, put_error, put_result, take_args, take_header,
 )
-from thriftserver.codec._seam cimport Sink, Source, finish, new_source, seal
+from thriftserver.codec._seam cimport Sink, Source, finish, length, new_source, seal
 from thriftserver.rpc._call cimport Call
 from thriftserver.scoreboard._slot cimport Slot
 
@@ -17,8 +17,21 @@ cdef extern from *:
         clock_gettime(CLOCK_MONOTONIC, &t);
         return t.tv_sec * 1000000000LL + t.tv_nsec;
     }
+    /* The list is call.args, which others may change meanwhile: what is called must not lose its arguments. */
     static inline PyObject *call_list(PyObject *target, PyObject *args) {
-        return PyObject_Vectorcall(target, PySequence_Fast_ITEMS(args), (size_t)PyList_GET_SIZE(args), NULL);
+        PyObject *held[8], *result;
+        Py_ssize_t count = PyList_GET_SIZE(args);
+        if (count > 8) {
+            PyObject *all = PyList_AsTuple(args);
+            if (all == NULL) return NULL;
+            result = PyObject_Call(target, all, NULL);
+            Py_DECREF(all);
+            return result;
+        }
+        for (Py_ssize_t i = 0; i < count; i++) held[i] = Py_NewRef(PyList_GET_ITEM(args, i));
+        result = PyObject_Vectorcall(target, held, (size_t)count, NULL);
+        for (Py_ssize_t i = 0; i < count; i++) Py_DECREF(held[i]);
+        return result;
     }
     static inline Py_ssize_t holders_of(PyObject *fiber) {
         return fiber == Py_None ? 0 : Py_REFCNT(fiber);
@@ -56,6 +69,9 @@ cdef int _FIELDS_SKIPPED
 cdef int _FIELDS_REPEATED
 cdef int _FIELDS_MISORDERED
 cdef int _BYTES_TRAILING
+cdef int _GUESSES
+cdef int _GUESSED
+cdef long long _SECOND
 
 @cython.final
 cdef class Entry:
@@ -96,6 +112,8 @@ cdef class Processor:
     cdef public dict entries
     cdef public str default
     cdef public list services
+    cdef int guesses
+    cdef long long guessing
     @cython.locals(reply=Sink, seat=Seat, source=Source, header=Header, size=cython.Py_ssize_t, now=cython.longlong)
     cpdef object process(self, bytes frame, Py_ssize_t start=*)
     @cython.locals(entry=Entry)
@@ -108,10 +126,13 @@ cdef class Processor:
     @cython.locals(entry=Entry, now=cython.longlong)
     cdef object settle(self, Call call, Py_ssize_t size, bint gone)
     cdef object observe(self, Call call)
-    @cython.locals(call=Call, entry=Entry)
-    cdef Sink returned(self, Header header, Seat seat, object result)
     @cython.locals(call=Call, entry=Entry, reply=Sink)
+    cdef Sink returned(self, Header header, Seat seat, object result)
+    @cython.locals(call=Call, reply=Sink)
     cdef Sink raised(self, Header header, Seat seat, object error)
+    @cython.locals(entry=Entry, reply=Sink)
+    cdef Sink put_raised(self, Header header, Call call, object error)
+    cdef Sink spoilt(self, Header header, Seat seat, object error, int outcome)
     @cython.locals(size=cython.Py_ssize_t)
     cdef Sink checked(self, Header header, Call call, Sink reply)
     cdef Sink internal(self, Header header, Call call, object error, int outcome)
@@ -119,8 +140,7 @@ cdef class Processor:
     @cython.locals(entry=Entry)
     cdef Sink late(self, Header header, Call call)
     cdef Sink refuse(self, Header header)
-
-cdef object application(object error)
+    cdef str guess(self, str name, str service)
 
 cdef inline long long clock() noexcept:
     return monotonic_ns()

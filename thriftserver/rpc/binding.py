@@ -19,6 +19,7 @@ from msgspec import Struct, field
 
 from thriftserver.closest import closest
 from thriftserver.errors import ConfigError, HandlerError
+from thriftserver.foreign import class_name, text_of
 from thriftserver.rpc import fb303
 from thriftserver.rpc.blame import excerpt, foreign_frames
 from thriftserver.rpc.parameters import kind_of, misplaced
@@ -83,11 +84,15 @@ def place_of(function: Any) -> str:
 
 
 def describe(error: BaseException) -> str:
-    """An exception of foreign code in one line, with its place."""
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"SyntaxError: {error.msg} ({_short(error.filename)}:{error.lineno})"
-    text = str(error)
-    return f"{type(error).__name__}{': ' + text if text else ''}{_blame(error)}"
+    """An exception of foreign code in one line, with its place. Whatever its methods raise, there is a line."""
+    name = class_name(error)
+    try:
+        if isinstance(error, SyntaxError) and error.filename:
+            return f"{name}: {error.msg} ({_short(error.filename)}:{error.lineno})"
+        text = text_of(error)
+        return f"{name}{': ' + text if text else ''}{_blame(error)}"
+    except BaseException:  # noqa: BLE001 - attributes that are not what they should be: the name is enough
+        return name
 
 
 def _told(error: BaseException) -> str:

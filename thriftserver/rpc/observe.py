@@ -10,6 +10,7 @@ from random import random
 from typing import Any
 
 from thriftserver.errors import ThriftServerError
+from thriftserver.foreign import class_name, text_of
 from thriftserver.rpc.call import Call
 from thriftserver.rpc.current import CURRENT
 
@@ -71,7 +72,7 @@ def facts(call: Call) -> dict[str, Any]:
     }
     error = call.error
     if error is not None:  # what strangers raise may say anything: with its traceback, it is another event
-        made["error"] = str(error) if isinstance(error, ThriftServerError) else type(error).__name__
+        made["error"] = text_of(error) if issubclass(type(error), ThriftServerError) else class_name(error)
     if call.error_id:
         made["error_id"] = call.error_id
     return made

@@ -13,9 +13,11 @@ from typing import Any
 
 from thriftserver import wire
 from thriftserver.closest import closest
-from thriftserver.errors import ApplicationError, DeadlineExceeded, EncodeError, WireError
+from thriftserver.errors import DeadlineExceeded, EncodeError, WireError
+from thriftserver.foreign import class_name, cut_traces, text_of
 from thriftserver.rpc.current import CURRENT
 from thriftserver.rpc.method import Method
+from thriftserver.rpc.refusal import application
 from thriftserver.scoreboard import layout
 from thriftserver.wire import Application
 
@@ -34,7 +36,7 @@ if not cython.compiled:
         take_args,
         take_header,
     )
-    from thriftserver.codec.seam import Sink, Source, finish, new_source, seal
+    from thriftserver.codec.seam import Sink, Source, finish, length, new_source, seal
     from thriftserver.rpc.call import Call
     from thriftserver.rpc.within import clock, has_memory, holders, run_within
     from thriftserver.scoreboard.slot import Slot
@@ -60,6 +62,10 @@ _FIELDS_MISORDERED = layout.COUNTER["fields_misordered"]
 _BYTES_TRAILING = layout.COUNTER["bytes_trailing"]
 #: Of a call that never was in flight.
 _UNRECORDED = -2
+#: A name that nobody has is compared with all there are, which takes as long as ten calls, and a peer chooses it: so
+#: many in a second, and none that is longer.
+_GUESSES, _GUESSED = 20, 64
+_SECOND = 1_000_000_000
 
 
 class Entry:
@@ -128,7 +134,7 @@ class Processor:
         max_frame: int = wire.MAX_FRAME,
         queue_timeout: float = 0.0,
         observers: Sequence[Callable[[Call], None]] = (),
-        on_broken: Callable[[Any, Exception], None] = lambda *_: None,
+        on_broken: Callable[[Any, BaseException], None] = lambda *_: None,
         debug: bool = False,
     ) -> None:
         self.slot = slot
@@ -150,6 +156,9 @@ class Processor:
         self.entries: dict[str, Entry] = {}
         self.default = methods[0].service
         self.services: list[str] = []
+        #: How many names were guessed since when.
+        self.guesses = 0
+        self.guessing = self.now
         by_name: dict[str, list[Entry]] = {}
         for method in methods:
             entry = Entry(method)
@@ -243,6 +252,8 @@ class Processor:
             call.ending = _BAD_REQUEST
             call.error = error
             return None if call.oneway else put_error(header, error.type, str(error))
+        except BaseException as error:  # noqa: BLE001 - a collector or a signal may run anything meanwhile
+            return self.spoilt(header, seat, error, _UNDECLARED)
         if source.pos != source.end or source.skipped or source.repeated or source.misordered:
             self.forgive(source)
         call.args = args
@@ -297,14 +308,19 @@ class Processor:
             call.reply_bytes = size
             call.outcome = layout.OUTCOMES[call.ending]
             self.observe(call)
+        if call.error is not None:
+            cut_traces(call.error)
 
     def observe(self, call: Call) -> None:
         for observer in list(self.observers):
             try:
                 observer(call)
-            except Exception as error:  # noqa: BLE001 - a broken observer must not cost a call: it is left out
-                self.observers.remove(observer)
-                self.on_broken(observer, error)
+            except BaseException as error:  # noqa: BLE001 - a broken observer must not cost a call: it is left out
+                self.observers = [each for each in self.observers if each is not observer]
+                try:
+                    self.on_broken(observer, error)
+                except BaseException as problem:  # noqa: BLE001 - whoever is told may fail too
+                    cut_traces(problem)
 
     def returned(self, header: Header, seat: Seat, result: Any) -> Sink | None:
         call = seat.call
@@ -319,41 +335,57 @@ class Processor:
             call.ending = _BAD_RESULT
             return put_error(header, Application.MISSING_RESULT, f"{entry.name} returned no result")
         try:
-            return put_result(entry.codec, header, result)
-        except Exception as error:  # noqa: BLE001 - EncodeError, or whatever a foreign object's attributes raise
-            return self.internal(header, call, error, _BAD_RESULT)
+            reply = put_result(entry.codec, header, result)
+        except BaseException as error:  # noqa: BLE001 - EncodeError, or whatever a foreign object's attributes raise
+            return self.spoilt(header, seat, error, _BAD_RESULT)
+        return self.late(header, call) if seat.expired else reply  # it may have waited while it was encoded
 
     def raised(self, header: Header, seat: Seat, error: BaseException) -> Sink | None:
         call = seat.call
-        entry = call.entry
-        if seat.expired or isinstance(error, DeadlineExceeded):
+        if seat.expired or issubclass(type(error), DeadlineExceeded):
             if self.on_expired is not None:
                 self.on_expired(error)
+            cut_traces(error)
             return self.late(header, call)
-        if call.oneway:
-            return self.internal(header, call, error, _UNDECLARED)
+        if not call.oneway:
+            try:
+                reply = self.put_raised(header, call, error)
+            except BaseException as problem:  # noqa: BLE001 - as in returned
+                return self.spoilt(header, seat, problem, _BAD_RESULT)
+            if reply is not None:
+                return self.late(header, call) if seat.expired else reply
+        return self.internal(header, call, error, _UNDECLARED)
+
+    def put_raised(self, header: Header, call: Call, error: BaseException) -> Sink | None:
+        """The reply that an exception stands for: a declared one, or what a handler raised to answer with."""
+        entry = call.entry
         index = entry.method.plan.declared(error)
         if index is not None:
-            try:
-                reply = put_declared(entry.codec, header, index, error)
-            except Exception as problem:  # noqa: BLE001 - as in returned
-                return self.internal(header, call, problem, _BAD_RESULT)
+            reply = put_declared(entry.codec, header, index, error)
             call.ending = _DECLARED
             call.kind = index
             call.error = error
             return reply
         refusal = application(error)
-        if refusal is not None:
-            call.ending = _APPLICATION
-            call.error = error
-            return put_error(header, refusal.type, refusal.message)
-        return self.internal(header, call, error, _UNDECLARED)
+        if refusal is None:
+            return None
+        reply = put_error(header, refusal.type, refusal.message)
+        call.ending = _APPLICATION
+        call.error = error
+        return reply
+
+    def spoilt(self, header: Header, seat: Seat, error: BaseException, outcome: int) -> Sink | None:
+        """What was to be read or written failed: in its own right, or because the deadline passed meanwhile."""
+        if seat.expired or issubclass(type(error), DeadlineExceeded):
+            cut_traces(error)
+            return self.late(header, seat.call)
+        return self.internal(header, seat.call, error, outcome)
 
     def checked(self, header: Header, call: Call, reply: Sink | None) -> Sink | None:
         """No reply is larger than a frame may be."""
         if reply is None:
             return None
-        size = seal(reply) - 4
+        size = length(reply) - 4
         if size <= self.max_frame:
             return reply
         problem = EncodeError(f"the reply has {size} bytes, more than max-frame ({self.max_frame})")
@@ -361,15 +393,19 @@ class Processor:
 
     def internal(self, header: Header, call: Call, error: BaseException, outcome: int) -> Sink | None:
         call.ending = outcome
+        call.kind = -1
         call.error = error
         call.error_id = uuid.uuid4().hex[:12]
         call.outcome = layout.OUTCOMES[outcome]
-        self.on_failure(call)
+        try:
+            self.on_failure(call)
+        except BaseException as problem:  # noqa: BLE001 - whoever is told may fail, the answer is due all the same
+            cut_traces(problem)
         if call.oneway:
             return None
         text = f"internal error, id {call.error_id}"
         if self.debug:
-            text += f": {type(error).__name__}: {error}"
+            text += f": {class_name(error)}: {text_of(error)}"
         return put_error(header, Application.INTERNAL_ERROR, text)
 
     def shed(self, header: Header, call: Call) -> Sink | None:
@@ -408,18 +444,16 @@ class Processor:
         if not colon and shared:
             text = f"{name!r} could be any of {', '.join(shared)}: call one of these names"
             return put_error(header, Application.UNKNOWN_METHOD, text)
-        names = [entry.name for entry in self.entries.values() if entry.service == service]
-        close = closest(name, names)
-        hint = f"; did you mean {close!r}?" if close else ""
+        hint = self.guess(name, service)
         return put_error(header, Application.UNKNOWN_METHOD, f"no method {name!r} in {service}{hint}")
 
-
-def application(error: BaseException) -> ApplicationError | None:
-    """What a handler raised to answer with, ours or another Thrift library's: same name, same attributes."""
-    if isinstance(error, ApplicationError):
-        return error
-    if type(error).__name__ == "TApplicationException":
-        kind, message = getattr(error, "type", 0), getattr(error, "message", None)
-        if isinstance(kind, int):
-            return ApplicationError(kind, str(message or ""))
-    return None
+    def guess(self, name: str, service: str) -> str:
+        """Which method may have been meant; nothing for who asks too often."""
+        if self.now - self.guessing > _SECOND:
+            self.guessing = self.now
+            self.guesses = 0
+        self.guesses += 1
+        if self.guesses > _GUESSES or len(name) > _GUESSED:
+            return ""
+        close = closest(name, [entry.name for entry in self.entries.values() if entry.service == service])
+        return f"; did you mean {close!r}?" if close else ""

@@ -21,7 +21,7 @@ from msgspec.structs import force_setattr
 
 from thriftserver.errors import IdlError
 from thriftserver.schema import model
-from thriftserver.schema.frozen import FrozenMap, freeze
+from thriftserver.schema.frozen import FrozenMap, hash_of
 from thriftserver.schema.names import aliases, is_reserved, meant, properties
 from thriftserver.schema.pickles import reduced, register
 from thriftserver.schema.special import ThriftException, ThriftUnion, member_property
@@ -41,7 +41,7 @@ class ThriftStruct(msgspec.Struct):
 
     def __hash__(self) -> int:
         # By value, so that a struct can be a map key. Changing one that is a key is as wrong as it always was.
-        return hash((type(self), *(freeze(getattr(self, name)) for name in self.__struct_fields__)))
+        return hash_of(type(self), msgspec.structs.astuple(self))
 
     def __reduce__(self) -> Any:
         values = {name: getattr(self, name) for name in self.__struct_fields__}

@@ -12,11 +12,13 @@ from typing import Any
 class FrozenMap(Mapping[Any, Any]):
     """An immutable, hashable mapping that equals the dict with the same items."""
 
-    __slots__ = ("_items",)
+    __slots__ = ("_hash", "_items")
     _items: dict[Any, Any]
+    _hash: int
 
     def __init__(self, items: Any = ()) -> None:
         object.__setattr__(self, "_items", dict(items))
+        object.__setattr__(self, "_hash", 0)
 
     def __getitem__(self, key: Any) -> Any:
         return self._items[key]
@@ -39,7 +41,11 @@ class FrozenMap(Mapping[Any, Any]):
         return bool(self._items == other) if isinstance(other, Mapping) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(frozenset((key, freeze(value)) for key, value in self._items.items()))
+        # A sum, as the order says nothing; of pairs in a set, a peer could make each collide with all others.
+        if self._hash == 0:
+            total = sum(hash((key, freeze(value))) for key, value in self._items.items())
+            object.__setattr__(self, "_hash", hash((len(self._items), total)) or 1)
+        return self._hash
 
     def __repr__(self) -> str:
         return f"FrozenMap({self._items!r})"
@@ -59,3 +65,11 @@ def freeze(value: Any) -> Any:
     if isinstance(value, bytearray | memoryview):
         return bytes(value)
     return value
+
+
+def hash_of(cls: type, values: Any) -> int:
+    """The hash of a struct of this class; containers in it count as their hashable equals."""
+    try:
+        return hash((cls, *values))
+    except (TypeError, ValueError):  # ValueError: of a memoryview that can be written to
+        return hash((cls, *map(freeze, values)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any, ClassVar
 
-from thriftserver.schema.frozen import freeze
+from thriftserver.schema.frozen import hash_of
 from thriftserver.schema.names import meant
 from thriftserver.schema.pickles import is_generated, reduced
 from thriftserver.schema.text import describe
@@ -72,7 +72,7 @@ class ThriftException(Exception):
         return all(getattr(self, name) == getattr(other, name) for name in self.__thrift_fields__)
 
     def __hash__(self) -> int:
-        return hash((type(self), *(freeze(getattr(self, name)) for name in self.__thrift_fields__)))
+        return hash_of(type(self), [getattr(self, name) for name in self.__thrift_fields__])
 
     def __repr__(self) -> str:
         return describe(self)
@@ -163,7 +163,7 @@ class ThriftUnion:
         return self.__which__ == other.__which__ and bool(self.__value__ == other.__value__)
 
     def __hash__(self) -> int:
-        return hash((type(self), self.__which__, freeze(self.__value__)))
+        return hash_of(type(self), (self.__which__, self.__value__))
 
     def __repr__(self) -> str:
         return describe(self)

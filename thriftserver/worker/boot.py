@@ -20,6 +20,7 @@ from thriftserver.assignment import FAILED, READY, SPENT, TELL, Assignment, Repo
 from thriftserver.compiled import choose
 from thriftserver.config import Settings
 from thriftserver.errors import BootError, EncodeError, ThriftServerError
+from thriftserver.foreign import class_name, text_of
 from thriftserver.log import Logger, about, enter_worker, flush, lost, put
 from thriftserver.rpc.binding import (
     LIFECYCLE,
@@ -229,17 +230,24 @@ def _failures(log: Logger, slot: Slot, methods: list[Method]) -> Callable[[Call]
 
     def failed(call: Call) -> None:
         facts = identity(call) | {"outcome": call.outcome, "error_id": call.error_id}
-        assert call.error is not None
+        error = call.error
+        assert error is not None
         number, outcome = numbers[call.service, call.method], layout.OUTCOMES.index(call.outcome)
-        text, ours = describe(call.error), False
-        if call.outcome == "bad_result":
-            ours = isinstance(call.error, EncodeError)
-            facts["handler"] = place_of(methods[number].target)
-            text = f"{facts['handler']}: {str(call.error) if ours else text}"
-        slot.note_error(number, outcome, call.error_id, text, monotonic_ns())
-        if ours:  # the traceback would show our encoder and nothing else
-            log.error("handler_failed", error=str(call.error), **facts)
-        else:
-            log.exception("handler_failed", call.error, **facts)
+        ours = call.outcome == "bad_result" and isinstance(error, EncodeError)
+        try:
+            text = text_of(error) if ours else describe(error)
+            if call.outcome == "bad_result":
+                facts["handler"] = place_of(methods[number].target)
+                text = f"{facts['handler']}: {text}"
+            slot.note_error(number, outcome, call.error_id, text, monotonic_ns())
+        except BaseException as problem:  # noqa: BLE001 - the line is worth more than the note
+            facts["unnoted"] = class_name(problem)
+        try:
+            if ours:  # the traceback would show our encoder and nothing else
+                log.error("handler_failed", error=text_of(error), **facts)
+            else:
+                log.exception("handler_failed", error, **facts)
+        except BaseException as problem:  # noqa: BLE001 - what was bound to the log, or the exception's own attributes
+            put("error", "handler_failed", facts | {"error": class_name(error), "untold": class_name(problem)})
 
     return failed
