@@ -23,7 +23,7 @@ except ImportError:  # needed to compile this file, not to run it
 
 if not cython.compiled:
     from thriftserver.codec.node import Node, enter, nest
-    from thriftserver.codec.seam import Sink, Source, check_size, put_size, put_u8, take_length, take_u8
+    from thriftserver.codec.seam import Sink, Source, check_size, put_size, put_u8, take_length, take_pairs, take_u8
 
 #: Gives the node of an inner type.
 NodeOf: TypeAlias = Callable[[Row], Node]
@@ -121,7 +121,7 @@ class Map(Node):
                 raise Fault(f"bad element types {key_code}:{code}, expected {expected}")
             check_size(source, size, key.width + element.width)
             enter(source)
-            index = 0
+            index = take_pairs(source, items, size, key.kind, element.kind, element.members)
             name = None
             known = False
             try:
