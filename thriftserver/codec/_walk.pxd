@@ -14,6 +14,7 @@ from thriftserver.codec._seam cimport (
 )
 
 cdef object _ABSENT
+cdef list _NO_BLANK
 cdef list _unlinked
 
 @cython.final
@@ -73,7 +74,7 @@ cdef inline object slot(object value, Member member):
 
 cdef inline object begin(Fields fields):
     if fields.direct:
-        return slots_new(fields.cls, fields.blank, <const Py_ssize_t *>PyBytes_AS_STRING(fields.table))
+        return slots_new(fields.cls, fields.blank if fields.late else _NO_BLANK, <const Py_ssize_t *>PyBytes_AS_STRING(fields.table))
     return fields.blank[:]
 
 cdef inline int keep(object values, Member member, object value) except -1:
@@ -84,8 +85,10 @@ cdef inline int keep(object values, Member member, object value) except -1:
     return 0
 
 cdef inline object kept(object values, Member member):
+    cdef PyObject *item
     if member.offset != 0:
-        return <object>slot_at(values, member.offset)
+        item = slot_at(values, member.offset)
+        return None if item == NULL else <object>item
     return <object>PyList_GET_ITEM(values, member.place)
 
 cdef inline object complete(Fields fields, object values):

@@ -114,7 +114,7 @@ class Map(Node):
         key_code = take_u8(source)
         code = take_u8(source)
         size = take_length(source)
-        items = {}
+        items: dict[Any, Any] = {}
         if size != 0:
             if key_code != key.wire or code != element.wire:
                 expected = f"{key.wire}:{element.wire} of {self.text}"

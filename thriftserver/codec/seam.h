@@ -78,6 +78,22 @@ static inline void store_double(char *at, double d) {
 
 /* ---- texts and numbers ---- */
 
+/* The first and the last bytes of what is at most twice as long. */
+#define copy_ends(to, from, size, width) (memcpy(to, from, width), memcpy((to) + (size) - (width), (from) + (size) - (width), width))
+/* memcpy, without the call for what is short, as most texts are. */
+static inline void copy(char *to, const char *from, Py_ssize_t size) {
+    if (size > 32) memcpy(to, from, (size_t)size);
+    else if (size >= 16) copy_ends(to, from, size, 16);
+    else if (size >= 8) copy_ends(to, from, size, 8);
+    else if (size >= 4) copy_ends(to, from, size, 4);
+    else if (size > 0) {
+        char middle = from[size / 2], last = from[size - 1];
+        to[0] = from[0];
+        to[size / 2] = middle;
+        to[size - 1] = last;
+    }
+}
+
 #define SHORT 64
 /* A str of Latin letters from UTF-8, or NULL (and no exception) when there is anything else in it: CPython's decoder is
    general, and slow to start for the few bytes of a name. */
@@ -102,18 +118,29 @@ static inline PyObject *new_latin(const char *at, Py_ssize_t size) {
     }
     return text;
 }
+/* Bytes of which one has its high bit set have it set here, too. What is not a multiple of eight ends in a word that overlaps
+   the one before: no loop over single bytes, which would take longer than all the rest for a short text. */
+static inline uint64_t high_bits(const char *at, Py_ssize_t size) {
+    uint64_t seen = 0, word = 0;
+    if (size >= 8) {
+        for (Py_ssize_t i = 0; i < size - 8; i += 8) {
+            memcpy(&word, at + i, 8);
+            seen |= word;
+        }
+        memcpy(&word, at + size - 8, 8);
+    } else if (size >= 4) {
+        uint32_t half;
+        memcpy(&half, at, 4);
+        memcpy(&word, at + size - 4, 4);
+        seen = half;
+    } else if (size > 0) seen = (unsigned char)(at[0] | at[size / 2] | at[size - 1]);
+    return (seen | word) & 0x8080808080808080ULL;
+}
 /* A str from UTF-8; None (and no exception) when it is not UTF-8. ASCII, the common case, is copied as it is. */
 static inline PyObject *new_text(const char *at, Py_ssize_t size) {
-    Py_ssize_t i = 0;
-    uint64_t seen = 0, word;
-    for (; i + 8 <= size; i += 8) {
-        memcpy(&word, at + i, 8);
-        seen |= word;
-    }
-    for (; i < size; i++) seen |= (uint64_t)(unsigned char)at[i] ;
-    if (size > 1 && !(seen & 0x8080808080808080ULL)) {
+    if (size > 1 && !high_bits(at, size)) {
         PyObject *text = PyUnicode_New(size, 127);
-        if (text != NULL) memcpy(PyUnicode_DATA(text), at, (size_t)size);
+        if (text != NULL) copy(PyUnicode_DATA(text), at, size);
         return text;
     }
     PyObject *text = size <= SHORT ? new_latin(at, size) : NULL;
@@ -172,22 +199,6 @@ static inline long long int_of(PyObject *value, int *overflow) {
 #endif
     return PyLong_AsLongLongAndOverflow(value, overflow);
 }
-/* The first and the last bytes of what is at most twice as long. */
-#define copy_ends(to, from, size, width) (memcpy(to, from, width), memcpy((to) + (size) - (width), (from) + (size) - (width), width))
-/* memcpy, without the call for what is short, as most texts are. */
-static inline void copy(char *to, const char *from, Py_ssize_t size) {
-    if (size > 32) memcpy(to, from, (size_t)size);
-    else if (size >= 16) copy_ends(to, from, size, 16);
-    else if (size >= 8) copy_ends(to, from, size, 8);
-    else if (size >= 4) copy_ends(to, from, size, 4);
-    else if (size > 0) {
-        char middle = from[size / 2], last = from[size - 1];
-        to[0] = from[0];
-        to[size / 2] = middle;
-        to[size - 1] = last;
-    }
-}
-
 /* ---- values of base types ---- */
 
 /* What kind of value it is that a loop here may read or write: the wire type, or one of these where that says too little.
@@ -340,7 +351,8 @@ static inline void slot_put(PyObject *value, Py_ssize_t offset, PyObject *item) 
 #else
 #define MANAGED Py_TPFLAGS_MANAGED_DICT
 #endif
-/* A new instance with every slot filled. The collector does not see it before slots_done. */
+/* A new instance; without ``blank`` its slots are filled with None, but only by slots_done. The collector does not see it
+   before that. */
 static inline PyObject *slots_new(PyObject *cls, PyObject *blank, const Py_ssize_t *offsets) {
     PyTypeObject *type = (PyTypeObject *)cls;
     PyObject *made;
@@ -357,16 +369,16 @@ static inline PyObject *slots_new(PyObject *cls, PyObject *blank, const Py_ssize
         SLOT(made, offsets[i]) = Py_NewRef(PyList_GET_ITEM(blank, i));
     return made;
 }
-/* As msgspec does: only an instance that could be part of a cycle is shown to the collector. */
+/* Every slot is filled. As msgspec does: only an instance that could be part of a cycle is shown to the collector. */
 static inline void slots_done(PyObject *made, const Py_ssize_t *offsets, Py_ssize_t count) {
-    if (!PyType_IS_GC(Py_TYPE(made))) return;
+    int cyclic = 0;
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *item = SLOT(made, offsets[i]);
-        if (PyType_IS_GC(Py_TYPE(item)) && (!PyTuple_CheckExact(item) || PyObject_GC_IsTracked(item))) {
-            PyObject_GC_Track(made);
-            return;
-        }
+        if (item == NULL) SLOT(made, offsets[i]) = Py_NewRef(Py_None);
+        else if (!cyclic && PyType_IS_GC(Py_TYPE(item)))
+            cyclic = !PyTuple_CheckExact(item) || PyObject_GC_IsTracked(item);
     }
+    if (cyclic && PyType_IS_GC(Py_TYPE(made))) PyObject_GC_Track(made);
 }
 static inline void list_put(PyObject *values, Py_ssize_t place, PyObject *item) {
     PyObject *old = PyList_GET_ITEM(values, place);
@@ -452,22 +464,26 @@ static inline char *slots_base(PyObject *values, int direct) {
    out of order or unknown, a value that ``take_value`` leaves, the end of the struct. No foreign code runs: what the slots
    hold is what they were filled with at the beginning. */
 static inline const char *take_slots(const char *at, const char *end, char *base, const slot_row *row, Py_ssize_t count, Py_ssize_t *index) {
-    Py_ssize_t i = *index;
-    while (end - at > 3) {
+    const slot_row *field = row + *index, *last = row + count;
+    while (end - at > 3 && field < last) {
         const char *next = at + 3;
         int id = load16(at + 1);
-        Py_ssize_t most = count - i > AHEAD ? i + AHEAD : count, j = i;
-        while (j < most && row[j].id < id) j++;
-        if (j == most || row[j].id != id || row[j].wire != (uint8_t)at[0]) break;
-        PyObject *item = take_value(&next, end, row[j].kind, row[j].members);
+        const slot_row *found = field;
+        if (found->id != id) {
+            const slot_row *most = last - found > AHEAD ? found + AHEAD : last;
+            while (found < most && found->id < id) found++;
+            if (found == most || found->id != id) break;
+        }
+        if (found->wire != (uint8_t)at[0]) break;
+        PyObject *item = take_value(&next, end, found->kind, found->members);
         if (item == NULL) break;
-        PyObject *old = SLOT(base, row[j].offset);
-        SLOT(base, row[j].offset) = item;
-        Py_DECREF(old);
-        i = j + 1;
+        PyObject *old = SLOT(base, found->offset);
+        SLOT(base, found->offset) = item;
+        Py_XDECREF(old);
+        field = found + 1;
         at = next;
     }
-    *index = i;
+    *index = field - row;
     return at;
 }
 

@@ -58,6 +58,8 @@ if not cython.compiled:
     )
 
 _ABSENT = object()
+#: For compiled code: there is nothing to be looked for at the end, so that what is absent need not be marked.
+_NO_BLANK: list[Any] = []
 #: Nodes of structs that do not know their fields yet.
 _unlinked: list[tuple[Node, Row]] = []
 
