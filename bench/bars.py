@@ -10,12 +10,12 @@ CODEC: Final = {"User": 1.1, "Users100": 1.1, "DeepWide": 1.1, "I64x10k": 0.8, "
 #: How much faster the pure codec is than thriftpy2's pure one, at least.
 PURE: Final = 1.5
 
-#: CPU per request at 64 connections, as a share of a peer's: ping, echo and get_user; batch.
-SERVER: Final[dict[str, tuple[float, float | None]]] = {
-    "thriftpy2_gevent": (0.33, 0.25),
-    "apache_threaded": (0.45, 0.5),
-    "cpp_nonblocking": (0.75, 1.0),
-    "c_epoll": (1.6, None),
+#: CPU per request at 64 connections, as a share of a peer's.
+SERVER: Final[dict[str, dict[str, float]]] = {
+    "thriftpy2_gevent": {"ping": 0.33, "echo": 0.33, "get_user": 0.33, "batch": 0.25},
+    "apache_threaded": {"ping": 0.45, "echo": 0.45, "get_user": 0.45, "batch": 0.5},
+    "cpp_nonblocking": {"ping": 0.75, "echo": 0.75, "get_user": 0.75, "batch": 0.75},
+    "c_epoll": {"ping": 1.15, "echo": 1.15, "get_user": 1.4},
 }
 
 #: With 5,000 idle connections: memory of each, and CPU of one core for all of them; 0.5 % is as little as can be told.
@@ -31,12 +31,6 @@ REFUSED_MS: Final = 50.0
 
 #: p99 of a steady client beside slowloris, idle and write-stalled ones, as a multiple of its p99 alone.
 CROWD: Final = 2.0
-
-
-def server_bar(peer: str, method: str) -> float | None:
-    if peer not in SERVER:
-        return None
-    return SERVER[peer][1 if method == "batch" else 0]
 
 
 def verdict(*values: float, at_most: float | None = None, at_least: float | None = None) -> str:

@@ -6,6 +6,7 @@ turns sample by sample, and ratios are taken within a round, so that drift and n
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,25 +20,40 @@ T = TypeVar("T")
 @dataclass
 class Sample:
     cpu_us: float
-    result: dict[str, Any]
+    #: Of each client.
+    results: list[dict[str, Any]]
+
+    def latency(self, quantile: str) -> float:
+        """In microseconds; of several clients the median."""
+        return statistics.median(each["latency_us"][quantile] for each in self.results)
 
 
-def sample(server: Server, method: str, conns: int, requests: int) -> Sample:
-    """CPU time per request, every reply right; anything else ends the benchmark."""
+def sample(server: Server, method: str, conns: int, requests: int, clients: int = 1) -> Sample:
+    """CPU time per request, every reply right; anything else ends the benchmark.
+
+    Connections and requests are shared by that many client processes.
+    """
     warmup = max(1, (20 if method == "batch" else 500) // conns)
-    with Load(server.port, method, conns, requests, warmup=warmup) as load:
-        load.ready()
+    with contextlib.ExitStack() as stack:
+        loads = [
+            stack.enter_context(Load(server.port, method, conns // clients, requests // clients, warmup=warmup))
+            for _ in range(clients)
+        ]
+        for load in loads:
+            load.ready()
         pids = server.pids()
-        before, after = cpu_ns(pids), 0
-
-        def finished() -> None:
-            nonlocal after
-            after = cpu_ns(pids)
-
-        result = load.run(finished)
-    if result["errors"] or result["timed_out"]:
-        raise SystemExit(f"{server.name} does not answer {method} as it should: {result}")
-    return Sample((after - before) / 1e3 / (result["replies"] + result["oneways"]), result)
+        before = cpu_ns(pids)
+        for load in loads:
+            load.start()
+        for load in loads:
+            load.done()
+        after = cpu_ns(pids)
+        results = [load.result() for load in loads]
+    for result in results:
+        if result["errors"] or result["timed_out"]:
+            raise SystemExit(f"{server.name} does not answer {method} as it should: {result}")
+    answered = sum(result["replies"] + result["oneways"] for result in results)
+    return Sample((after - before) / 1e3 / answered, results)
 
 
 def in_turns(names: Sequence[str], rounds: int, take: Callable[[str], T]) -> dict[str, list[T]]:

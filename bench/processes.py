@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -166,16 +166,26 @@ class Load:
         """Wait until every connection is open and has been answered once."""
         self._heard("READY")
 
-    def run(self, finished: Callable[[], None] = lambda: None) -> dict[str, Any]:
-        """The measured part; ``finished`` is called while the connections are still open."""
-        assert self.process.stdout is not None
+    def start(self) -> None:
+        """Begin the measured part."""
         self._go()
+
+    def done(self) -> None:
+        """Wait for its end; the connections are still open then."""
         self._heard("DONE")
-        finished()
+
+    def result(self) -> dict[str, Any]:
+        """Close the connections; what was found."""
+        assert self.process.stdout is not None
         self._go()
         result: dict[str, Any] = json.loads(self.process.stdout.read())
         self.process.wait(PATIENCE)
         return result
+
+    def run(self) -> dict[str, Any]:
+        self.start()
+        self.done()
+        return self.result()
 
     def __enter__(self) -> Self:
         return self

@@ -1,11 +1,13 @@
 """CPU time per request of thriftserver and its peers, one worker on one core, every reply checked.
 
-python -m bench.run_server_bench [--servers NAME,...] [--conns N,...] [--rounds N] [--update docs/performance.md]
+python -m bench.run_server_bench [--servers NAME,...] [--conns N,...] [--clients N,...] [--rounds N]
+    [--update docs/performance.md]
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import statistics
 
 from bench import bars, processes, report, servers
@@ -21,7 +23,7 @@ BARS_AT = 64
 
 
 def measure(
-    names: list[str], methods: list[str], conns: int, rounds: int, scale: float
+    names: list[str], methods: list[str], conns: int, clients: int, rounds: int, scale: float
 ) -> dict[str, dict[str, list[Sample]]]:
     """method -> server -> samples; all servers are up at the same time."""
     with contextlib.ExitStack() as stack:
@@ -29,7 +31,11 @@ def measure(
         found = {}
         for method in methods:
             calls = max(int(COUNTS[method] * scale), conns)
-            found[method] = in_turns(names, rounds, lambda name: sample(running[name], method, conns, calls))  # noqa: B023
+
+            def take(name: str, method: str = method, calls: int = calls) -> Sample:
+                return sample(running[name], method, conns, calls, clients)
+
+            found[method] = in_turns(names, rounds, take)
         return found
 
 
@@ -42,9 +48,7 @@ def costs(found: dict[str, dict[str, list[Sample]]], names: list[str]) -> str:
         return f"{statistics.median(values):.2f} / {min(values):.2f}"
 
     def latency(samples: list[Sample]) -> str:
-        return " / ".join(
-            f"{statistics.median(each.result['latency_us'][q] for each in samples):.0f}" for q in ("p50", "p99")
-        )
+        return " / ".join(f"{statistics.median(each.latency(q) for each in samples):.0f}" for q in ("p50", "p99"))
 
     head = ["server", *found, f"{first}: us p50 / p99"]
     return report.table(
@@ -58,7 +62,7 @@ def verdicts(found: dict[str, dict[str, list[Sample]]]) -> str:
     for method, taken in found.items():
         values = {name: [each.cpu_us for each in samples] for name, samples in taken.items()}
         for peer, share in ratios(values, OURS).items() if OURS in values else ():
-            bar = bars.server_bar(peer, method) if method in ("ping", "echo", "get_user", "batch") else None
+            bar = bars.SERVER.get(peer, {}).get(method)
             if bar is not None:
                 met = bars.verdict(share.median, share.minimum, at_most=bar)
                 rows.append([f"{method}, of {peer}", f"{share.median:.2f} / {share.minimum:.2f}", f"{bar:.2f}", met])
@@ -70,14 +74,20 @@ def main() -> None:
     parser.add_argument("--servers", default=",".join(servers.COMMANDS))
     parser.add_argument("--methods", default="ping,echo,get_user,batch,oneway")
     parser.add_argument("--conns", default=str(BARS_AT), help=f"connections (default: {BARS_AT})")
+    parser.add_argument("--clients", default="1,8", help="client processes that share them (default: 1,8)")
     parser.add_argument("--scale", type=float, default=1, help="multiplies the calls of a sample")
     args = parser.parse_args()
     processes.prepare()
     names = args.servers.split(",")
     parts = []
-    for conns in map(int, args.conns.split(",")):
-        found = measure(names, args.methods.split(","), conns, args.rounds, args.scale)
-        parts.append(f"CPU us per request at {conns} connections, median / minimum:\n\n{costs(found, names)}")
+    for conns, clients in itertools.product(map(int, args.conns.split(",")), map(int, args.clients.split(","))):
+        if clients > conns:
+            continue
+        found = measure(names, args.methods.split(","), conns, clients, args.rounds, args.scale)
+        owners = "one client process" if clients == 1 else f"{clients} client processes, {conns // clients} each"
+        parts.append(
+            f"CPU us per request at {conns} connections of {owners}, median / minimum:\n\n{costs(found, names)}"
+        )
         if conns == BARS_AT and OURS in names:
             parts.append(f"The bars, {OURS}'s share of a peer's:\n\n{verdicts(found)}")
     report.publish("servers", "\n\n".join(parts), args.update)

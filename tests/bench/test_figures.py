@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bench import bars, report, servers
-from bench.measuring import in_turns, ratio, ratios
+from bench.measuring import Sample, in_turns, ratio, ratios
 from bench.overload_bench import refused_within_ms
+from bench.run_server_bench import COUNTS
 
 
 def test_a_ratio_is_the_median_of_the_rounds_and_that_of_the_minima() -> None:
@@ -57,10 +58,12 @@ def test_a_server_that_refuses_nobody_does_not_refuse_in_time() -> None:
 
 def test_bars_are_of_servers_that_exist() -> None:
     assert set(bars.SERVER) <= set(servers.COMMANDS)
-    assert bars.server_bar("thriftpy2_gevent", "echo") == 0.33
-    assert bars.server_bar("thriftpy2_gevent", "batch") == 0.25
-    assert bars.server_bar("c_epoll", "batch") is None
-    assert bars.server_bar("thriftserver_pure", "ping") is None
+    assert {method for each in bars.SERVER.values() for method in each} <= set(COUNTS)
+
+
+def test_several_clients_have_their_latency_in_common() -> None:
+    clients = [{"latency_us": {"p50": us}} for us in (10.0, 30.0, 500.0)]
+    assert Sample(1.0, clients).latency("p50") == 30.0
 
 
 def test_only_what_is_between_the_markers_is_replaced() -> None:

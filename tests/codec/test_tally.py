@@ -61,3 +61,18 @@ def test_inner_structs_count_too_and_tallies_add_up(codec: ModuleType) -> None:
     for _ in range(3):
         codec.decode_args(_PLAN, shape + b"\0xy", 0, tally)
     assert (tally.skipped, tally.repeated, tally.misordered, tally.trailing) == (3, 3, 0, 6)
+
+
+def test_a_field_far_behind_the_one_expected_is_in_order(both: tuple[ModuleType, ModuleType]) -> None:
+    plan = method_plan(function("g", None, [field(id, f"a{id}", model.I32) for id in range(1, 41)]))
+
+    def body(*ids: int) -> bytes:
+        return b"".join(struct.pack(">bhi", 8, id, place) for place, id in enumerate(ids)) + b"\0"
+
+    for codec in both:
+        tally = codec.Tally()
+        args = codec.decode_args(plan, body(1, 30, 99, 31, 2, 30, 40), 0, tally)
+        assert (tally.skipped, tally.repeated, tally.misordered) == (1, 1, 1)
+        assert {place + 1: value for place, value in enumerate(args) if value is not None} == {
+            1: 0, 30: 5, 31: 3, 2: 4, 40: 6,
+        }  # fmt: skip

@@ -3,7 +3,7 @@ cimport cython
 
 from thriftserver.codec._node cimport Node, enter, nest
 from thriftserver.codec._seam cimport (
-    Sink, Source, check_size, cut, length, put_raw, put_size, put_u8, take_length, take_u8,
+    Sink, Source, check_size, cut, length, put_raw, put_size, put_u8, take_length, take_pairs, take_u8,
 )
 
 cdef extern from "crowd.h":

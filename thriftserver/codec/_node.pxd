@@ -2,9 +2,9 @@
 cimport cython
 
 from thriftserver.codec._seam cimport (
-    Sink, Source, check_size, pass_over, put_bytes, put_double, put_double_run, put_i16, put_i32, put_i32_run, put_i64,
+    Sink, Source, check_size, kind_of, pass_over, put_bytes, put_double, put_double_run, put_i16, put_i32, put_i32_run, put_i64,
     put_i64_run, put_i8, put_raw, put_text, put_u8, take_bytes, take_double, take_double_run, take_i16, take_i32,
-    take_i32_run, take_i64, take_i64_run, take_i8, take_length, take_name, take_text, take_u8,
+    take_i32_run, take_i64, take_i64_run, take_i8, take_length, take_name, take_run, take_text, take_u8,
 )
 
 cdef int _limit
@@ -19,6 +19,8 @@ cdef class Node:
     cdef str text
     cdef Py_ssize_t width
     cdef int wire
+    cdef int kind
+    cdef dict members
     cpdef link(self, row, node_of)
     cdef object read(self, Source source)
     cdef int write(self, Sink sink, object value) except -1
@@ -54,7 +56,6 @@ cdef class Double(Node):
     cdef Py_ssize_t write_run(self, Sink sink, object items) except -1
 
 cdef class Enum(Node):
-    cdef dict members
     @cython.locals(number=object)
     cdef object read(self, Source source)
 

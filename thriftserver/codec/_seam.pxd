@@ -28,8 +28,13 @@ cdef extern from "seam.h":
     void slots_done(object value, const Py_ssize_t *offsets, Py_ssize_t count)
     void list_put(object values, Py_ssize_t place, object item)
     int KIND_BINARY
+    int KIND_ENUM
     ctypedef struct slot_row:
         pass
+    char *slots_base(object values, bint direct)
+    const char *take_slots(const char *at, const char *end, char *base, const slot_row *row, Py_ssize_t count, Py_ssize_t *index)
+    const char *take_values(const char *at, const char *end, object items, Py_ssize_t size, int kind, object members) except NULL
+    const char *take_texted "take_pairs"(const char *at, const char *end, object items, Py_ssize_t size, int kind, object members, Py_ssize_t *index) except NULL
     char *put_slots(char *at, const char *end, object value, const slot_row *row, Py_ssize_t count, Py_ssize_t *index)
     void copy(char *to, const char *start, Py_ssize_t size)
 
@@ -77,8 +82,10 @@ cdef bint put_odd_double(Sink sink, object value) except -1
 cdef bint put_odd_bytes(Sink sink, object value) except -1
 cdef bint put_wide_text(Sink sink, object value) except -1
 cdef list slot_offsets(object cls, object names)
+cdef Py_ssize_t list_offset(Py_ssize_t place) except -1
 cdef bytes slot_table(object offsets)
 cdef bytes slot_rows(object rows)
+cdef int kind_of(str op, int wire) except -1
 
 cdef inline int take_u8(Source source) except -1:
     cdef Py_ssize_t pos = source.pos
@@ -290,6 +297,18 @@ cdef inline bint put_bytes(Sink sink, object value) except -1:
         return put_odd_bytes(sink, value)
     put_sized(sink, PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
     return True
+
+cdef inline list take_run(Source source, Py_ssize_t size, int kind, dict members):
+    cdef list items = []
+    if kind != 0:
+        source.pos = take_values(source.base + source.pos, source.base + source.end, items, size, kind, members) - source.base
+    return items
+
+cdef inline Py_ssize_t take_pairs(Source source, dict items, Py_ssize_t size, int key, int kind, dict members) except -1:
+    cdef Py_ssize_t index = 0
+    if key == 11 and kind != 0:
+        source.pos = take_texted(source.base + source.pos, source.base + source.end, items, size, kind, members, &index) - source.base
+    return index
 
 cdef inline list take_i32_run(Source source, Py_ssize_t size):
     cdef Py_ssize_t pos = source.pos

@@ -254,14 +254,26 @@ cdef list slot_offsets(object cls, object names):
     return offsets if min(offsets, default=1) > 0 else None
 
 
+cdef Py_ssize_t list_offset(Py_ssize_t place) except -1:
+    return place * sizeof(PyObject *)
+
+
 cdef bytes slot_table(object offsets):
     return struct.pack(f"{len(offsets)}n", *offsets)
 
 
 cdef bytes slot_rows(object rows):
-    """(offset, id, wire type, op, required) of fields, as put_slots wants them."""
+    """(offset, id, wire type, kind, required, members) of fields, as put_slots and take_slots want them."""
     packed = [
-        struct.pack("nhBBB0n", offset, id, wire, KIND_BINARY if op == "binary" else wire, required)
-        for offset, id, wire, op, required in rows
+        struct.pack("nPhBBB0n", offset, id(members), number, wire, kind, required)
+        for offset, number, wire, kind, required, members in rows
     ]
     return b"".join(packed)
+
+
+cdef int kind_of(str op, int wire) except -1:
+    if op == "binary":
+        return KIND_BINARY
+    if op == "enum":
+        return KIND_ENUM
+    return wire if op in ("bool", "i8", "i16", "i32", "i64", "double", "string") else 0

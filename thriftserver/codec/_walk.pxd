@@ -9,11 +9,12 @@ from thriftserver.codec._node cimport (
     Binary, Bool, Deep, Double, Enum, I16, I32, I64, I8, Node, Text, Uuid, enter, nest, skip,
 )
 from thriftserver.codec._seam cimport (
-    Sink, Source, list_put, put_field, put_slots, put_u8, slot_at, slot_offsets, slot_put, slot_row, slot_rows, slot_table, slots_done,
-    slots_new, take_i16, take_u8,
+    Sink, Source, list_offset, list_put, put_field, put_slots, put_u8, slot_at, slot_offsets, slot_put, slot_row, slot_rows,
+    slot_table, slots_base, slots_done, slots_new, take_i16, take_slots, take_u8,
 )
 
 cdef object _ABSENT
+cdef list _NO_BLANK
 cdef list _unlinked
 
 @cython.final
@@ -23,7 +24,7 @@ cdef class Member:
     cdef readonly Py_ssize_t place
     cdef readonly bint required
     cdef readonly int wire
-    cdef public Member next
+    cdef public Py_ssize_t order
     cdef readonly Py_ssize_t offset
     cdef readonly str step
     cdef readonly Node node
@@ -38,11 +39,11 @@ cdef class Fields:
     cdef object cls
     cdef Py_ssize_t count
     cdef bint direct
-    cdef Member first
     cdef list late
     cdef readonly list members
     cdef bytes rows, table
-    @cython.locals(expected=Member, member=Member, id=cython.int, code=cython.int, inside=cython.bint)
+    cdef object row(self, Member member)
+    @cython.locals(members=list, member=Member, index=cython.Py_ssize_t, id=cython.int, code=cython.int, inside=cython.bint)
     cdef object read(self, Source source)
     cdef int count_late(self, Source source, object values, Member member) except -1
 
@@ -73,7 +74,7 @@ cdef inline object slot(object value, Member member):
 
 cdef inline object begin(Fields fields):
     if fields.direct:
-        return slots_new(fields.cls, fields.blank, <const Py_ssize_t *>PyBytes_AS_STRING(fields.table))
+        return slots_new(fields.cls, fields.blank if fields.late else _NO_BLANK, <const Py_ssize_t *>PyBytes_AS_STRING(fields.table))
     return fields.blank[:]
 
 cdef inline int keep(object values, Member member, object value) except -1:
@@ -84,8 +85,10 @@ cdef inline int keep(object values, Member member, object value) except -1:
     return 0
 
 cdef inline object kept(object values, Member member):
+    cdef PyObject *item
     if member.offset != 0:
-        return <object>slot_at(values, member.offset)
+        item = slot_at(values, member.offset)
+        return None if item == NULL else <object>item
     return <object>PyList_GET_ITEM(values, member.place)
 
 cdef inline object complete(Fields fields, object values):
@@ -97,4 +100,10 @@ cdef inline object complete(Fields fields, object values):
 cdef inline Py_ssize_t put_plain(Sink sink, object value, Fields fields, Py_ssize_t index):
     cdef const slot_row *rows = <const slot_row *>PyBytes_AS_STRING(fields.rows)
     sink.at = put_slots(sink.at, sink.end, value, rows, fields.count, &index)
+    return index
+
+cdef inline Py_ssize_t take_plain(Source source, object values, Fields fields, Py_ssize_t index):
+    cdef const slot_row *rows = <const slot_row *>PyBytes_AS_STRING(fields.rows)
+    cdef char *base = slots_base(values, fields.direct)
+    source.pos = take_slots(source.base + source.pos, source.base + source.end, base, rows, fields.count, &index) - source.base
     return index

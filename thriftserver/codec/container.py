@@ -37,6 +37,7 @@ if not cython.compiled:
         put_size,
         put_u8,
         take_length,
+        take_pairs,
         take_u8,
     )
 
@@ -216,14 +217,14 @@ class Map(Node):
         key_code = take_u8(source)
         code = take_u8(source)
         size = take_length(source)
-        items = {}
+        items: dict[Any, Any] = {}
         if size != 0:
             if key_code != key.wire or code != element.wire:
                 expected = f"{key.wire}:{element.wire} of {self.text}"
                 raise Fault(f"bad element types {key_code}:{code}, expected {expected}")
             check_size(source, size, key.width + element.width)
             enter(source)
-            index = 0
+            index = take_pairs(source, items, size, key.kind, element.kind, element.members)
             name = None
             known = False
             names: Any = [] if self.guarded and size > _FEW else None  # to be looked at before they meet in a dict

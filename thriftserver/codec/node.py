@@ -25,6 +25,7 @@ if not cython.compiled:
         Sink,
         Source,
         check_size,
+        kind_of,
         pass_over,
         put_bytes,
         put_double,
@@ -49,6 +50,7 @@ if not cython.compiled:
         take_i64_run,
         take_length,
         take_name,
+        take_run,
         take_text,
         take_u8,
     )
@@ -69,10 +71,12 @@ _LEAST = [0, 0, 1, 1, 8, 0, 2, 0, 4, 0, 8, 4, 1, 6, 5, 5, 16]
 class Node:
     """Reads and writes the values of one type."""
 
-    __slots__ = ("text", "width", "wire")
+    __slots__ = ("kind", "members", "text", "width", "wire")
 
     def __init__(self, row: Row) -> None:
         self.wire = row.wire
+        self.kind = kind_of(row.op, row.wire)
+        self.members = row.members  # of an enum, by number
         self.width = row.width
         self.text = row.text
 
@@ -91,10 +95,10 @@ class Node:
 
     def read_run(self, source: Source, size: int) -> list[Any]:
         """A list of ``size`` values."""
-        items = []
+        items = take_run(source, size, self.kind, self.members)
         try:
-            for _ in range(size):
-                items.append(self.read(source))  # noqa: PERF401  # the path of a fault needs the length
+            for _ in range(size - len(items)):
+                items.append(self.read(source))
         except Fault as fault:
             fault.steps.append(f"[{len(items)}]")
             raise
@@ -232,11 +236,7 @@ class Double(Node):
 class Enum(Node):
     """Members where the number has one, else the number itself: a newer peer may know more of them."""
 
-    __slots__ = ("members",)
-
-    def __init__(self, row: Row) -> None:
-        Node.__init__(self, row)
-        self.members = row.members
+    __slots__ = ()
 
     def read(self, source: Source) -> Any:
         number = take_i32(source)

@@ -78,6 +78,22 @@ static inline void store_double(char *at, double d) {
 
 /* ---- texts and numbers ---- */
 
+/* The first and the last bytes of what is at most twice as long. */
+#define copy_ends(to, from, size, width) (memcpy(to, from, width), memcpy((to) + (size) - (width), (from) + (size) - (width), width))
+/* memcpy, without the call for what is short, as most texts are. */
+static inline void copy(char *to, const char *from, Py_ssize_t size) {
+    if (size > 32) memcpy(to, from, (size_t)size);
+    else if (size >= 16) copy_ends(to, from, size, 16);
+    else if (size >= 8) copy_ends(to, from, size, 8);
+    else if (size >= 4) copy_ends(to, from, size, 4);
+    else if (size > 0) {
+        char middle = from[size / 2], last = from[size - 1];
+        to[0] = from[0];
+        to[size / 2] = middle;
+        to[size - 1] = last;
+    }
+}
+
 #define SHORT 64
 /* A str of Latin letters from UTF-8, or NULL (and no exception) when there is anything else in it: CPython's decoder is
    general, and slow to start for the few bytes of a name. */
@@ -102,18 +118,29 @@ static inline PyObject *new_latin(const char *at, Py_ssize_t size) {
     }
     return text;
 }
+/* Bytes of which one has its high bit set have it set here, too. What is not a multiple of eight ends in a word that overlaps
+   the one before: no loop over single bytes, which would take longer than all the rest for a short text. */
+static inline uint64_t high_bits(const char *at, Py_ssize_t size) {
+    uint64_t seen = 0, word = 0;
+    if (size >= 8) {
+        for (Py_ssize_t i = 0; i < size - 8; i += 8) {
+            memcpy(&word, at + i, 8);
+            seen |= word;
+        }
+        memcpy(&word, at + size - 8, 8);
+    } else if (size >= 4) {
+        uint32_t half;
+        memcpy(&half, at, 4);
+        memcpy(&word, at + size - 4, 4);
+        seen = half;
+    } else if (size > 0) seen = (unsigned char)(at[0] | at[size / 2] | at[size - 1]);
+    return (seen | word) & 0x8080808080808080ULL;
+}
 /* A str from UTF-8; None (and no exception) when it is not UTF-8. ASCII, the common case, is copied as it is. */
 static inline PyObject *new_text(const char *at, Py_ssize_t size) {
-    Py_ssize_t i = 0;
-    uint64_t seen = 0, word;
-    for (; i + 8 <= size; i += 8) {
-        memcpy(&word, at + i, 8);
-        seen |= word;
-    }
-    for (; i < size; i++) seen |= (uint64_t)(unsigned char)at[i] ;
-    if (size > 1 && !(seen & 0x8080808080808080ULL)) {
+    if (size > 1 && !high_bits(at, size)) {
         PyObject *text = PyUnicode_New(size, 127);
-        if (text != NULL) memcpy(PyUnicode_DATA(text), at, (size_t)size);
+        if (text != NULL) copy(PyUnicode_DATA(text), at, size);
         return text;
     }
     PyObject *text = size <= SHORT ? new_latin(at, size) : NULL;
@@ -172,20 +199,125 @@ static inline long long int_of(PyObject *value, int *overflow) {
 #endif
     return PyLong_AsLongLongAndOverflow(value, overflow);
 }
-/* The first and the last bytes of what is at most twice as long. */
-#define copy_ends(to, from, size, width) (memcpy(to, from, width), memcpy((to) + (size) - (width), (from) + (size) - (width), width))
-/* memcpy, without the call for what is short, as most texts are. */
-static inline void copy(char *to, const char *from, Py_ssize_t size) {
-    if (size > 32) memcpy(to, from, (size_t)size);
-    else if (size >= 16) copy_ends(to, from, size, 16);
-    else if (size >= 8) copy_ends(to, from, size, 8);
-    else if (size >= 4) copy_ends(to, from, size, 4);
-    else if (size > 0) {
-        char middle = from[size / 2], last = from[size - 1];
-        to[0] = from[0];
-        to[size / 2] = middle;
-        to[size - 1] = last;
+/* ---- values of base types ---- */
+
+/* What kind of value it is that a loop here may read or write: the wire type, or one of these where that says too little.
+   0: a type that has to be left to its node. */
+#define KIND_BINARY 128
+#define KIND_ENUM 129
+#define KIND_NAME 130 /* a text that probably comes again */
+
+/* A Python int. One of more than one digit (30 bits) is made in place, where the layout is known: CPython's own call spends
+   as long on counting digits as on the allocation. */
+static inline PyObject *new_long(long long n) {
+#if DIGITS_KNOWN
+    uint64_t size = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
+    if (size >> 30) {
+        Py_ssize_t count = size >> 60 ? 3 : 2;
+        PyLongObject *made = (PyLongObject *)PyObject_Malloc(offsetof(PyLongObject, DIGITS) + count * sizeof(digit));
+        if (made == NULL) return PyErr_NoMemory();
+#if PY_VERSION_HEX >= 0x030C0000
+        PyObject_Init((PyObject *)made, &PyLong_Type);
+        made->long_value.lv_tag = (uintptr_t)count << 3 | (n < 0 ? 2 : 0);
+#else
+        PyObject_InitVar((PyVarObject *)made, &PyLong_Type, n < 0 ? -count : count);
+#endif
+        made->DIGITS[0] = (digit)(size & PyLong_MASK);
+        made->DIGITS[1] = (digit)(size >> 30 & PyLong_MASK);
+        if (count == 3) made->DIGITS[2] = (digit)(size >> 60);
+        return (PyObject *)made;
     }
+#endif
+    return PyLong_FromLongLong(n);
+}
+/* One value; NULL and no exception if it needs a closer look, whose business it is to say what is wrong: the data ends too
+   early, a text is no UTF-8, there is no memory, the type has a node of its own. ``members`` is an enum's dict of numbers.
+   Moves ``from`` on. No foreign code runs. */
+static inline PyObject *take_value(const char **from, const char *end, int kind, PyObject *members) {
+    const char *at = *from;
+    Py_ssize_t left = end - at, size;
+    PyObject *made;
+#define NEED(width) do { if (left < (width)) return NULL; size = (width); } while (0)
+    switch (kind) {
+    case 2:
+        NEED(1);
+        made = Py_NewRef(*at ? Py_True : Py_False);
+        break;
+    case 3:
+        NEED(1);
+        made = PyLong_FromLong((signed char)*at);
+        break;
+    case 4:
+        NEED(8);
+        made = PyFloat_FromDouble(load_double(at));
+        break;
+    case 6:
+        NEED(2);
+        made = PyLong_FromLong(load16(at));
+        break;
+    case 8:
+        NEED(4);
+        made = PyLong_FromLong(load32(at));
+        break;
+    case 10:
+        NEED(8);
+        made = new_long(load64(at));
+        break;
+    case KIND_ENUM: {
+        NEED(4);
+        made = PyLong_FromLong(load32(at));
+        PyObject *member = made == NULL ? NULL : PyDict_GetItemWithError(members, made);
+        if (member != NULL) Py_SETREF(made, Py_NewRef(member));
+        break;
+    }
+    case 11:
+    case KIND_NAME:
+    case KIND_BINARY:
+        NEED(4);
+        size = load32(at);
+        if (size < 0 || size > left - 4) return NULL;
+        if (kind == KIND_BINARY) made = PyBytes_FromStringAndSize(at + 4, size);
+        else if (kind == KIND_NAME && size > 1 && size <= 32) made = known_text(at + 4, size);
+        else made = new_text(at + 4, size);
+        if (made == Py_None) {
+            Py_DECREF(made);
+            return NULL;
+        }
+        size += 4;
+        break;
+    default:
+        return NULL;
+    }
+#undef NEED
+    if (made == NULL) {
+        PyErr_Clear();
+        return NULL;
+    }
+    *from = at + size;
+    return made;
+}
+/* Values in a row, appended to a list up to the first that needs a closer look. */
+static inline const char *take_values(const char *at, const char *end, PyObject *items, Py_ssize_t size, int kind, PyObject *members) {
+    for (PyObject *item; size > 0 && (item = take_value(&at, end, kind, members)) != NULL; size--) {
+        int failed = PyList_Append(items, item);
+        Py_DECREF(item);
+        if (failed) return NULL;
+    }
+    return at;
+}
+/* Pairs of a text and a value, put into a dict up to the first that needs a closer look; adds to ``index``. */
+static inline const char *take_pairs(const char *at, const char *end, PyObject *items, Py_ssize_t size, int kind, PyObject *members, Py_ssize_t *index) {
+    for (const char *next = at; *index < size; at = next, ++*index) {
+        PyObject *name = take_value(&next, end, KIND_NAME, NULL);
+        if (name == NULL) break;
+        PyObject *item = take_value(&next, end, kind, members);
+        int failed = item == NULL ? 0 : PyDict_SetItem(items, name, item);
+        Py_DECREF(name);
+        if (item == NULL) break;
+        Py_DECREF(item);
+        if (failed) return NULL;
+    }
+    return at;
 }
 
 /* ---- slots of structs ---- */
@@ -219,7 +351,8 @@ static inline void slot_put(PyObject *value, Py_ssize_t offset, PyObject *item) 
 #else
 #define MANAGED Py_TPFLAGS_MANAGED_DICT
 #endif
-/* A new instance with every slot filled. The collector does not see it before slots_done. */
+/* A new instance; without ``blank`` its slots are filled with None, but only by slots_done. The collector does not see it
+   before that. */
 static inline PyObject *slots_new(PyObject *cls, PyObject *blank, const Py_ssize_t *offsets) {
     PyTypeObject *type = (PyTypeObject *)cls;
     PyObject *made;
@@ -236,16 +369,16 @@ static inline PyObject *slots_new(PyObject *cls, PyObject *blank, const Py_ssize
         SLOT(made, offsets[i]) = Py_NewRef(PyList_GET_ITEM(blank, i));
     return made;
 }
-/* As msgspec does: only an instance that could be part of a cycle is shown to the collector. */
+/* Every slot is filled. As msgspec does: only an instance that could be part of a cycle is shown to the collector. */
 static inline void slots_done(PyObject *made, const Py_ssize_t *offsets, Py_ssize_t count) {
-    if (!PyType_IS_GC(Py_TYPE(made))) return;
+    int cyclic = 0;
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *item = SLOT(made, offsets[i]);
-        if (PyType_IS_GC(Py_TYPE(item)) && (!PyTuple_CheckExact(item) || PyObject_GC_IsTracked(item))) {
-            PyObject_GC_Track(made);
-            return;
-        }
+        if (item == NULL) SLOT(made, offsets[i]) = Py_NewRef(Py_None);
+        else if (!cyclic && PyType_IS_GC(Py_TYPE(item)))
+            cyclic = !PyTuple_CheckExact(item) || PyObject_GC_IsTracked(item);
     }
+    if (cyclic && PyType_IS_GC(Py_TYPE(made))) PyObject_GC_Track(made);
 }
 static inline void list_put(PyObject *values, Py_ssize_t place, PyObject *item) {
     PyObject *old = PyList_GET_ITEM(values, place);
@@ -253,10 +386,10 @@ static inline void list_put(PyObject *values, Py_ssize_t place, PyObject *item) 
     Py_XDECREF(old);
 }
 
-/* A field to be written: where its slot is, and what it is on the wire. ``kind`` is the wire type, or for binary this: */
-#define KIND_BINARY 128
+/* A field: where its slot is, and what it is on the wire. ``members`` is borrowed from its node. */
 typedef struct {
     Py_ssize_t offset;
+    PyObject *members;
     int16_t id;
     uint8_t wire, kind, required;
 } slot_row;
@@ -282,13 +415,14 @@ static inline char *put_slots(char *at, const char *end, PyObject *value, const 
         case 6:
         case 8:
         case 10:
+        case KIND_ENUM:
             if (!plain_int(item)) goto done;
             n = int_of(item, &overflow);
             if (overflow) goto done;
-            if (field->kind == 10) store64(to, n), to += 8;
-            else if (field->kind == 8 && n == (int32_t)n) store32(to, (int)n), to += 4;
-            else if (field->kind == 6 && n == (int16_t)n) store16(to, (int)n), to += 2;
-            else if (field->kind == 3 && n == (int8_t)n) *to++ = (char)n;
+            if (field->wire == 10) store64(to, n), to += 8;
+            else if (field->wire == 8 && n == (int32_t)n) store32(to, (int)n), to += 4;
+            else if (field->wire == 6 && n == (int16_t)n) store16(to, (int)n), to += 2;
+            else if (field->wire == 3 && n == (int8_t)n) *to++ = (char)n;
             else goto done;
             break;
         case 4:
@@ -320,31 +454,41 @@ done:
     return at;
 }
 
+/* What the offsets of rows count from: an instance, or else the items of a list. */
+static inline char *slots_base(PyObject *values, int direct) {
+    return direct ? (char *)values : (char *)((PyListObject *)values)->ob_item;
+}
+/* Fields that may be passed over to find the one that comes: most structs leave few out, and an unknown one costs little. */
+#define AHEAD 8
+/* Reads fields of base types from ``index``, the one expected, on, up to what needs a closer look: a field of another type,
+   out of order or unknown, a value that ``take_value`` leaves, the end of the struct. No foreign code runs: what the slots
+   hold is what they were filled with at the beginning. */
+static inline const char *take_slots(const char *at, const char *end, char *base, const slot_row *row, Py_ssize_t count, Py_ssize_t *index) {
+    const slot_row *field = row + *index, *last = row + count;
+    while (end - at > 3 && field < last) {
+        const char *next = at + 3;
+        int id = load16(at + 1);
+        const slot_row *found = field;
+        if (found->id != id) {
+            const slot_row *most = last - found > AHEAD ? found + AHEAD : last;
+            while (found < most && found->id < id) found++;
+            if (found == most || found->id != id) break;
+        }
+        if (found->wire != (uint8_t)at[0]) break;
+        PyObject *item = take_value(&next, end, found->kind, found->members);
+        if (item == NULL) break;
+        PyObject *old = SLOT(base, found->offset);
+        SLOT(base, found->offset) = item;
+        Py_XDECREF(old);
+        field = found + 1;
+        at = next;
+    }
+    *index = field - row;
+    return at;
+}
+
 /* ---- many numbers at once; ``items`` is exactly a list or tuple, and nothing here runs foreign code that could change it ---- */
 
-/* A Python int. One of more than one digit (30 bits) is made in place, where the layout is known: CPython's own call spends
-   as long on counting digits as on the allocation. */
-static inline PyObject *new_long(long long n) {
-#if DIGITS_KNOWN
-    uint64_t size = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
-    if (size >> 30) {
-        Py_ssize_t count = size >> 60 ? 3 : 2;
-        PyLongObject *made = (PyLongObject *)PyObject_Malloc(offsetof(PyLongObject, DIGITS) + count * sizeof(digit));
-        if (made == NULL) return PyErr_NoMemory();
-#if PY_VERSION_HEX >= 0x030C0000
-        PyObject_Init((PyObject *)made, &PyLong_Type);
-        made->long_value.lv_tag = (uintptr_t)count << 3 | (n < 0 ? 2 : 0);
-#else
-        PyObject_InitVar((PyVarObject *)made, &PyLong_Type, n < 0 ? -count : count);
-#endif
-        made->DIGITS[0] = (digit)(size & PyLong_MASK);
-        made->DIGITS[1] = (digit)(size >> 30 & PyLong_MASK);
-        if (count == 3) made->DIGITS[2] = (digit)(size >> 60);
-        return (PyObject *)made;
-    }
-#endif
-    return PyLong_FromLongLong(n);
-}
 static inline PyObject *i32_list(const char *at, Py_ssize_t size) {
     PyObject *made = PyList_New(size);
     if (made == NULL) return NULL;

@@ -115,6 +115,11 @@ def recycle(sink: Sink) -> None:
     """Nobody uses the sink any more: compiled code keeps its memory."""
 
 
+def kind_of(op: str, wire: int) -> int:
+    """By which name loops of compiled code know a base type; 0 for what they leave to nodes."""
+    return 0
+
+
 def slot_offsets(cls: type | None, names: list[str]) -> list[int] | None:
     """Where compiled code finds the slots of a class; None here, as without it they are attributes."""
     return None
@@ -125,13 +130,26 @@ def slot_table(offsets: list[int]) -> bytes:
     return b""
 
 
-def slot_rows(rows: list[tuple[int, int, int, str, bool]]) -> bytes:
-    """(offset, id, wire type, row's op, required) of the fields, as compiled code wants them."""
+def list_offset(place: int) -> int:
+    """The same for a place in a list."""
+    return 0
+
+
+def slot_rows(rows: list[tuple[int, int, int, int, bool, dict[int, Any]]]) -> bytes:
+    """(offset, id, wire type, kind, required, an enum's members) of the fields, as compiled code wants them."""
     return b""
 
 
 def put_plain(sink: Sink, value: Any, fields: Any, index: int) -> int:
     """Write, from the one with this index on, what fields need no closer look; the index of the first that does.
+
+    Only compiled code is faster for it.
+    """
+    return index
+
+
+def take_plain(source: Source, values: list[Any], fields: Any, index: int) -> int:
+    """Read, from the one with this index on, what fields come as expected and need no closer look; what comes next.
 
     Only compiled code is faster for it.
     """
@@ -367,6 +385,16 @@ def _put_sized(sink: Sink, data: bytes) -> None:
 
 def too_long(size: int) -> Fault:
     return Fault(f"a text or binary of {size} bytes; 2 GiB is the most")
+
+
+def take_run(source: Source, size: int, kind: int, members: dict[int, Any]) -> list[Any]:
+    """The first of ``size`` values, up to one that needs a closer look. Only compiled code is faster for it."""
+    return []
+
+
+def take_pairs(source: Source, items: dict[Any, Any], size: int, key: int, kind: int, members: dict[int, Any]) -> int:
+    """The same for the pairs of a map whose keys are texts, put into ``items``; how many."""
+    return 0
 
 
 def take_i32_run(source: Source, size: int) -> list[int]:

@@ -6,7 +6,6 @@ do). This one source runs on plain CPython, and Cython compiles it, with ``_walk
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -45,6 +44,7 @@ if not cython.compiled:
         complete,
         keep,
         kept,
+        list_offset,
         put_field,
         put_plain,
         put_u8,
@@ -53,10 +53,13 @@ if not cython.compiled:
         slot_rows,
         slot_table,
         take_i16,
+        take_plain,
         take_u8,
     )
 
 _ABSENT = object()
+#: For compiled code: there is nothing to be looked for at the end, so that what is absent need not be marked.
+_NO_BLANK: list[Any] = []
 #: Nodes of structs that do not know their fields yet.
 _unlinked: list[tuple[Node, Row]] = []
 
@@ -64,10 +67,10 @@ _unlinked: list[tuple[Node, Row]] = []
 class Member:
     """One field: a node with an id, a name and a place."""
 
-    __slots__ = ("default", "factory", "id", "name", "next", "node", "offset", "place", "required", "step", "wire")
+    __slots__ = ("default", "factory", "id", "name", "node", "offset", "order", "place", "required", "step", "wire")
 
     def __init__(self, row: FieldRow, offset: int) -> None:
-        self.next: Member | None = None  # in the order of ids
+        self.order = 0  # of its id among those of all fields
         self.id = row.id
         self.name = row.name
         self.step = row.step
@@ -91,7 +94,7 @@ class Member:
 class Fields:
     """The fields of one struct, or the arguments of one method."""
 
-    __slots__ = ("blank", "by_id", "cls", "count", "direct", "first", "late", "members", "rows", "table")
+    __slots__ = ("blank", "by_id", "cls", "count", "direct", "late", "members", "rows", "table")
 
     def __init__(self, rows: Sequence[FieldRow], cls: Any = None) -> None:
         self.cls = cls
@@ -99,12 +102,10 @@ class Fields:
         self.direct = offsets is not None
         self.table = slot_table(offsets or [])
         self.members = [Member(row, offsets[row.place] if offsets else 0) for row in rows]
-        pairs = zip(self.members, rows, strict=True)
-        self.rows = slot_rows([(each.offset, row.id, row.row.wire, row.row.op, row.required) for each, row in pairs])
+        self.rows = slot_rows([self.row(member) for member in self.members])
         self.count = len(self.members)
-        self.first = self.members[0] if rows else None
-        for member, following in itertools.pairwise(self.members):
-            member.next = following
+        for order, member in enumerate(self.members):
+            member.order = order
         self.by_id = {member.id: member for member in self.members}
         # Values before anything is read: no value that is read can be one of these. What needs a look when it is
         # still absent at the end holds _ABSENT.
@@ -113,31 +114,38 @@ class Fields:
         for member in self.late:
             self.blank[member.place] = _ABSENT
 
+    def row(self, member: Member) -> tuple[int, int, int, int, bool, dict[int, Any]]:
+        node = member.node
+        offset = member.offset if self.direct else list_offset(member.place)
+        return offset, member.id, member.wire, node.kind, member.required, node.members
+
     def read(self, source: Source) -> Any:
         """An instance of ``cls``, or for None a list of the values in the order of declaration."""
         values = begin(self)
-        expected = self.first  # the one after the highest id so far
+        members = self.members
+        index = 0  # of the one expected, after the highest id so far
         member = None
         id = 0
         inside = False
         try:
             while True:
                 inside = False
+                index = take_plain(source, values, self, index)
                 code = take_u8(source)
                 if code == 0:
                     break
                 id = take_i16(source)
                 inside = True
-                member = expected
-                if member is None or member.id != id:
+                member = members[index] if index < self.count else None
+                if member is not None and member.id == id:
+                    index += 1
+                else:
                     member = self.by_id.get(id)
-                    if member is not None and (expected is None or id < expected.id):
+                    if member is not None and member.order < index:
                         if member.wire == code:
                             self.count_late(source, values, member)
                     elif member is not None:
-                        expected = member.next
-                else:
-                    expected = member.next
+                        index = member.order + 1
                 if member is not None and member.wire == code:
                     keep(values, member, member.node.read(source))
                 else:
