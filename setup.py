@@ -24,6 +24,7 @@ SOURCES = {
     "rpc._call": "call.py",
     "rpc._processor": "processor.py",
     "worker._pump": "pump.py",
+    "worker._stream": "stream.py",
     "worker._connection": "connection.py",
 }
 

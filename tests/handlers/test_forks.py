@@ -228,9 +228,10 @@ def test_a_child_has_nothing_of_the_worker(server: Server, folder: Path) -> None
         for how in KINDS:
             client.leave(how)
             children[how] = born(server, folder, how)
-        client.leave_from_a_thread("os.fork")
-        (folder / "child-os.fork").rename(folder / "seen")
-        client.leave_from_a_thread("multiprocessing")
+        for how in ("os.fork", "multiprocessing"):
+            (folder / f"child-{how}").unlink()
+            client.leave_from_a_thread(how)
+            children[f"{how} from a thread"] = born(server, folder, how)
         watches = {how: os.pidfd_open(facts["pid"]) for how, facts in children.items()}
         for how, facts in children.items():
             assert not private & set(held(facts["pid"]).values()), how

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from thriftserver.config import Settings
+from thriftserver.log import Logger
 from thriftserver.master import limits
 from thriftserver.master.events import Worker
 from thriftserver.master.obituary import reason
@@ -47,9 +48,22 @@ def test_why_a_worker_has_ended(facts: dict[str, Any], code: int, stopping: bool
     assert expected in EXITS
 
 
+class Lines(Logger):
+    """What is logged at all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[dict[str, object]] = []
+
+    def warning(self, event: str, **facts: object) -> None:
+        self.told.append({"event": event, **facts})
+
+
 def test_memory_that_a_worker_has_when_it_starts_is_too_much_for_a_lower_limit() -> None:
-    assert limits.too_small(Settings(max_rss=0), 1 << 40) is None
-    assert limits.too_small(Settings(max_rss=50 << 20), 40 << 20) is None
-    facts = limits.too_small(Settings(max_rss=30 << 20), 40 << 20)
-    assert facts is not None
-    assert "40 MiB" in str(facts["advice"])
+    log = Lines()
+    limits.weigh(Settings(max_rss=0), 1 << 40, log)
+    limits.weigh(Settings(max_rss=50 << 20), 40 << 20, log)
+    assert log.told == []
+    limits.weigh(Settings(max_rss=30 << 20), 40 << 20, log)
+    assert [line["event"] for line in log.told] == ["max_rss_low"]
+    assert "40 MiB" in str(log.told[0]["advice"])

@@ -14,8 +14,9 @@ from collections import deque
 from typing import Any, NamedTuple
 
 from thriftserver.admin.reading import Reading, failed
-from thriftserver.scoreboard.board import MethodStats, WorkerView, percentile
+from thriftserver.scoreboard.board import percentile
 from thriftserver.scoreboard.layout import BUCKETS
+from thriftserver.scoreboard.records import MethodStats, WorkerView
 
 #: Seconds between samples, and how many are kept: ten minutes.
 STEP = 2.0

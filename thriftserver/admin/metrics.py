@@ -20,7 +20,7 @@ from thriftserver.admin.health import judge
 from thriftserver.admin.reading import Reading
 from thriftserver.compiled import NATIVE
 from thriftserver.scoreboard import layout
-from thriftserver.scoreboard.board import MethodStats, WorkerView
+from thriftserver.scoreboard.records import MethodStats, WorkerView
 
 #: Upper edges of the exported buckets, as buckets of the scoreboard: doublings from 131 us to 69 s, so every count is
 #: exact. A query over them sees a quantile to a factor; the page's own come from all 480 and are within 3.2 %.

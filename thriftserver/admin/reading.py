@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from thriftserver.scoreboard import layout
-from thriftserver.scoreboard.board import ATTEMPTS, Board, MethodStats, WorkerView, totals
+from thriftserver.scoreboard.board import ATTEMPTS, Board, totals
+from thriftserver.scoreboard.records import MethodStats, WorkerView
 
 #: Outcomes that somebody should look at. Declared exceptions are answers, and a client that left is nobody's fault.
 FAILURES = tuple(name for name in layout.OUTCOMES if name not in ("success", "declared", "gone"))

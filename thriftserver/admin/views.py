@@ -16,8 +16,9 @@ import thriftserver
 from thriftserver.admin.health import judge
 from thriftserver.admin.history import ALL, KEPT, NOTHING, STEP, WINDOW, History, Key, Now
 from thriftserver.admin.reading import Reading, failed
-from thriftserver.scoreboard.board import MethodStats, WorkerView, percentile
+from thriftserver.scoreboard.board import percentile
 from thriftserver.scoreboard.layout import ODDITIES
+from thriftserver.scoreboard.records import MethodStats, WorkerView
 
 #: Calls in flight that are listed one by one; there may be thousands.
 LISTED = 500

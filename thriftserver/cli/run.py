@@ -22,10 +22,11 @@ from thriftserver.master import identity, systemd, terminal
 from thriftserver.master.changes import Changes
 from thriftserver.master.children import Auxiliary
 from thriftserver.master.fdstore import Store
+from thriftserver.master.observer import Observer
 from thriftserver.master.place import Place
 from thriftserver.master.sockets import Heirloom, Listeners, name
 from thriftserver.master.succession import Succession
-from thriftserver.master.supervisor import Observer, Supervisor
+from thriftserver.master.supervisor import Supervisor
 from thriftserver.master.upgrade import Origin, Predecessor
 from thriftserver.rpc.binding import choose_service, require_methods, split_spec
 from thriftserver.scoreboard.board import Board

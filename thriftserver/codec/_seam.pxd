@@ -63,7 +63,6 @@ cdef class Sink:
     cdef PyObject *owner
 
 cdef Source new_source(bytes data, Py_ssize_t pos)
-cdef Source view_source(object owner, const char *base, Py_ssize_t end)
 cdef Sink new_sink(bint framed)
 cdef bytes finish(Sink sink)
 cdef bytes finish_frame(Sink sink)

@@ -69,16 +69,6 @@ cdef Source new_source(bytes data, Py_ssize_t pos):
     return source
 
 
-cdef Source view_source(object owner, const char *base, Py_ssize_t end):
-    cdef Source source = Source.__new__(Source)
-    source.data = owner
-    source.base = base
-    source.pos = 0
-    source.end = end
-    source.depth = 0
-    return source
-
-
 cdef Sink new_sink(bint framed):
     global idle, spares
     cdef Sink sink

@@ -62,11 +62,6 @@ def new_source(data: bytes, pos: int) -> Source:
     return Source(data, pos)
 
 
-def view_source(owner: bytearray, start: int, end: int) -> Source:
-    """A source over a part of a buffer that will be overwritten; compiled code does not copy, so read it at once."""
-    return Source(bytes(memoryview(owner)[start:end]), 0)
-
-
 def new_sink(framed: bool) -> Sink:
     """An empty sink; a framed one keeps room for the length in front."""
     sink = Sink()
@@ -118,63 +113,6 @@ def recycle(sink: Sink) -> None:
 def kind_of(op: str, wire: int) -> int:
     """By which name loops of compiled code know a base type; 0 for what they leave to nodes."""
     return 0
-
-
-def slot_offsets(cls: type | None, names: list[str]) -> list[int] | None:
-    """Where compiled code finds the slots of a class; None here, as without it they are attributes."""
-    return None
-
-
-def slot_table(offsets: list[int]) -> bytes:
-    """The same as compiled code wants it."""
-    return b""
-
-
-def list_offset(place: int) -> int:
-    """The same for a place in a list."""
-    return 0
-
-
-def slot_rows(rows: list[tuple[int, int, int, int, bool, dict[int, Any]]]) -> bytes:
-    """(offset, id, wire type, kind, required, an enum's members) of the fields, as compiled code wants them."""
-    return b""
-
-
-def put_plain(sink: Sink, value: Any, fields: Any, index: int) -> int:
-    """Write, from the one with this index on, what fields need no closer look; the index of the first that does.
-
-    Only compiled code is faster for it.
-    """
-    return index
-
-
-def take_plain(source: Source, values: list[Any], fields: Any, index: int) -> int:
-    """Read, from the one with this index on, what fields come as expected and need no closer look; what comes next.
-
-    Only compiled code is faster for it.
-    """
-    return index
-
-
-def slot(value: Any, member: Any) -> Any:
-    return getattr(value, member.name)
-
-
-def begin(fields: Any) -> list[Any]:
-    """What the values of a struct or of arguments are kept in while they are read."""
-    return fields.blank[:]  # type: ignore[no-any-return]
-
-
-def keep(values: list[Any], member: Any, value: Any) -> None:
-    values[member.place] = value
-
-
-def kept(values: list[Any], member: Any) -> Any:
-    return values[member.place]
-
-
-def complete(fields: Any, values: list[Any]) -> Any:
-    return values if fields.cls is None else fields.cls(*values)
 
 
 def short(source: Source, size: int) -> Fault:

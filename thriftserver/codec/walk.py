@@ -37,24 +37,19 @@ if not cython.compiled:
         nest,
         skip,
     )
-    from thriftserver.codec.seam import (
-        Sink,
-        Source,
+    from thriftserver.codec.seam import Sink, Source, put_field, put_u8, take_i16, take_u8
+    from thriftserver.codec.slots import (
         begin,
         complete,
         keep,
         kept,
         list_offset,
-        put_field,
         put_plain,
-        put_u8,
         slot,
         slot_offsets,
         slot_rows,
         slot_table,
-        take_i16,
         take_plain,
-        take_u8,
     )
 
 _ABSENT = object()

@@ -6,16 +6,16 @@ It reads and warns; it changes no limit.
 from __future__ import annotations
 
 import resource
-from collections.abc import Iterator
 
-from thriftserver.config import Settings
+from thriftserver.config import OPTIONS, Settings
+from thriftserver.log import Logger
 
 #: Descriptors of a worker beside its connections: listeners, queues, the log, epoll, files of the standard library.
 OWN = 32
 
 
-def doubts(settings: Settings) -> Iterator[tuple[str, dict[str, object]]]:
-    """What cannot be kept with the limits in force: events for the log, with their facts."""
+def warn(settings: Settings, log: Logger) -> None:
+    """Say what cannot be kept with the limits in force."""
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = settings.max_connections + OWN
     if allowed != resource.RLIM_INFINITY and allowed < needed:
@@ -23,16 +23,21 @@ def doubts(settings: Settings) -> Iterator[tuple[str, dict[str, object]]]:
             f"a worker may open {allowed} files, too few for {settings.max_connections} connections: "
             f"raise the limit to {needed} or more (ulimit -n, LimitNOFILE=), or lower --max-connections"
         )
-        facts: dict[str, object] = {"limit": allowed, "max_connections": settings.max_connections}
-        yield "descriptor_limit_low", facts | {"advice": advice}
+        facts = {"limit": allowed, "max_connections": settings.max_connections}
+        log.warning("descriptor_limit_low", **facts, advice=advice)
 
 
-def too_small(settings: Settings, held: int) -> dict[str, object] | None:
-    """What is wrong with ``--max-rss`` when a worker that has just become ready holds so many bytes."""
-    if not settings.max_rss or held <= settings.max_rss:
-        return None
-    advice = (
-        f"a worker has {held >> 20} MiB when it starts, so each one is replaced at once: "
-        f"raise --max-rss well above that"
-    )
-    return {"max_rss": settings.max_rss, "rss": held, "advice": advice}
+def weigh(settings: Settings, held: int, log: Logger) -> None:
+    """Say so when ``--max-rss`` is less than the bytes that a worker holds which has just become ready."""
+    if settings.max_rss and held > settings.max_rss:
+        advice = (
+            f"a worker has {held >> 20} MiB when it starts, so each one is replaced at once: "
+            f"raise --max-rss well above that"
+        )
+        log.warning("max_rss_low", max_rss=settings.max_rss, rss=held, advice=advice)
+
+
+def fixed(settings: Settings, running: Settings) -> list[str]:
+    """The options that have changed since a master began to run with them, and that no reload brings into force."""
+    kept = (row.name for row in OPTIONS if not row.reloadable)
+    return [name for name in kept if getattr(settings, name) != getattr(running, name)]

@@ -13,11 +13,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import Protocol
 
 from thriftserver import log
 from thriftserver.assignment import IMPORTED, READY, SPENT, Assignment, Program, Report
-from thriftserver.config import OPTIONS, Settings
 from thriftserver.errors import ConfigError, StartFailed, ThriftServerError
 from thriftserver.handoff import BESIDE, Handoff
 from thriftserver.log import Logger
@@ -28,6 +26,7 @@ from thriftserver.master.control import Control
 from thriftserver.master.fdstore import Store
 from thriftserver.master.fork import HANDLED
 from thriftserver.master.health import Health, resident
+from thriftserver.master.observer import Observer
 from thriftserver.master.sockets import Listeners
 from thriftserver.master.succession import Succession
 from thriftserver.master.terminal import SIGNALS, Terminal
@@ -56,15 +55,6 @@ _EVENTS: dict[int, events.Event] = {
     signal.SIGWINCH: events.RestAsked(),
     signal.SIGUSR2: events.UpgradeAsked(),
 }
-
-
-class Observer(Protocol):
-    """Hears of changes in the master's life: where systemd, the pidfile and the control socket attach."""
-
-    def announce(self, news: events.News, text: str) -> None: ...
-
-    def tick(self, state: events.State, now: float) -> None:
-        """Called about once a second while the master goes round: status texts and watchdogs."""
 
 
 class Supervisor:
@@ -124,10 +114,10 @@ class Supervisor:
         """Supervise to the end; the exit code. Raises StartFailed if the first workers cannot start."""
         self._install()
         try:
-            settings = self._programs[1].settings
-            self._log.info("starting", idl=settings.idl, handler=settings.handler, workers=settings.workers)
+            given = self._programs[1].settings
+            self._log.info("starting", idl=given.idl, handler=given.handler, workers=given.workers)
             self._log.info("listening", addresses=self._listeners.names())
-            self._warn(settings)
+            limits.warn(given, self._log)
             self._handle(events.Tick())
             self._walls.around("the auxiliary process", self._keep_auxiliary)
             while not policy.finished(self._state):
@@ -135,14 +125,10 @@ class Supervisor:
                     self._walls.around("a decision", self._handle, event)
         finally:
             self._close()
-        if self._failure is not None:
-            raise StartFailed(self._failure.reason, self._failure.code)
+        if failure := self._failure:
+            raise StartFailed(failure.reason, failure.code)
         self._log.info("stopped")
         return self._state.exit_code
-
-    def _warn(self, settings: Settings) -> None:
-        for event, facts in limits.doubts(settings):
-            self._log.warning(event, **facts)
 
     def _close(self) -> None:
         around = self._walls.around
@@ -240,12 +226,8 @@ class Supervisor:
         objection = self._objection(program.modules)
         if objection and not settings.allow_breaking:
             return events.ReloadImpossible(objection)
-        self._warn(settings)
-        ignored = [
-            row.name
-            for row in OPTIONS
-            if not row.reloadable and getattr(settings, row.name) != getattr(running.settings, row.name)
-        ]
+        limits.warn(settings, self._log)
+        ignored = limits.fixed(settings, running.settings)
         for option in ignored:
             self._log.warning("reload_ignores", option=option, advice="this needs a restart or an upgrade")
         if self._control:
@@ -376,11 +358,9 @@ class Supervisor:
     def _weigh(self, pid: int) -> None:
         """The first worker of a generation shows what each of them needs at least."""
         worker = self._state.workers.get(pid)
-        if worker is None or worker.generation <= self._weighed or worker.generation not in self._programs:
-            return
-        self._weighed = worker.generation
-        if facts := limits.too_small(self._programs[worker.generation].settings, resident(pid)):
-            self._log.warning("max_rss_low", **facts)
+        if worker is not None and self._weighed < worker.generation and worker.generation in self._programs:
+            self._weighed = worker.generation
+            limits.weigh(self._programs[worker.generation].settings, resident(pid), self._log)
 
     def _reap(self) -> Iterator[events.Event]:
         """Collect every child that is gone, workers and (as process 1 in a container) strangers."""

@@ -69,9 +69,6 @@ cdef int _FIELDS_SKIPPED
 cdef int _FIELDS_REPEATED
 cdef int _FIELDS_MISORDERED
 cdef int _BYTES_TRAILING
-cdef int _GUESSES
-cdef int _GUESSED
-cdef long long _SECOND
 
 @cython.final
 cdef class Entry:
@@ -85,7 +82,7 @@ cdef class Entry:
     cdef readonly object target
     cdef readonly object chain
     cdef Codec codec
-    cdef public int quick
+    cdef public int fast
 
 @cython.final
 cdef class Seat:
@@ -112,8 +109,7 @@ cdef class Processor:
     cdef public dict entries
     cdef public str default
     cdef public list services
-    cdef int guesses
-    cdef long long guessing
+    cdef object guesses
     @cython.locals(reply=Sink, seat=Seat, source=Source, header=Header, size=cython.Py_ssize_t, now=cython.longlong)
     cpdef object process(self, bytes frame, Py_ssize_t start=*)
     @cython.locals(entry=Entry)
@@ -140,7 +136,6 @@ cdef class Processor:
     @cython.locals(entry=Entry)
     cdef Sink late(self, Header header, Call call)
     cdef Sink refuse(self, Header header)
-    cdef str guess(self, str name, str service)
 
 cdef inline long long clock() noexcept:
     return monotonic_ns()

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from thriftserver import wire
-from thriftserver.closest import closest
 from thriftserver.errors import DeadlineExceeded, EncodeError, WireError
 from thriftserver.foreign import class_name, cut_traces, text_of
 from thriftserver.rpc.current import CURRENT
+from thriftserver.rpc.guesses import Guesses
 from thriftserver.rpc.method import Method
 from thriftserver.rpc.refusal import application
 from thriftserver.scoreboard import layout
@@ -64,26 +64,12 @@ _BYTES_TRAILING = layout.COUNTER["bytes_trailing"]
 _UNRECORDED = -2
 #: A name that nobody has is compared with all there are, which takes as long as ten calls, and a peer chooses it: so
 #: many in a second, and none that is longer.
-_GUESSES, _GUESSED = 20, 64
-_SECOND = 1_000_000_000
 
 
 class Entry:
     """A method with what is looked at in every call."""
 
-    __slots__ = (
-        "chain",
-        "codec",
-        "method",
-        "name",
-        "number",
-        "oneway",
-        "quick",
-        "service",
-        "target",
-        "timeout",
-        "void",
-    )
+    __slots__ = ("chain", "codec", "fast", "method", "name", "number", "oneway", "service", "target", "timeout", "void")
 
     def __init__(self, method: Method) -> None:
         self.method = method
@@ -97,7 +83,7 @@ class Entry:
         self.chain = method.chain
         self.codec = method_of(method.plan)
         #: How many of the latest calls took no time worth mentioning, as who sends the replies counts them.
-        self.quick = 0
+        self.fast = 0
 
 
 class Seat:
@@ -156,9 +142,7 @@ class Processor:
         self.entries: dict[str, Entry] = {}
         self.default = methods[0].service
         self.services: list[str] = []
-        #: How many names were guessed since when.
-        self.guesses = 0
-        self.guessing = self.now
+        self.guesses = Guesses()
         by_name: dict[str, list[Entry]] = {}
         for method in methods:
             entry = Entry(method)
@@ -392,8 +376,7 @@ class Processor:
         return self.internal(header, call, problem, _BAD_RESULT)
 
     def internal(self, header: Header, call: Call, error: BaseException, outcome: int) -> Sink | None:
-        call.ending = outcome
-        call.kind = -1
+        call.ending, call.kind = outcome, -1
         call.error = error
         call.error_id = uuid.uuid4().hex[:12]
         call.outcome = layout.OUTCOMES[outcome]
@@ -426,34 +409,12 @@ class Processor:
         if header.kind == _ONEWAY:
             self.slot.add(_UNKNOWN_METHOD, 1)
             return None
-        service, colon, name = header.name.rpartition(":")
         sent = header.name
+        name = sent.rpartition(":")[2]
         header.name = name
         if header.kind != _CALL:
             self.slot.add(_BAD_MESSAGE, 1)
             text = f"message type {header.kind} is not a request; expected CALL (1) or ONEWAY (4)"
             return put_error(header, Application.INVALID_MESSAGE_TYPE, text)
         self.slot.add(_UNKNOWN_METHOD, 1)
-        if colon and service not in self.services:
-            text = f"no service {service!r} here; there is {', '.join(self.services)}"
-            return put_error(header, Application.UNKNOWN_METHOD, text)
-        if not colon:
-            service = self.default
-            name = sent
-        shared = [f"{each}:{name}" for each in self.services if f"{each}:{name}" in self.entries]
-        if not colon and shared:
-            text = f"{name!r} could be any of {', '.join(shared)}: call one of these names"
-            return put_error(header, Application.UNKNOWN_METHOD, text)
-        hint = self.guess(name, service)
-        return put_error(header, Application.UNKNOWN_METHOD, f"no method {name!r} in {service}{hint}")
-
-    def guess(self, name: str, service: str) -> str:
-        """Which method may have been meant; nothing for who asks too often."""
-        if self.now - self.guessing > _SECOND:
-            self.guessing = self.now
-            self.guesses = 0
-        self.guesses += 1
-        if self.guesses > _GUESSES or len(name) > _GUESSED:
-            return ""
-        close = closest(name, [entry.name for entry in self.entries.values() if entry.service == service])
-        return f"; did you mean {close!r}?" if close else ""
+        return put_error(header, Application.UNKNOWN_METHOD, self.guesses.about(sent, self.services, self.entries))

@@ -6,7 +6,8 @@ from thriftserver.codec._message cimport Header, put_error, take_header
 from thriftserver.codec._seam cimport Sink, Source, finish_frame, load32, new_source, recycle, seal
 from thriftserver.rpc._call cimport Call
 from thriftserver.rpc._processor cimport Entry, Processor, Seat, clock
-from thriftserver.worker._pump cimport CAUTION, HASTE, SMALL, Member, Pump
+from thriftserver.worker._pump cimport CAUTION, HASTE, SMALL, Pump
+from thriftserver.worker._stream cimport START, Stream, length_of
 
 cdef extern from "courier.h":
     Py_ssize_t HELD "COURIER_HELD"
@@ -16,35 +17,17 @@ cdef extern from "courier.h":
 
 cdef extern from *:
     """
-    #include <errno.h>
     #include <poll.h>
-    #include <sys/socket.h>
-    #define INBOX_SIZE 65536
-    static inline Py_ssize_t verdict(void) {
-        return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? -1 : -2;
-    }
-    /* Between the read and the copy nothing runs that could read over it: the buffer is one for all. */
-    static inline PyObject *receive_bytes(int fd) {
-        static char inbox[INBOX_SIZE];
-        Py_ssize_t n = recv(fd, inbox, INBOX_SIZE, 0);
-        if (n >= 0) return PyBytes_FromStringAndSize(inbox, n);
-        if (verdict() == -1) Py_RETURN_NONE;
-        return PyErr_SetFromErrno(PyExc_OSError);
-    }
     static inline int peer_reset(int fd) {
         struct pollfd asked = {fd, 0, 0};
         return poll(&asked, 1, 0) > 0 && (asked.revents & (POLLERR | POLLHUP)) != 0;
     }
     """
-    const Py_ssize_t INBOX "INBOX_SIZE"
-    bytes receive "receive_bytes"(int fd)
     bint is_reset "peer_reset"(int fd) nogil
 
 cdef unsigned int _READABLE
 cdef long long PATIENT
 cdef int SHARE
-cdef Py_ssize_t START
-cdef int _BYTES_IN
 cdef int _BYTES_OUT
 
 @cython.final
@@ -54,20 +37,13 @@ cdef class Ticket:
     cdef Sink reply
     cdef Py_ssize_t size
 
-cdef class Connection(Member):
+cdef class Connection(Stream):
     cdef readonly str peer
     cdef bytes label
-    cdef Pump pump
     cdef readonly int running
-    cdef bint more
-    cdef bint taken
-    cdef bint ended
     cdef bint condemned
     cdef bytes farewell
     cdef public bint lingering
-    cdef readonly bytearray held
-    cdef bint whole
-    cdef long long received
     cdef readonly long long since
     cdef readonly Sink unsent
     cdef Call call
@@ -83,13 +59,6 @@ cdef class Connection(Member):
     cdef bint is_free(self) except -1
     @cython.locals(data=bytes, size=cython.Py_ssize_t)
     cdef object read(self, Seat seat)
-    @cython.locals(data=bytes)
-    cdef bytes take(self)
-    @cython.locals(data=bytes)
-    cdef object take_in(self)
-    cpdef object hold(self, bytes data)
-    @cython.locals(size=cython.Py_ssize_t, length=cython.longlong)
-    cdef object measure(self)
     cdef bint may_serve(self)
     @cython.locals(pump=Pump, length=cython.longlong, frame=bytes)
     cdef object serve_held(self, Seat seat)
@@ -112,7 +81,6 @@ cdef class Connection(Member):
     cdef object refuse_stream(self, bytes start, long long length)
     cdef object condemn(self, object problem, bytes farewell)
     cdef object part(self)
-    @cython.locals(data=bytes)
     cdef object discard(self)
 
 cdef inline int frame_length(bytes data) noexcept:

@@ -1,18 +1,17 @@
 """One client's connection as a small state machine: bytes in, frames through the processor, replies out.
 
-It is an object with a descriptor and no greenlet, so that an idle one costs next to nothing. Whose turn it is, is the
-pump's business; what a frame means is the processor's. This one source runs on plain CPython, and Cython compiles it,
-with ``_connection.pxd``, into the module ``_connection``.
+It is an object with a descriptor and no greenlet, so that an idle one costs next to nothing. How bytes become frames is
+``stream``'s business, whose turn it is the pump's; what a frame means is the processor's. This one source runs on plain
+CPython, and Cython compiles it, with ``_connection.pxd``, into the module ``_connection``.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from contextlib import suppress
-from struct import Struct
 from typing import Any
 
-from thriftserver.codec.framing import can_tell, recognise, recognise_frame
+from thriftserver.codec.framing import recognise, recognise_frame
 from thriftserver.errors import WireError
 from thriftserver.scoreboard import layout
 
@@ -26,8 +25,9 @@ if not cython.compiled:
     from thriftserver.codec.seam import Sink, finish_frame, new_source, recycle, seal
     from thriftserver.rpc.processor import Seat
     from thriftserver.rpc.within import clock
-    from thriftserver.worker.io import HELD, INBOX, defer, frame_length, is_reset, recall, receive, transmit
-    from thriftserver.worker.pump import CAUTION, HASTE, SMALL, Member, Pump
+    from thriftserver.worker.io import HELD, defer, frame_length, is_reset, recall, transmit
+    from thriftserver.worker.pump import CAUTION, HASTE, SMALL, Pump
+    from thriftserver.worker.stream import START, Stream, length_of
 
 _READABLE = 0x1 | 0x2000 | 0x8 | 0x10  # EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP
 
@@ -35,12 +35,8 @@ _READABLE = 0x1 | 0x2000 | 0x8 | 0x10  # EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLL
 PATIENT = 10_000_000
 #: Frames that one connection gets answered before others have their turn.
 SHARE = 32
-#: Bytes that tell what a stream is.
-START = 1024
 
-_BYTES_IN = layout.COUNTER["bytes_in"]
 _BYTES_OUT = layout.COUNTER["bytes_out"]
-_length = Struct(">i").unpack_from
 
 
 class Ticket:
@@ -55,61 +51,40 @@ class Ticket:
         self.size = 0
 
 
-class Connection(Member):
+class Connection(Stream):
     """One client. Frames are answered in order; ``running`` calls at once are at most ``pump.pipeline``.
 
     While a reply does not leave, nothing more is read: a peer that does not read holds one reply and one read's bytes.
-
-    Foreign code can run wherever an object is made (a finalizer), and it may let other fibers run. So bytes belong to
-    who has read them, and ``taken`` keeps others away from the stream until it is known what is to be done with them.
     """
 
     __slots__ = (
         "call",
         "condemned",
         "deferred",
-        "ended",
         "farewell",
-        "held",
         "label",
         "lingering",
-        "more",
         "offset",
         "order",
         "peer",
-        "pump",
-        "received",
         "running",
         "sending",
         "since",
         "size",
-        "taken",
         "unsent",
-        "whole",
     )
 
     def __init__(self, fd: int, peer: str, pump: Pump) -> None:
-        Member.__init__(self, fd)
+        Stream.__init__(self, fd, pump)
         self.peer = peer
         self.label = peer.encode("utf-8", "backslashreplace")[:64].ljust(64, b"\0")
-        self.pump = pump
         self.running = 0
-        #: There may be something to read.
-        self.more = False
-        #: Somebody is between reading bytes and knowing the call in them.
-        self.taken = False
-        #: We have read up to the end of the stream.
-        self.ended = False
         #: Nothing more of the stream can be understood, or is waited for: once what was asked before is answered, the
         #: peer is told ``farewell``, and that is the end.
         self.condemned = False
         self.farewell = b""
         #: Our side is shut; what still comes is thrown away.
         self.lingering = False
-        #: Bytes received and not served, and whether they hold a whole frame.
-        self.held: Any = None  # bytearray
-        self.whole = False
-        self.received = clock()
         self.since = self.received
         self.unsent: Any = None  # Sink
         #: The reply waits in the pump's outbox; its call.
@@ -178,67 +153,6 @@ class Connection(Member):
             self.taken = False
             self.serve_held(seat)
 
-    def take(self) -> bytes | None:
-        """Bytes from the kernel; None when there are none, and perhaps never will be."""
-        self.more = False  # before the read: who is told of more meanwhile must not be overruled
-        try:
-            data = receive(self.fd)
-        except OSError:
-            self.reset = self.ended = True
-            return None
-        if data is None:
-            return None
-        if not data:
-            self.ended = True
-            if self.held is not None:
-                self.measure()
-            return None
-        if self.ending or len(data) == INBOX:
-            self.more = True
-        self.received = self.ready_at
-        self.pump.slot.add(_BYTES_IN, len(data))
-        return data
-
-    def take_in(self) -> None:
-        """Read, and serve nothing."""
-        self.taken = True
-        data = self.take()
-        if data is not None:
-            self.hold(data)
-        self.taken = False
-
-    def hold(self, data: bytes) -> None:
-        """Keep bytes until they are a frame."""
-        if self.held is None:
-            self.held = bytearray()
-            self.pump.partial[self] = clock()
-        self.held += data
-        self.measure()
-
-    def measure(self) -> None:
-        """Is there a whole frame, or something that never will be one?"""
-        held = self.held
-        size = len(held)
-        if size == 0:
-            self.held = None
-            self.pump.partial.pop(self, None)
-            self.whole = False
-            return
-        if size < 4:
-            self.whole = False
-            return
-        length = _length(held)[0]
-        if 0 <= length <= self.pump.max_frame:
-            self.whole = size - 4 >= length
-        else:
-            self.whole = self.ended or can_tell(bytes(held[:START]), length)
-            if not self.whole and self not in self.pump.untold:
-                self.pump.untold[self] = clock()
-        if self.whole:
-            self.pump.partial.pop(self, None)
-        elif self not in self.pump.partial:
-            self.pump.partial[self] = clock()
-
     def may_serve(self) -> bool:
         """Is there a whole frame, and may it be served now?"""
         if not self.whole or self.fd < 0 or self.unsent is not None or self.taken:
@@ -252,7 +166,7 @@ class Connection(Member):
                 break
             self.taken = True
             held = self.held
-            length = _length(held)[0]
+            length = length_of(held)
             if not 0 <= length <= pump.max_frame:
                 self.taken = False
                 self.refuse_stream(bytes(held[:START]), length)
@@ -292,7 +206,7 @@ class Connection(Member):
         if self.running < pump.pipeline and (self.whole or self.more):
             pump.again(self)  # should this call wait, another fiber goes on with the next one
         entry = processor.find(header)
-        if pump.outbox and entry is not None and (entry.quick < CAUTION or len(data) > SMALL):
+        if pump.outbox and entry is not None and (entry.fast < CAUTION or len(data) > SMALL):
             pump.send_outbox()
         try:
             reply = processor.serve(header, entry, source, seat, self.peer, self.label, self.received, now)
@@ -304,9 +218,9 @@ class Connection(Member):
         ended = clock()
         if entry is not None:
             if ended - now > HASTE:
-                entry.quick = 0
-            elif entry.quick < CAUTION:
-                entry.quick += 1
+                entry.fast = 0
+            elif entry.fast < CAUTION:
+                entry.fast += 1
         if ticket is not None:
             ticket.reply = reply
             ticket.size = size
@@ -478,14 +392,7 @@ class Connection(Member):
 
     def discard(self) -> None:
         """Throw away what a peer sends that we have said good-bye to, so that our last words reach it."""
-        self.more = False
-        try:
-            data = receive(self.fd)
-            while data:
-                data = receive(self.fd)
-        except OSError:
-            data = b""
-        if data is not None:
+        if self.throw_away():
             self.close()
 
     def is_idle(self) -> bool:

@@ -1,0 +1,105 @@
+"""What one reading of the scoreboard gives: methods, calls, errors and workers as plain values.
+
+Nothing here touches the memory that they come from.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from thriftserver.scoreboard import layout
+
+#: Seconds without a heartbeat after which a worker that serves is called stuck.
+STUCK_AFTER = 3.0
+_ALIVE = (layout.STATES[layout.SERVING], layout.STATES[layout.DRAINING])
+
+
+class MethodStats(msgspec.Struct):
+    """What is counted of one method. Durations are nanoseconds, from a frame's arrival to its reply."""
+
+    service: str
+    name: str
+    outcomes: dict[str, int]
+    declared: dict[str, int]
+    """By the name of the declared exception."""
+    duration: int = 0
+    queued: int = 0
+    request_bytes: int = 0
+    reply_bytes: int = 0
+    histogram: list[int] = []
+    """Calls by ``layout.bucket`` of their duration."""
+
+    @property
+    def calls(self) -> int:
+        return sum(self.outcomes.values())
+
+    def add(self, other: MethodStats) -> None:
+        """Take in the numbers of the same method of another worker."""
+        for name, count in other.outcomes.items():
+            self.outcomes[name] = self.outcomes.get(name, 0) + count
+        for name, count in other.declared.items():
+            self.declared[name] = self.declared.get(name, 0) + count
+        self.duration += other.duration
+        self.queued += other.queued
+        self.request_bytes += other.request_bytes
+        self.reply_bytes += other.reply_bytes
+        self.histogram = [a + b for a, b in zip(self.histogram, other.histogram, strict=True)]
+
+
+class CallInFlight(msgspec.Struct):
+    """A call that was not answered when the slot was read. ``age`` is seconds since its frame arrived."""
+
+    service: str
+    method: str
+    seqid: int
+    peer: str
+    bytes: int
+    age: float
+
+
+class RecentError(msgspec.Struct):
+    """A call that went wrong, as its worker noted it. ``when`` is monotonic nanoseconds."""
+
+    service: str
+    method: str
+    outcome: str
+    error_id: str
+    text: str
+    when: int
+
+
+class WorkerView(msgspec.Struct):
+    """One slot at one moment. Times are monotonic nanoseconds."""
+
+    number: int
+    pid: int
+    generation: int
+    state: str
+    born: int
+    heartbeat: int
+    connections: int
+    inflight: int
+    queued: int
+    threads: int
+    room: int
+    """Connections that it holds at most; 0 while that is not known."""
+    counters: dict[str, int]
+    queue: list[int]
+    """Calls by ``layout.bucket`` of the time they waited."""
+    methods: list[MethodStats]
+    calls: list[CallInFlight] = []
+    errors: list[RecentError] = []
+    """The newest last."""
+
+    def silence(self, now: int) -> float:
+        """Seconds since the last heartbeat."""
+        return max(now - self.heartbeat, 0) / 1e9
+
+    def stuck(self, now: int) -> bool:
+        """It should serve, and gives no sign of life."""
+        return self.state in _ALIVE and self.silence(now) > STUCK_AFTER
+
+    @property
+    def full(self) -> bool:
+        """It takes no more connections; new ones wait in the backlog."""
+        return 0 < self.room <= self.connections
