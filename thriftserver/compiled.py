@@ -21,6 +21,7 @@ TWINS: Final = (
     "rpc.call",
     "rpc.processor",
     "worker.pump",
+    "worker.stream",
     "worker.connection",
 )
 

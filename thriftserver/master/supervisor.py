@@ -103,8 +103,7 @@ class Supervisor:
         self._observers: list[Observer] = [succession, listeners, *(make(self._board) for make in observers)]
         self._observers += [each for each in built_in if each is not None]
         self._failure: events.Fail | None = None
-        #: The newest generation whose memory was looked at.
-        self._weighed = 0
+        self._weighed = 0  # the newest generation whose memory was looked at
         self._state = succession.begin(
             events.State(settings.workers, settings.boot_timeout, settings.graceful_timeout, self._board.capacity),
             self._board,
