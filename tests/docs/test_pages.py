@@ -92,7 +92,7 @@ def test_the_commands_were_found() -> None:
 
 
 #: Options in the prose that are another program's.
-FOREIGN = {"--update", "--rounds", "--preload"}
+FOREIGN = {"--update", "--rounds", "--clients", "--gen", "--preload"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
