@@ -23,6 +23,7 @@ LAYERS = [
     "places",
     "foreign",
     "closest",
+    "quantities",
     "config",
     "log",
     "scoreboard",

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from thriftserver.config import duration, misspelt, resolve, size
+from thriftserver.config import misspelt, resolve
 from thriftserver.errors import ConfigError
+from thriftserver.quantities import duration, size
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,6 @@ from tests.harness import Server
 from tests.load import Load
 from tests.server.raw import Peer, field, message, text
 from tests.server.services import ARGS, write_demo
-from thriftserver.scoreboard import layout
 from thriftserver.scoreboard.board import Board
 
 
@@ -184,21 +183,3 @@ def scoreboard(server: Server) -> Iterator[Board]:
         yield board
     finally:
         os.close(descriptor)
-
-
-def test_what_fails_inside_is_an_id_and_a_traceback_and_nothing_else(server: Server) -> None:
-    (admin,) = set(server.workers()) - set(staying(server))
-    with scoreboard(server) as board:
-        words = board.slot_words(1)
-        state, words[layout.STATE] = words[layout.STATE], 999
-        try:
-            status, text = get(server, "/workers")
-        finally:
-            words[layout.STATE] = state
-    assert status == 500
-    answer = json.loads(text)
-    assert answer["error"] == f"internal error, id {answer['error_id']}; the log has the traceback"
-    line = server.wait("admin_request_failed", error_id=answer["error_id"], path="/workers", pid=admin)
-    assert "IndexError" in line["traceback"]
-    assert get(server, "/workers")[0] == 200
-    assert admin in server.workers()

@@ -7,12 +7,16 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from tests.admin.conftest import ADD, CALCULATE, DIVIDE, MS, PEER, Admin, Script
 from tests.harness import PATIENCE, Server
-from thriftserver.admin.site import FILES
+from thriftserver.admin.hosts import Hosts
+from thriftserver.admin.http import Request
+from thriftserver.admin.site import FILES, Site
+from thriftserver.config import Settings
 from thriftserver.scoreboard import layout
 
 JSON = ["/healthz", "/readyz", "/workers", "/methods", "/calls", "/errors", "/history", "/idl"]
@@ -274,3 +278,22 @@ def test_a_service_that_does_not_answer_is_an_answer(script: Script) -> None:
         assert "cannot connect" in str(answer["message"])
     finally:
         admin.stop()
+
+
+def test_what_fails_inside_is_an_id_and_nothing_else() -> None:
+    told: list[tuple[str, str, str]] = []
+
+    def broken() -> Any:
+        raise IndexError("inside")
+
+    def tell(path: str, error: BaseException, error_id: str) -> None:
+        told.append((path, repr(error), error_id))
+
+    nothing: Any = None
+    site = Site(broken, nothing, [], [], Hosts.of(Settings()), {}, nothing, tell)
+    response = site(Request("GET", "/workers", "", "127.0.0.1", {}, 0, True))
+    assert response.status == "500 Internal Server Error"
+    ((path, error, error_id),) = told
+    assert (path, error) == ("/workers", "IndexError('inside')")
+    answer = {"error": f"internal error, id {error_id}; the log has the traceback", "error_id": error_id}
+    assert json.loads(response.body) == answer

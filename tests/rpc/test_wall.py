@@ -290,7 +290,7 @@ def test_an_unknown_name_is_compared_with_others_only_so_often(case: Case, monke
         asked.append(name)
         return "whole"
 
-    monkeypatch.setattr(f"{type(case.processor).__module__}.closest", closest)
+    monkeypatch.setattr("thriftserver.rpc.guesses.closest", closest)
     answers = [case.processor.process(message(1, "whule")) for _ in range(500)]
     assert answers[0] is not None
     assert b"did you mean 'whole'" in answers[0]

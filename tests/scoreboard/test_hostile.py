@@ -147,6 +147,6 @@ def test_a_worker_is_buried_whatever_it_has_left() -> None:
     stacks = sealed("thriftserver-stacks", 100)
     os.pwrite(stacks, os.urandom(100), 0)
     child = children.Child(1, read, stacks)
-    children.bury(child, 1, True, board, Logger())
+    children.bury(child, 1, "hung", board, Logger())
     child.close()
     assert board.worker(1) is None

@@ -116,7 +116,7 @@ def test_files_and_sockets_change_hands(folder: Path) -> None:
                 masters.add(f"{heir}\n")
                 assert (folder / "pid").read_text() == f"{heir}\n"
                 assert json.loads(ctl(folder, "--json", "status").stdout)["pid"] == heir
-                assert server.wait("listening", pid=heir)["addresses"] == ["unix:s", port]
+                assert server.wait("listening", pid=heir)["addresses"] == [f"unix:{folder / 's'}", port]
                 with thriftserver.load(folder / "demo.thrift").Demo.Client(f"unix:{folder / 's'}", 0) as demo:
                     assert demo.add(1, 2) == 3
         assert (pidfile.held, pidfile.absent) == (masters, 0)
@@ -141,7 +141,7 @@ def test_addresses_and_files_may_change(folder: Path) -> None:
     with Server(*ARGS, "--config", "config.toml", cwd=folder, bind=False) as server:
         config.write_text('bind = ["127.0.0.1:0", "unix:b"]\npidfile = "p2"\n')
         heir = server.upgrade()
-        assert server.wait("listening", pid=heir)["addresses"] == [server.addresses[1], "unix:b"]
+        assert server.wait("listening", pid=heir)["addresses"] == [server.addresses[1], f"unix:{folder / 'b'}"]
         assert {"b", "p2"} <= {path.name for path in folder.iterdir()}
         assert not {"a", "c1", "p1"} & {path.name for path in folder.iterdir()}
         (admin,) = server.wait("admin_listening")["addresses"]

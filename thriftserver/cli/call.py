@@ -14,10 +14,10 @@ from thriftserver.cli.options import setting_options
 from thriftserver.client.plain import read_arguments
 from thriftserver.client.sync import Client, client_class
 from thriftserver.codec.plain import to_plain
-from thriftserver.config import duration, size
 from thriftserver.errors import ApplicationError, ConfigError, EncodeError, ThriftServerError
 from thriftserver.idl.loader import Loader
 from thriftserver.master.sockets import parse
+from thriftserver.quantities import duration, size
 from thriftserver.rpc.binding import choose_service
 from thriftserver.schema.model import Function, Module, Service
 from thriftserver.schema.special import ThriftException

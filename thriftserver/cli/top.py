@@ -22,9 +22,10 @@ from typing import Any
 import click
 
 from thriftserver.cli.options import config_option, setting_options
-from thriftserver.config import duration, resolve
+from thriftserver.config import resolve
 from thriftserver.errors import ConfigError, TransportError
 from thriftserver.master.sockets import parse
+from thriftserver.quantities import duration
 
 Method = dict[str, Any]
 

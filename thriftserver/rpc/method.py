@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 
 from thriftserver.codec.foreign import Types
 from thriftserver.codec.plan import method_plan
-from thriftserver.config import duration
 from thriftserver.errors import HandlerError
+from thriftserver.quantities import duration
 from thriftserver.rpc.binding import Bound, target_of
 from thriftserver.rpc.call import Call
 from thriftserver.schema.model import Function
