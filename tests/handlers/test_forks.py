@@ -259,7 +259,8 @@ def test_connections_end_with_the_worker_though_its_child_lives(server: Server, 
         client.leave("os.fork")
         child = os.pidfd_open(born(server, folder, "os.fork")["pid"])
         with socket.create_connection((server.host, server.port), PATIENCE) as peer:
-            connect(folder, server).pid()  # accepted in order
+            with connect(folder, server) as other:
+                other.pid()  # accepted in order
             os.kill(client.pid(), signal.SIGKILL)
             assert peer.recv(1) == b""
     port = server.port
