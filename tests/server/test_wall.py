@@ -41,11 +41,25 @@ class Rejected(Exception):
     def __str__(self): return self.why
 
 
+class Mute(Exception):
+    def __str__(self): time.sleep(3600)
+    __repr__ = __str__
+
+
 class Impl:
     def add(self, a, b): return a + b
 
     def row(self, how):
         if how == "text": raise Rejected({"code": 7})
+        if how == "mute": raise Mute
+        if how == "argument": raise ValueError(Mute())
+        if how == "cause": raise ValueError("told") from Mute()
+        if how == "group": raise ExceptionGroup("all", [Mute(), Mute()])
+        if how == "note":
+            error = ValueError("told")
+            error.add_note("noted")
+            error.__notes__ = [Mute()]
+            raise error
         return Row(how)
 """
 
@@ -56,7 +70,8 @@ def test_one_answer_one_line_and_closed_accounts(tmp_path: Path, env: dict[str, 
     options = ("--idl", "wall.thrift", "--handler", "wall:Impl", "--request-timeout", "0.3s")
     with Server(*options, "--pipeline", "2", cwd=tmp_path, env=env) as server, Peer(server) as peer:
         failed = 0
-        for how in ("sleep", "swallow", "exit", "kill", "timeout", "text"):
+        mute = ("mute", "argument", "cause", "group", "note")
+        for how in ("sleep", "swallow", "exit", "kill", "timeout", "text", *mute):
             answer = peer.ask(message("row", field(11, 1, text(how)) + b"\0"))
             assert answer is not None, how
             assert answer.kind == EXCEPTION, how

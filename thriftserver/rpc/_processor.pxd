@@ -89,6 +89,7 @@ cdef class Seat:
     cdef public object fiber
     cdef public Call call
     cdef public bint expired
+    cdef public bint returned
     cdef public bint left
     cdef public bint spoiled
 

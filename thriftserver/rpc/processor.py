@@ -62,8 +62,6 @@ _FIELDS_MISORDERED = layout.COUNTER["fields_misordered"]
 _BYTES_TRAILING = layout.COUNTER["bytes_trailing"]
 #: Of a call that never was in flight.
 _UNRECORDED = -2
-#: A name that nobody has is compared with all there are, which takes as long as ten calls, and a peer chooses it: so
-#: many in a second, and none that is longer.
 
 
 class Entry:
@@ -90,16 +88,18 @@ class Seat:
     """Where a call sits while it runs.
 
     ``fiber`` is what it runs in, and belongs to whoever made the seat. ``expired``: the deadline was raised in it.
-    ``left``: the caller is gone already. ``call`` is None when the message named no method. ``spoiled``: a handler has
-    left something in the fiber that could reach the next call, so there must be none.
+    ``returned``: the handler is done, and what still waits is a method of an object that it gave. ``left``: the caller is
+    gone already. ``call`` is None when the message named no method. ``spoiled``: a handler has left something in the
+    fiber that could reach the next call, so there must be none.
     """
 
-    __slots__ = ("call", "expired", "fiber", "left", "spoiled")
+    __slots__ = ("call", "expired", "fiber", "left", "returned", "spoiled")
 
     def __init__(self, fiber: Any = None) -> None:
         self.fiber = fiber
         self.call: Any = None  # Call
         self.expired = False
+        self.returned = False
         self.left = False
         self.spoiled = False
 
@@ -171,10 +171,7 @@ class Processor:
 
     def find(self, header: Header) -> Entry | None:
         """The method that a message calls; None when it calls none of ours."""
-        entry = self.entries.get(header.name)
-        if header.kind != _CALL and header.kind != _ONEWAY:
-            return None
-        return entry
+        return self.entries.get(header.name) if header.kind == _CALL or header.kind == _ONEWAY else None
 
     def serve(
         self,
@@ -221,7 +218,7 @@ class Processor:
         call.kind = -1
         call.record = _UNRECORDED
         seat.call = call
-        seat.expired = False
+        seat.expired = seat.returned = False
         header.name = entry.name
         if seat.left and not call.oneway:
             call.ending = _GONE
@@ -309,6 +306,7 @@ class Processor:
     def returned(self, header: Header, seat: Seat, result: Any) -> Sink | None:
         call = seat.call
         entry = call.entry
+        seat.returned = True
         if seat.expired or (call.deadline and clock() > call.deadline):
             if self.on_expired is not None:
                 self.on_expired(None)
@@ -326,6 +324,7 @@ class Processor:
 
     def raised(self, header: Header, seat: Seat, error: BaseException) -> Sink | None:
         call = seat.call
+        seat.returned = True
         if seat.expired or issubclass(type(error), DeadlineExceeded):
             if self.on_expired is not None:
                 self.on_expired(error)

@@ -102,9 +102,13 @@ class Sweep:
                 self._loop.pump.hang_up(connection, b"")
 
     def _expire_calls(self, now: int) -> None:
-        """Raise in every handler that waits past its deadline. We are in the hub, so each of them does wait."""
+        """Raise in every handler that waits past its deadline. We are in the hub, so each of them does wait.
+
+        A handler gets it once, and may wait again while it cleans up; methods of the objects that it gave, in which the
+        answer waits to be written or an exception to be described, get it each time.
+        """
         for seat in list(self._loop.fibers.seats):
             call = seat.call
-            if call is not None and call.deadline and now > call.deadline and not seat.expired:
+            if call is not None and call.deadline and now > call.deadline and (seat.returned or not seat.expired):
                 seat.expired = True
                 seat.fiber.throw(DeadlineExceeded(f"{call.service}.{call.method}: the deadline has passed"))
