@@ -12,7 +12,6 @@ leave. QUIT: leave now. USR1: reopen the log. TELL: log the stacks of all fibers
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import signal
 import socket
@@ -47,7 +46,7 @@ class Ground(Struct, frozen=True):
             with contextlib.suppress(OSError):
                 os.chdir(self.folder)
         sys.path[:] = self.path
-        importlib.invalidate_caches()  # that there was nothing, once
+        sys.path_importer_cache.clear()  # what there was, or was not, under these names once
 
 
 class Program(Struct, frozen=True):

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import gc
-import importlib
 import os
 import random
 import sys
@@ -16,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from tests.codec.schemas import ALL, TREE, all_values
+from thriftserver.compiled import choose
 from thriftserver.errors import WireError
 from thriftserver.schema.classes import class_of
 
@@ -98,7 +98,7 @@ def pairs(codec: ModuleType, count: int) -> None:
 
 
 def main(count: int) -> None:
-    codec = importlib.import_module("thriftserver.codec._message")
+    codec = choose("codec.message")  # the compiled one, where there is one
     for name, work in (("mutants", lambda n: survive(codec, n, n)), ("pairs", lambda n: pairs(codec, n))):
         grown = growth(work, count)
         print(f"{count} {name}: values or WireError, {grown} bytes more")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -155,7 +156,7 @@ def test_memory_that_a_worker_has_broken_ends_nobody_else(evil: Path, how: str) 
         server.wait("worker_exit", pid=newest)
         server.until(lambda: server.found("worker_ready")[-1]["pid"] != newest, "another one")
         served(server)
-        assert not server.found("master_error")
+        assert not (errors := server.found("master_error")), json.dumps(errors)
         assert not server.other
 
 

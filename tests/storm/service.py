@@ -59,6 +59,9 @@ def fail(id, how):
 
 
 class Storm:
+    def __init__(self):
+        self.notes = os.open("notes", os.O_WRONLY | os.O_APPEND | os.O_CREAT)  # once: connections may take all others
+
     def echo(self, id, wait_us, how, data):
         Litter()
         if wait_us:
@@ -67,11 +70,7 @@ class Storm:
         return f"{id}:{data}"
 
     def note(self, id, wait_us, how):
-        file = os.open("notes", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        try:
-            os.write(file, b"%d\\n" % id)
-        finally:
-            os.close(file)
+        os.write(self.notes, b"%d\\n" % id)
         if wait_us:
             time.sleep(wait_us / 1e6)
         fail(id, how)

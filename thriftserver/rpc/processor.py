@@ -88,7 +88,7 @@ class Seat:
     """Where a call sits while it runs.
 
     ``fiber`` is what it runs in, and belongs to whoever made the seat. ``expired``: the deadline was raised in it.
-    ``returned``: the handler is done, and what still waits is a method of an object that it gave. ``left``: the caller is
+    ``returned``: the handler is done, what still waits is a method of an object that it gave. ``left``: the caller is
     gone already. ``call`` is None when the message named no method. ``spoiled``: a handler has left something in the
     fiber that could reach the next call, so there must be none.
     """

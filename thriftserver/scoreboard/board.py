@@ -217,8 +217,8 @@ class Board:
         view = self._view(number)
         self.words[layout.BOARD_FOLDS] = 2 * self._folds + 1
         if reason:
-            self.words[layout.BOARD_EXITS + layout.EXITS.index(reason)] += 1
-            self.words[layout.BOARD_LOST_CONNECTIONS] += view.connections
+            _count(self.words, layout.BOARD_EXITS + layout.EXITS.index(reason), 1)
+            _count(self.words, layout.BOARD_LOST_CONNECTIONS, view.connections)
             _take_along(view)
         if view.state != layout.STATES[layout.EMPTY]:
             self._into_ledger(view)
