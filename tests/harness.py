@@ -73,6 +73,7 @@ class Server:
         self._heir = 0
         self._watch = -1
         self.events: list[dict[str, Any]] = []
+        self._named: dict[str, list[dict[str, Any]]] = {}  # the same by name: a storm's log has 100,000 lines
         self.other: list[str] = []
         self._news = threading.Condition()
         self.process = subprocess.Popen(
@@ -106,9 +107,12 @@ class Server:
         for line in self.process.stderr:
             with self._news:
                 try:
-                    self.events.append(json.loads(line))
+                    event = json.loads(line)
                 except ValueError:
                     self.other.append(line)
+                else:
+                    self.events.append(event)
+                    self._named.setdefault(event["event"], []).append(event)
                 self._news.notify_all()
         with self._news:
             self._news.notify_all()
@@ -152,7 +156,7 @@ class Server:
 
     def found(self, event: str, **facts: object) -> list[dict[str, Any]]:
         """The lines so far with this event and these facts."""
-        return [each for each in list(self.events) if each["event"] == event and facts.items() <= each.items()]
+        return [each for each in list(self._named.get(event, ())) if facts.items() <= each.items()]
 
     def wait(self, event: str, count: int = 1, **facts: object) -> dict[str, Any]:
         """The ``count``-th line with this event and these facts, as soon as it is there."""

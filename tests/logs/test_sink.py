@@ -13,6 +13,7 @@ import pytest
 
 from tests.logs.service import events
 from tests.support import ROOT
+from thriftserver.log.sink import KEPT
 
 START = """
 import logging, os, sys, threading, warnings
@@ -84,6 +85,48 @@ for number in range(4):
         data = log.read()
     assert len(events(data)) == 4 * 300
     assert max(map(len, data.splitlines(keepends=True))) <= 4096
+
+
+def test_the_master_keeps_what_a_full_pipe_has_no_room_for(tmp_path: Path) -> None:
+    script = """
+import os
+from thriftserver.log import sink
+for number in range(400):
+    logger.info("it", number=number, text="x" * 1000)
+assert log.lost() == 0
+os.read(gate, 1)
+while log._sink._kept:
+    log.retry()
+for number in range(sink.KEPT + 100):
+    logger.info("more", text="x" * 1000)
+print(log.lost(), flush=True)
+os.read(gate, 1)
+log.flush()
+logger.info("last")
+"""
+    read, write = os.pipe()
+    gate, opens = os.pipe()
+    code = START.format(path="", format="json") + f"gate = {gate}\n" + script
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code]
+    with (
+        subprocess.Popen(command, stderr=write, stdout=subprocess.PIPE, env=env, pass_fds=[gate]) as process,
+        open(read, "rb") as log,
+    ):
+        os.close(write)
+        os.write(opens, b"1")
+        numbers = [json.loads(log.readline())["number"] for _ in range(400)]
+        assert process.stdout is not None
+        lost = int(process.stdout.readline())
+        os.write(opens, b"1")
+        rest = events(log.read())
+    for each in (gate, opens):
+        os.close(each)
+    assert numbers == list(range(400))
+    assert lost > 0
+    assert [line["count"] for line in rest if line["event"] == "log_lines_lost"] == [lost]
+    assert len([line for line in rest if line["event"] == "more"]) + lost == KEPT + 100
+    assert rest[-1]["event"] == "last"
 
 
 def test_a_full_disk_loses_lines_and_says_how_many(tmp_path: Path) -> None:

@@ -81,6 +81,7 @@ def test_storm(tmp_path: Path, env: dict[str, str], descriptors: int) -> None:
             over.set()
             end.cancel()
             history = crowd.stop()
+            print(f"faults: {history.faults[:10]}")  # also when the operator was not obeyed
         notes = tmp_path / "notes"
         settle(notes, history.certain)
         ran = Counter(int(line) for line in notes.read_text().splitlines())

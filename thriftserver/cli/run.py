@@ -132,6 +132,7 @@ def _serve(
     finally:
         if pidfile:
             pidfile.close()
+        log.flush()
 
 
 def _drop(passed: Sequence[socket.socket], listeners: Listeners) -> None:

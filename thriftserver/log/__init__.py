@@ -176,6 +176,11 @@ def flush() -> None:
     _sink.flush(FAREWELL)
 
 
+def retry() -> None:
+    """Write what the log had no room for. For a process that writes at once, which is asked to now and then."""
+    _sink.retry()
+
+
 def lost() -> int:
     """Lines of this process that the log could not take."""
     return _sink.lost

@@ -1,7 +1,7 @@
 """Where lines go: stderr or a file, each line whole, and nobody waits for a log that does not take them.
 
-The master writes at once, and gives up on a line after a moment. A worker's event loop must not wait even that long: it
-only queues, and one thread of its own writes. What is lost (full disk, gone pipe, nobody reads) is counted, and told as
+The master writes at once, and keeps for later what the log has no room for within a moment. A worker's event loop must
+not wait even that long: it only queues, and one thread of its own writes. What is lost (full disk, gone pipe, nobody reads) is counted, and told as
 soon as there is room. Nothing here knows what a line says.
 
 gevent replaces threads, queues, sleep and poll when a worker starts. The names below are taken before, when this
@@ -15,6 +15,7 @@ import select
 import stat
 from _queue import Empty, SimpleQueue
 from _thread import LockType, allocate_lock, start_new_thread
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from select import poll
@@ -28,8 +29,9 @@ from thriftserver.errors import ConfigError
 BACKLOG = 16_384
 #: Seconds in which lines gather for one write: the writer takes the interpreter a hundred times a second at most.
 GATHER = 0.01
-#: Seconds that a line of the master waits for a log that takes no more.
+#: Seconds that the master waits for a log that takes no more, and lines that it keeps then.
 PATIENCE = 0.2
+KEPT = 1_024
 #: Bytes of one write: journald's socket takes so much whole, a file takes any size. A pipe takes PIPE_BUF (4,096).
 PIECE = 32_768
 
@@ -42,6 +44,7 @@ class Sink:
         self._path = ""
         self._queue: SimpleQueue[bytes | LockType] | None = None
         self._writing = False
+        self._kept: deque[bytes] = deque()
         # Counters of one writer each, so that none needs a lock: who queues, and who writes.
         self._dropped = self._failed = self._told = 0
         self._stuck = False
@@ -83,6 +86,7 @@ class Sink:
     def write_at_once(self) -> None:
         """What the parent has queued or lost is the parent's to write or tell."""
         self._queue = None
+        self._kept.clear()
         self._dropped = self._failed = self._told = 0
 
     @property
@@ -93,7 +97,11 @@ class Sink:
     def put(self, line: bytes) -> None:
         queue = self._queue
         if queue is None:
-            self._deliver([line], PATIENCE)
+            self._kept.append(line)
+            if len(self._kept) > KEPT:
+                self._kept.popleft()
+                self._dropped += 1
+            self.retry()
         elif queue.qsize() >= BACKLOG:
             self._dropped += 1
         else:
@@ -102,9 +110,23 @@ class Sink:
                 self._writing = True
                 start_new_thread(self._run, (queue,))
 
+    def retry(self) -> None:
+        """Write what there was no room for until now, if there is any by now."""
+        while self._kept:
+            failed = self._failed
+            self._deliver([self._kept[0]], PATIENCE)
+            if self._stuck and self._failed > failed:
+                self._failed = failed
+                return
+            self._kept.popleft()
+
     def flush(self, timeout: float) -> bool:
         """Wait until everything queued is written; False when that took too long."""
-        if self._queue is None or not self._writing:
+        if self._queue is None:
+            self._stuck = False
+            self.retry()
+            return not self._kept
+        if not self._writing:
             return True
         done = allocate_lock()
         done.acquire()

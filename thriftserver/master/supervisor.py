@@ -315,6 +315,7 @@ class Supervisor:
         now = time.monotonic()
         self._terminal.look(now)
         self._walls.around("the auxiliary process", self._keep_auxiliary)
+        log.retry()
         self._board.words[layout.BOARD_LOST_LINES] = log.lost()
         if now >= self._health.due and not self._state.heir:  # the older master speaks for the service
             for observer in self._observers:
@@ -403,8 +404,7 @@ class Supervisor:
 
     def _keep_auxiliary(self) -> None:
         if self._auxiliary and self._state.phase is not events.Phase.STOPPING and not self._state.heir:
-            program = self._programs[self._state.generation]
-            now = time.monotonic()
+            program, now = self._programs[self._state.generation], time.monotonic()
             self._auxiliary.start(self._board, program, self._lifeline_read, self._private(), self._log, now)
 
     def _spawn(self, number: int, generation: int) -> events.Event:

@@ -201,45 +201,45 @@ class Connection(Stream):
             self.condemn(problem, problem.answer)
             return
         seat.left = self.reset or (now - self.received > PATIENT and is_reset(self.fd))
-        self.running += 1
+        self.running += 1  # until the reply is on its way: no end and no other call comes before it
         self.taken = False
-        if self.running < pump.pipeline and (self.whole or self.more):
-            pump.again(self)  # should this call wait, another fiber goes on with the next one
-        entry = processor.find(header)
-        if pump.outbox and entry is not None and (entry.fast < CAUTION or len(data) > SMALL):
-            pump.send_outbox()
         try:
+            if self.running < pump.pipeline and (self.whole or self.more):
+                pump.again(self)  # should this call wait, another fiber goes on with the next one
+            entry = processor.find(header)
+            if pump.outbox and entry is not None and (entry.fast < CAUTION or len(data) > SMALL):
+                pump.send_outbox()
             reply = processor.serve(header, entry, source, seat, self.peer, self.label, self.received, now)
+            call = seat.call
+            seat.call = None
+            size = 0 if reply is None else seal(reply)
+            ended = clock()
+            if entry is not None:
+                if ended - now > HASTE:
+                    entry.fast = 0
+                elif entry.fast < CAUTION:
+                    entry.fast += 1
+            if ticket is not None:
+                ticket.reply = reply
+                ticket.size = size
+                ticket.done = True
+                self.send_in_order()
+            elif reply is not None and self.fd >= 0:
+                if (
+                    ended - now <= HASTE
+                    and not self.whole
+                    and pump.may_defer()
+                    and defer(self.fd, reply, pump.burst_since, HASTE)
+                ):
+                    self.unsent = reply
+                    self.size = size
+                    self.call = call
+                    self.deferred = True
+                    pump.outbox.append(self)
+                    return
+                self.send(reply, size)
         finally:
             self.running -= 1
-        call = seat.call
-        seat.call = None
-        size = 0 if reply is None else seal(reply)
-        ended = clock()
-        if entry is not None:
-            if ended - now > HASTE:
-                entry.fast = 0
-            elif entry.fast < CAUTION:
-                entry.fast += 1
-        if ticket is not None:
-            ticket.reply = reply
-            ticket.size = size
-            ticket.done = True
-            self.send_in_order()
-        elif reply is not None and self.fd >= 0:
-            if (
-                ended - now <= HASTE
-                and not self.whole
-                and pump.may_defer()
-                and defer(self.fd, reply, pump.burst_since, HASTE)
-            ):
-                self.unsent = reply
-                self.size = size
-                self.call = call
-                self.deferred = True
-                pump.outbox.append(self)
-                return
-            self.send(reply, size)
         if call is not None:
             processor.settle(call, size, self.fd < 0 or self.reset)
 

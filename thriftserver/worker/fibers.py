@@ -35,11 +35,12 @@ class Fibers:
         self._turn = turn
         self._hub = get_hub()
         self._parked: list[greenlet] = []
+        self._called: greenlet | None = None
         self.seats: set[Seat] = set()
 
     def wake(self) -> None:
         """Give a fiber its turn. To be called from the hub; returns when the turn ends or waits."""
-        fiber = self._parked.pop() if self._parked else self._make()
+        self._called = fiber = self._parked.pop() if self._parked else self._make()
         fiber.switch()
 
     def _make(self) -> greenlet:
@@ -49,12 +50,14 @@ class Fibers:
         return seat.fiber  # type: ignore[no-any-return]
 
     def _run(self, seat: Seat) -> None:
-        me, turn, parked, rest = seat.fiber, self._turn, self._parked, self._hub.switch
+        me, turn, parked, rest = seat.fiber, self._turn, self._parked, greenlet.switch.__get__(self._hub)
         while True:
+            self._called = None
             turn(seat)
             if seat.spoiled or len(parked) >= KEPT:
                 self.seats.discard(seat)
                 seat.fiber = None
                 return  # to the hub, as ``rest`` would
             parked.append(me)
-            rest()
+            while self._called is not me:  # a finalizer that waits, run here, may have taken the call for its own
+                rest()
