@@ -49,6 +49,8 @@ class Handoff:
         self._put = put
         self._take = take
         self._reserve: list[int] = []
+        #: Nothing could be put in last, because the user has too many descriptors under way, here or elsewhere.
+        self.capped = False
         #: Whoever may put something in may be a stranger: a connection does not bring more bytes than this.
         self.most = (1 << 31) + BESIDE
         for end in (put, take):
@@ -89,9 +91,11 @@ class Handoff:
                 with self._lent(), _filed(parcel.data) as file:
                     self._send([parcel.descriptor, file], b"")
         except OSError as error:
-            if error.errno in _FULL:
-                return False
-            raise
+            if error.errno not in _FULL:
+                raise
+            self.capped = error.errno == errno.ETOOMANYREFS
+            return False
+        self.capped = False
         return True
 
     def _send(self, descriptors: list[int], data: bytes) -> None:

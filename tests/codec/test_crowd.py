@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.codec.schemas import POINT, field, struct
+from tests.codec.schemas import POINT, enum, field, struct
 from thriftserver.codec import crowd
 from thriftserver.errors import WireError
 from thriftserver.schema import model
@@ -111,6 +111,36 @@ def spent(keys: list[Any], mapping: bool) -> int:
     for place in range(len(keys)):
         replay.add(place)
     return (before - replay.budget) // len(keys)
+
+
+#: Types whose keys cannot be made to meet in more than a few slots each: what the worst of them costs, by what random
+#: ones of the same number cost.
+BOUNDED: dict[str, tuple[Any, Callable[[int], Any]]] = {
+    "i64 of one remainder": (model.I64, lambda number: (number % 7 - 3) * MODULUS + number // 7),
+    "i64 with lower halves of zero": (model.I64, lambda number: number << 32),
+    "i32": (model.I32, lambda number: number << 14),
+    "enum": (enum("Colour"), lambda number: number << 14),
+    "double with lower halves of zero": (model.DOUBLE, lambda number: float(number << 40)),
+    "double of powers": (model.DOUBLE, lambda number: 2.0 ** (number % 2000 - 1000) * (1 + number // 2000)),
+    "string": (model.STRING, lambda number: "a" * number),
+}
+
+
+@pytest.mark.parametrize("name", BOUNDED)
+@pytest.mark.parametrize("mapping", [False, True], ids=["set", "map"])
+def test_numbers_and_texts_cost_no_more_than_the_budget(codec: ModuleType, name: str, mapping: bool) -> None:
+    type, make = BOUNDED[name]
+    keys = list(dict.fromkeys(make(number) for number in range(4_000)))
+    cls = holder(type)
+    value = cls(keys=dict.fromkeys(keys, 1)) if mapping else cls(members=set(keys))
+    try:
+        back = codec.decode_struct(cls, codec.encode_struct(value))
+    except WireError as error:
+        assert "collide" in str(error)
+        assert spent(keys, mapping) > crowd.BUDGET
+    else:
+        assert back == value
+        assert spent(keys, mapping) <= crowd.BUDGET
 
 
 @pytest.mark.parametrize("shift", [0, 8, 16, 22, 32, 40, 50])

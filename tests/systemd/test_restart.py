@@ -134,22 +134,41 @@ def test_a_stop_that_looks_like_a_restart_answers_what_was_executed_too(service:
 def test_what_the_store_has_no_room_for_is_closed_and_told_once(service: Make) -> None:
     it = service(unit="[Service]\nFileDescriptorStoreMax=2\nEnvironment=FDSTORE=2\n")
     it.systemctl("start")
+    kept = kept_over_a_restart(it, 700)
+    assert kept > 100, "one descriptor for the listener, and one for a queue"
+
+
+def test_what_the_user_s_limit_has_no_room_for_is_closed_and_told_before(service: Make) -> None:
+    """The kernel counts the descriptors under way per user, and what the store keeps is under way."""
+    it = service(unit="[Service]\nLimitNOFILE=120\n", config=CONFIG + "max_connections = 90\n")
+    it.systemctl("start")
+    (told,) = it.found("connections_kept_limited")
+    assert (told["most"], told["max_connections"]) == (120, 180)
+    kept = kept_over_a_restart(it, 160)
+    assert 60 < kept <= 121
+
+
+def kept_over_a_restart(it: Service, size: int) -> int:
+    """Restart with so many connections; how many were kept. All others are closed cleanly, and counted."""
     where = (it.host, it.port)
     with ExitStack() as stack:
-        crowd = [stack.enter_context(socket.create_connection(where, PATIENCE)) for _ in range(700)]
+        crowd = [stack.enter_context(socket.create_connection(where, PATIENCE)) for _ in range(size)]
         for each in crowd:
             each.sendall(message("add", add(20, 22)))
-        size = len(crowd[0].recv(4096))
-        assert all(len(each.recv(size, socket.MSG_WAITALL)) == size for each in crowd[1:])
+        length = len(crowd[0].recv(4096))
+        assert all(len(each.recv(length, socket.MSG_WAITALL)) == length for each in crowd[1:])
         it.systemctl("restart")
-        (kept,), (refused,) = it.found("connections_kept"), it.found("connections_not_kept")
-        assert kept["connections"] + refused["connections"] == 700
-        assert kept["connections"] > 100, "one descriptor for the listener, and one for a queue"
+        (kept,) = it.found("connections_kept")
+        refused = sum(each["connections"] for each in it.found("connections_not_kept"))
+        assert kept["connections"] + refused == size
         gone = 0
         for each in crowd:
             each.sendall(message("add", add(20, 22)))
-            gone += each.recv(size, socket.MSG_WAITALL) == b""
-        assert gone == refused["connections"]
+            gone += each.recv(length, socket.MSG_WAITALL) == b""
+        assert gone == refused
+        assert not it.found("calls_cut")
+    count: int = kept["connections"]
+    return count
 
 
 def test_without_a_store_a_restart_closes_connections_politely(service: Make) -> None:

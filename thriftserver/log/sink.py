@@ -1,8 +1,8 @@
 """Where lines go: stderr or a file, each line whole, and nobody waits for a log that does not take them.
 
 The master writes at once, and keeps for later what the log has no room for within a moment. A worker's event loop must
-not wait even that long: it only queues, and one thread of its own writes. What is lost (full disk, gone pipe, nobody reads) is counted, and told as
-soon as there is room. Nothing here knows what a line says.
+not wait even that long: it only queues, and one thread of its own writes. What is lost (full disk, gone pipe, nobody
+reads) is counted, and told as soon as there is room. Nothing here knows what a line says.
 
 gevent replaces threads, queues, sleep and poll when a worker starts. The names below are taken before, when this
 module is imported in the master, so the thread is a real one.

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 import socket
 import stat
 import time
@@ -23,6 +22,7 @@ from itertools import islice
 
 from thriftserver.handoff import Handoff, Parcel
 from thriftserver.log import Logger
+from thriftserver.master import limits
 from thriftserver.master.events import News, State
 from thriftserver.master.sockets import Heirloom, Listeners
 from thriftserver.master.systemd import Channel, Passed, Unit, is_listening, passed
@@ -130,10 +130,9 @@ class Store:
         return time.monotonic() >= self._pause
 
     def warn(self, connections: int) -> None:
-        """Say what a restart cannot keep of so many connections. The kernel lets nobody but root have more descriptors
-        under way than they may have open, and what systemd keeps is under way."""
-        most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        if self._limit and os.geteuid() and most < connections:
+        """Say what a restart cannot keep of so many connections: what systemd keeps is under way."""
+        most = limits.under_way()
+        if self._limit and most is not None and most < connections:
             advice = f"set LimitNOFILE={connections} or more in the unit, or a lower max_connections"
             facts = {"most": most, "max_connections": connections, "advice": advice}
             self._log.warning("connections_kept_limited", **facts)

@@ -12,6 +12,8 @@ from thriftserver.log import Logger
 
 #: Descriptors of a worker beside its connections: listeners, queues, the log, epoll, files of the standard library.
 OWN = 32
+#: CAP_SYS_ADMIN, CAP_SYS_RESOURCE.
+_ADMINISTER = 1 << 21 | 1 << 24
 
 
 def warn(settings: Settings, log: Logger) -> None:
@@ -25,6 +27,20 @@ def warn(settings: Settings, log: Logger) -> None:
         )
         facts = {"limit": allowed, "max_connections": settings.max_connections}
         log.warning("descriptor_limit_low", **facts, advice=advice)
+
+
+def under_way() -> int | None:
+    """How many descriptors this user may have under way between processes; None: any number.
+
+    The kernel lets nobody have more of them there than open, but for who may administer the system.
+    """
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if _capabilities() & _ADMINISTER or allowed == resource.RLIM_INFINITY else allowed
+
+
+def _capabilities() -> int:
+    with open("/proc/self/status") as file:
+        return next((int(line.split()[1], 16) for line in file if line.startswith("CapEff:")), 0)
 
 
 def weigh(settings: Settings, held: int, log: Logger) -> None:

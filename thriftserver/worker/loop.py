@@ -43,6 +43,8 @@ HEARTBEAT = 0.5
 FULL_AGAIN = 60_000_000_000
 #: Seconds to wait for room in the hand-off queue.
 FULL_QUEUE = 0.005
+#: Nanoseconds in which nothing could be handed over, because too much is under way already, until that is given up.
+CAPPED = 1_000_000_000
 
 
 class _Pump(Pump):
@@ -124,6 +126,8 @@ class Loop:
         self._accept_again: Any = None
         self._short = False
         self._full_told = 0
+        self._capped_since = 0
+        self._refused = 0
         self._empty = Event()
         self._empty.set()
         self.fibers = Fibers(self.pump.turn)
@@ -307,6 +311,9 @@ class Loop:
         self._look_at_all()
         self._empty.wait(timeout)
         left = [member for member in self.pump.members if isinstance(member, Connection)]
+        if self._refused:
+            advice = "closed; the user may have no more descriptors under way: LimitNOFILE= of the unit, ulimit -n"
+            self.log.warning("connections_not_kept", connections=self._refused, advice=advice)
         unfinished = sum(1 for connection in left if not connection.lingering)
         for connection in left:
             connection.close()
@@ -331,11 +338,24 @@ class Loop:
         """Pass a connection on with what has been received of its next request; wait while the queue is full."""
         data = connection.peer.encode("utf-8", "backslashreplace") + b"\n" + bytes(connection.held or b"")
         if self._handoff.put(Parcel(connection.fd, data)):
+            self._capped_since = 0
             self.processor.slot.add(layout.COUNTER["handed_out"], 1)
             connection.close()
+        elif self.pump.draining and self._is_hopeless():
+            self._refused += 1
+            self.pump.hang_up(connection, b"")
         elif self.pump.draining:
             again = get_hub().loop.timer(FULL_QUEUE)
             again.start(self._look_again, connection, again)
+
+    def _is_hopeless(self) -> bool:
+        """Is nobody taking out what would have to go first? Others of this user, or what systemd keeps, may fill it."""
+        now = monotonic_ns()
+        if not self._handoff.capped:
+            self._capped_since = 0
+        elif not self._capped_since:
+            self._capped_since = now
+        return self._capped_since > 0 and now - self._capped_since > CAPPED
 
     def _look_again(self, connection: Connection, _timer: Any) -> None:
         if connection.fd >= 0:
