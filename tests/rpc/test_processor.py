@@ -168,13 +168,21 @@ def test_declared_exceptions_travel(case: Case, api: Api, how: str, why: str) ->
 
 @pytest.mark.parametrize(
     ("how", "type", "text"),
-    [("application", 42, "custom"), ("foreign application", 5, "theirs"), ("none", 5, "box returned no result")],
+    [("application", 42, "custom"), ("foreign application", 5, "theirs")],
 )
 def test_application_errors_travel_as_raised(case: Case, how: str, type: int, text: str) -> None:
     with pytest.raises(ApplicationError) as caught:
         case.call("box", how)
     assert (caught.value.type, caught.value.message) == (type, text)
     assert case.failures == []
+
+
+def test_no_result_is_answered_as_such_and_told(case: Case) -> None:
+    with pytest.raises(ApplicationError) as caught:
+        case.call("box", "none")
+    assert (caught.value.type, caught.value.message) == (5, "box returned no result")
+    (failure,) = case.failures
+    assert (failure.outcome, str(failure.error)) == ("bad_result", "box returned no result")
 
 
 @pytest.mark.parametrize(

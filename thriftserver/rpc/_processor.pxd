@@ -133,6 +133,7 @@ cdef class Processor:
     @cython.locals(size=cython.Py_ssize_t)
     cdef Sink checked(self, Header header, Call call, Sink reply)
     cdef Sink internal(self, Header header, Call call, object error, int outcome)
+    cdef object fail(self, Call call, object error, int outcome)
     cdef Sink shed(self, Header header, Call call)
     @cython.locals(entry=Entry)
     cdef Sink late(self, Header header, Call call)

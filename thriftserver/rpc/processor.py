@@ -141,15 +141,13 @@ class Processor:
         self.on_expired: Any = None
         self.entries: dict[str, Entry] = {}
         self.default = methods[0].service
-        self.services: list[str] = []
+        self.services = list(dict.fromkeys(method.service for method in methods))
         self.guesses = Guesses()
         by_name: dict[str, list[Entry]] = {}
         for method in methods:
             entry = Entry(method)
             self.entries[f"{method.service}:{method.name}"] = entry
             by_name.setdefault(method.name, []).append(entry)
-            if method.service not in self.services:
-                self.services.append(method.service)
         for name, entries in by_name.items():
             if entries[0].service == self.default or len(entries) == 1:
                 self.entries[name] = entries[0]
@@ -314,8 +312,9 @@ class Processor:
         if call.oneway:
             return None
         if result is None and not entry.void:
-            call.ending = _BAD_RESULT
-            return put_error(header, Application.MISSING_RESULT, f"{entry.name} returned no result")
+            text = f"{entry.name} returned no result"
+            self.fail(call, EncodeError(text), _BAD_RESULT)
+            return put_error(header, Application.MISSING_RESULT, text)
         try:
             reply = put_result(entry.codec, header, result)
         except BaseException as error:  # noqa: BLE001 - EncodeError, or whatever a foreign object's attributes raise
@@ -375,6 +374,16 @@ class Processor:
         return self.internal(header, call, problem, _BAD_RESULT)
 
     def internal(self, header: Header, call: Call, error: BaseException, outcome: int) -> Sink | None:
+        self.fail(call, error, outcome)
+        if call.oneway:
+            return None
+        text = f"internal error, id {call.error_id}"
+        if self.debug:
+            text += f": {class_name(error)}: {text_of(error)}"
+        return put_error(header, Application.INTERNAL_ERROR, text)
+
+    def fail(self, call: Call, error: BaseException, outcome: int) -> None:
+        """The accounts of a call that failed, whatever it is answered; the log hears of it."""
         call.ending, call.kind = outcome, -1
         call.error = error
         call.error_id = uuid.uuid4().hex[:12]
@@ -383,12 +392,6 @@ class Processor:
             self.on_failure(call)
         except BaseException as problem:  # noqa: BLE001 - whoever is told may fail, the answer is due all the same
             cut_traces(problem)
-        if call.oneway:
-            return None
-        text = f"internal error, id {call.error_id}"
-        if self.debug:
-            text += f": {class_name(error)}: {text_of(error)}"
-        return put_error(header, Application.INTERNAL_ERROR, text)
 
     def shed(self, header: Header, call: Call) -> Sink | None:
         call.ending = _SHED
@@ -400,8 +403,7 @@ class Processor:
         call.ending = _TIMEOUT
         if call.oneway:
             return None
-        entry = call.entry
-        return put_error(header, Application.TIMEOUT, f"{entry.name} took longer than its {entry.timeout / 1e9:g} s")
+        return put_error(header, Application.TIMEOUT, f"{call.method} took longer than its {call.entry.timeout / 1e9:g} s")
 
     def refuse(self, header: Header) -> Sink | None:
         """Answer a message that names no method of ours, or is no request at all."""
@@ -409,8 +411,7 @@ class Processor:
             self.slot.add(_UNKNOWN_METHOD, 1)
             return None
         sent = header.name
-        name = sent.rpartition(":")[2]
-        header.name = name
+        header.name = sent.rpartition(":")[2]
         if header.kind != _CALL:
             self.slot.add(_BAD_MESSAGE, 1)
             text = f"message type {header.kind} is not a request; expected CALL (1) or ONEWAY (4)"
