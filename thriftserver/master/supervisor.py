@@ -120,7 +120,7 @@ class Supervisor:
             self._handle(events.Tick())
             self._walls.around("the auxiliary process", self._keep_auxiliary)
             while not policy.finished(self._state):
-                for event in self._wait():
+                for event in self._walls.of("a look", self._wait()):
                     self._walls.around("a decision", self._handle, event)
         finally:
             self._close()

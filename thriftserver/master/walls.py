@@ -86,12 +86,12 @@ class Walls:
 
     def tell(self, what: str, error: Exception) -> None:
         """One line, and not for ever the same. An error of our own comes with its traceback."""
-        now = time.monotonic()
-        if now < self._told.get(what, 0.0):
-            time.sleep(REST)
-            return
-        self._told[what] = now + AGAIN
         try:
+            now = time.monotonic()
+            if now < self._told.get(what, 0.0):
+                time.sleep(REST)
+                return
+            self._told[what] = now + AGAIN
             if foreseen(error):
                 self._log.error("master_error", doing=what, reason=sentence(error))
             else:

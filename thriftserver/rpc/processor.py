@@ -60,8 +60,7 @@ _FIELDS_SKIPPED = layout.COUNTER["fields_skipped"]
 _FIELDS_REPEATED = layout.COUNTER["fields_repeated"]
 _FIELDS_MISORDERED = layout.COUNTER["fields_misordered"]
 _BYTES_TRAILING = layout.COUNTER["bytes_trailing"]
-#: Of a call that never was in flight.
-_UNRECORDED = -2
+_UNRECORDED = -2  # of a call that never was in flight
 
 
 class Entry:
@@ -403,7 +402,8 @@ class Processor:
         call.ending = _TIMEOUT
         if call.oneway:
             return None
-        return put_error(header, Application.TIMEOUT, f"{call.method} took longer than its {call.entry.timeout / 1e9:g} s")
+        seconds = call.entry.timeout / 1e9
+        return put_error(header, Application.TIMEOUT, f"{call.method} took longer than its {seconds:g} s")
 
     def refuse(self, header: Header) -> Sink | None:
         """Answer a message that names no method of ours, or is no request at all."""
