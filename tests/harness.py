@@ -70,7 +70,7 @@ class Server:
             if pass_fds or not bind or any(arg.startswith(("-b", "--bind")) for arg in args)
             else ["--bind", "127.0.0.1:0"]
         )
-        self._heir = 0
+        self._heir = self._stopped = 0
         self._watch = -1
         self.events: list[dict[str, Any]] = []
         self._named: dict[str, list[dict[str, Any]]] = {}  # the same by name: a storm's log has 100,000 lines
@@ -125,21 +125,23 @@ class Server:
     def upgrade(self) -> int:
         """Have a new master take over and wait until the old one has gone, well; the pid of the new one."""
         old = self.pid
+        before = len(self.found("upgraded", pid=old))  # of another one: pids come again
         self.signal(signal.SIGUSR2)
-        heir: int = self.wait("upgraded", pid=old)["successor"]
+        heir: int = self.wait("upgraded", before + 1, pid=old)["successor"]
         self.follow(heir)
         return heir
 
     def follow(self, heir: int, code: int = 0) -> None:
         """From now on, once the old one has ended with ``code``, the master is another process and not our child."""
         watch = os.pidfd_open(heir)
+        before = len(self.found("stopped", pid=heir))
         self._ends()
         if self._watch < 0:
             assert self.process.returncode == code, self.events[-20:]
         else:
             os.close(self._watch)
-            self.wait("stopped", pid=self._heir)
-        self._watch, self._heir = watch, heir
+            self.wait("stopped", self._stopped + 1, pid=self._heir)
+        self._watch, self._heir, self._stopped = watch, heir, before
 
     @property
     def addresses(self) -> list[str]:
@@ -209,7 +211,7 @@ class Server:
         self._reader.join(PATIENCE)
         if self._watch < 0:
             return self.process.wait()
-        return 0 if self.found("stopped", pid=self._heir) else 1
+        return 0 if len(self.found("stopped", pid=self._heir)) > self._stopped else 1
 
     def stop(self) -> int:
         """TERM, then wait."""

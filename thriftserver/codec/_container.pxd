@@ -3,7 +3,7 @@ cimport cython
 
 from thriftserver.codec._node cimport Node, enter, nest
 from thriftserver.codec._seam cimport (
-    Sink, Source, check_size, cut, length, put_raw, put_size, put_u8, take_length, take_pairs, take_u8,
+    Sink, Source, check_size, cut, length, put_pairs, put_raw, put_size, put_u8, take_length, take_pairs, take_u8,
 )
 
 cdef extern from "crowd.h":
@@ -43,8 +43,10 @@ cdef class Map(Node):
     cdef bint guarded
     @cython.locals(key=Node, element=Node, key_code=cython.int, code=cython.int, size=cython.int, index=cython.int, known=cython.bint, items=dict, names=list, values=list)
     cdef object read(self, Source source)
-    @cython.locals(key=Node, element=Node, index=cython.Py_ssize_t, size=cython.Py_ssize_t, start=cython.Py_ssize_t, known=cython.bint, unlike=cython.bint)
+    @cython.locals(key=Node, element=Node, start=cython.Py_ssize_t)
     cdef int write_items(self, Sink sink, dict items) except -1
+    @cython.locals(key=Node, element=Node, index=cython.Py_ssize_t, size=cython.Py_ssize_t, known=cython.bint, unlike=cython.bint)
+    cdef int write_each(self, Sink sink, dict items, Py_ssize_t start) except -1
     @cython.locals(key=Node, element=Node, index=cython.Py_ssize_t, start=cython.Py_ssize_t, known=cython.bint, pieces=dict)
     cdef int write_once(self, Sink sink, list pairs) except -1
 

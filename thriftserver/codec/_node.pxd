@@ -3,7 +3,7 @@ cimport cython
 
 from thriftserver.codec._seam cimport (
     Sink, Source, check_size, kind_of, pass_over, put_bytes, put_double, put_double_run, put_i16, put_i32, put_i32_run, put_i64,
-    put_i64_run, put_i8, put_raw, put_text, put_u8, take_bytes, take_double, take_double_run, take_i16, take_i32,
+    put_i64_run, put_i8, put_raw, put_run_from, put_text, put_u8, take_bytes, take_double, take_double_run, take_i16, take_i32,
     take_i32_run, take_i64, take_i64_run, take_i8, take_length, take_name, take_run, take_text, take_u8,
 )
 

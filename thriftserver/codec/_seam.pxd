@@ -33,8 +33,10 @@ cdef extern from "seam.h":
         pass
     char *slots_base(object values, bint direct)
     const char *take_slots(const char *at, const char *end, char *base, const slot_row *row, Py_ssize_t count, Py_ssize_t *index)
-    const char *take_values(const char *at, const char *end, object items, Py_ssize_t size, int kind, object members) except NULL
+    list take_values(const char **at, const char *end, Py_ssize_t size, int kind, object members)
     const char *take_texted "take_pairs"(const char *at, const char *end, object items, Py_ssize_t size, int kind, object members, Py_ssize_t *index) except NULL
+    char *put_values(char *at, const char *end, object items, int kind, int wire, Py_ssize_t *index)
+    char *put_texted "put_pairs"(char *at, const char *end, object items, int kind, int wire)
     char *put_slots(char *at, const char *end, object value, const slot_row *row, Py_ssize_t count, Py_ssize_t *index)
     void copy(char *to, const char *start, Py_ssize_t size)
 
@@ -298,9 +300,11 @@ cdef inline bint put_bytes(Sink sink, object value) except -1:
     return True
 
 cdef inline list take_run(Source source, Py_ssize_t size, int kind, dict members):
-    cdef list items = []
-    if kind != 0:
-        source.pos = take_values(source.base + source.pos, source.base + source.end, items, size, kind, members) - source.base
+    cdef const char *at = source.base + source.pos
+    if kind == 0:
+        return []
+    cdef list items = take_values(&at, source.base + source.end, size, kind, members)
+    source.pos = at - source.base
     return items
 
 cdef inline Py_ssize_t take_pairs(Source source, dict items, Py_ssize_t size, int key, int kind, dict members) except -1:
@@ -308,6 +312,19 @@ cdef inline Py_ssize_t take_pairs(Source source, dict items, Py_ssize_t size, in
     if key == 11 and kind != 0:
         source.pos = take_texted(source.base + source.pos, source.base + source.end, items, size, kind, members, &index) - source.base
     return index
+
+cdef inline Py_ssize_t put_run_from(Sink sink, object items, Py_ssize_t index, int kind, int wire):
+    sink.at = put_values(sink.at, sink.end, items, kind, wire, &index)
+    return index
+
+cdef inline bint put_pairs(Sink sink, dict items, int key, int kind, int wire):
+    cdef char *at = NULL
+    if key == 11 and kind != 0:
+        at = put_texted(sink.at, sink.end, items, kind, wire)
+    if at == NULL:
+        return False
+    sink.at = at
+    return True
 
 cdef inline list take_i32_run(Source source, Py_ssize_t size):
     cdef Py_ssize_t pos = source.pos

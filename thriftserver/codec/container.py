@@ -33,6 +33,7 @@ if not cython.compiled:
         check_size,
         cut,
         length,
+        put_pairs,
         put_raw,
         put_size,
         put_u8,
@@ -271,14 +272,22 @@ class Map(Node):
     def write_items(self, sink: Sink, items: Any) -> None:
         key = self.key
         element = self.element
-        first = self.first
-        second = self.second
-        size = len(items)
         start = length(sink)
         put_u8(sink, key.wire)
         put_u8(sink, element.wire)
-        put_size(sink, sized(size))
+        put_size(sink, sized(len(items)))
         nest(sink)
+        if self.frozen or not put_pairs(sink, items, key.kind, element.kind, element.wire):
+            self.write_each(sink, items, start)
+        sink.depth -= 1
+
+    def write_each(self, sink: Sink, items: Any, start: int) -> None:
+        """All pairs, the head of which is written after ``start`` bytes."""
+        key = self.key
+        element = self.element
+        first = self.first
+        second = self.second
+        size = len(items)
         index = 0
         name = None
         known = False
@@ -304,10 +313,11 @@ class Map(Node):
             if index < size == len(items):
                 raise
             index = -1
-        sink.depth -= 1
         if unlike:
             cut(sink, start)
+            sink.depth -= 1
             self.write_once(sink, list(items.items()))
+            sink.depth += 1
             index = len(items)
         if index != size:
             raise Fault("changed its size while it was written")

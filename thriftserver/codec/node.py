@@ -37,6 +37,7 @@ if not cython.compiled:
         put_i64,
         put_i64_run,
         put_raw,
+        put_run_from,
         put_text,
         put_u8,
         take_bytes,
@@ -108,8 +109,13 @@ class Node:
         """The values of a list or tuple; says how many."""
         index = 0
         try:
-            for item in items:
-                self.write(sink, item)
+            if self.kind == 0:
+                for item in items:
+                    self.write(sink, item)
+                    index += 1
+                return index
+            while (index := put_run_from(sink, items, index, self.kind, self.wire)) < len(items):
+                self.write(sink, items[index])
                 index += 1
         except Fault as fault:
             fault.steps.append(f"[{index}]")

@@ -296,14 +296,14 @@ static inline PyObject *take_value(const char **from, const char *end, int kind,
     *from = at + size;
     return made;
 }
-/* Values in a row, appended to a list up to the first that needs a closer look. */
-static inline const char *take_values(const char *at, const char *end, PyObject *items, Py_ssize_t size, int kind, PyObject *members) {
-    for (PyObject *item; size > 0 && (item = take_value(&at, end, kind, members)) != NULL; size--) {
-        int failed = PyList_Append(items, item);
-        Py_DECREF(item);
-        if (failed) return NULL;
-    }
-    return at;
+/* A list of values in a row, up to the first that needs a closer look. Moves ``from`` on. */
+static inline PyObject *take_values(const char **from, const char *end, Py_ssize_t size, int kind, PyObject *members) {
+    PyObject *items = PyList_New(size);
+    if (items == NULL) return NULL;
+    Py_ssize_t i = 0;
+    for (PyObject *item; i < size && (item = take_value(from, end, kind, members)) != NULL; i++) PyList_SET_ITEM(items, i, item);
+    Py_SET_SIZE(items, i); /* nobody has seen the rest: no foreign code has run */
+    return items;
 }
 /* Pairs of a text and a value, put into a dict up to the first that needs a closer look; adds to ``index``. */
 static inline const char *take_pairs(const char *at, const char *end, PyObject *items, Py_ssize_t size, int kind, PyObject *members, Py_ssize_t *index) {
@@ -394,6 +394,84 @@ typedef struct {
     uint8_t wire, kind, required;
 } slot_row;
 
+/* A short text of Latin letters, as UTF-8 behind its size. */
+static inline char *put_latin(char *to, const char *end, PyObject *text) {
+    Py_ssize_t size = PyUnicode_GET_LENGTH(text);
+    if (size > SHORT || end - to < 4 + 2 * size) return NULL;
+    const Py_UCS1 *from = PyUnicode_1BYTE_DATA(text);
+    char *at = to + 4;
+    for (Py_ssize_t i = 0; i < size; i++) {
+        if (from[i] >= 0x80) *at++ = (char)(0xC0 | from[i] >> 6);
+        *at++ = (char)(from[i] < 0x80 ? from[i] : 0x80 | (from[i] & 0x3F));
+    }
+    store32(to, (int)(at - to - 4));
+    return at;
+}
+/* Writes one value; gives the new end of what is written, NULL if it needs a closer look: another type, a value that does
+   not fit, no room. No foreign code runs, so nothing can change meanwhile. */
+static inline char *put_value(char *to, const char *end, PyObject *item, int kind, int wire) {
+    long long n = 0;
+    int overflow = 0;
+    if (end - to < 8) return NULL;
+    switch (kind) {
+    case 2:
+        if (item != Py_True && item != Py_False) return NULL;
+        *to = item == Py_True;
+        return to + 1;
+    case 3:
+    case 6:
+    case 8:
+    case 10:
+    case KIND_ENUM:
+        if (!plain_int(item)) return NULL;
+        n = int_of(item, &overflow);
+        if (overflow) return NULL;
+        if (wire == 10) return store64(to, n), to + 8;
+        if (wire == 8 && n == (int32_t)n) return store32(to, (int)n), to + 4;
+        if (wire == 6 && n == (int16_t)n) return store16(to, (int)n), to + 2;
+        if (wire == 3 && n == (int8_t)n) return *to = (char)n, to + 1;
+        return NULL;
+    case 4:
+        if (!PyFloat_CheckExact(item)) return NULL;
+        return store_double(to, PyFloat_AS_DOUBLE(item)), to + 8;
+    case 11:
+    case KIND_BINARY: {
+        Py_ssize_t size;
+        const char *from;
+        if (kind == KIND_BINARY) {
+            if (!PyBytes_Check(item)) return NULL;
+            from = PyBytes_AS_STRING(item), size = PyBytes_GET_SIZE(item);
+        } else if (is_ascii(item)) from = ascii_utf8(item, &size);
+        else if (PyUnicode_Check(item) && PyUnicode_IS_COMPACT(item) && PyUnicode_KIND(item) == PyUnicode_1BYTE_KIND)
+            return put_latin(to, end, item);
+        else return NULL;
+        if (end - to < 4 + size || size > INT32_MAX) return NULL;
+        store32(to, (int)size);
+        copy(to + 4, from, size);
+        return to + 4 + size;
+    }
+    default:
+        return NULL;
+    }
+}
+/* Writes values of exactly a list or tuple from ``index`` on, up to the first that needs a closer look. */
+static inline char *put_values(char *at, const char *end, PyObject *items, int kind, int wire, Py_ssize_t *index) {
+    PyObject **item = PySequence_Fast_ITEMS(items);
+    Py_ssize_t size = PySequence_Fast_GET_SIZE(items);
+    for (char *next; *index < size && (next = put_value(at, end, item[*index], kind, wire)) != NULL; ++*index) at = next;
+    return at;
+}
+/* Writes pairs of a text and a value; NULL if one of them needs a closer look. */
+static inline char *put_pairs(char *at, const char *end, PyObject *items, int kind, int wire) {
+    PyObject *name, *item;
+    Py_ssize_t place = 0;
+    while (at != NULL && PyDict_Next(items, &place, &name, &item)) {
+        if (!PyUnicode_CheckExact(name)) return NULL;
+        at = put_value(at, end, name, 11, 11);
+        if (at != NULL) at = put_value(at, end, item, kind, wire);
+    }
+    return at;
+}
 /* Writes fields of base types from ``index`` on, up to the first that needs a closer look: another type, a value that does
    not fit, no room. No foreign code runs, so nothing can change meanwhile. Gives the new end of what is written. */
 static inline char *put_slots(char *at, const char *end, PyObject *value, const slot_row *row, Py_ssize_t count, Py_ssize_t *index) {
@@ -402,54 +480,13 @@ static inline char *put_slots(char *at, const char *end, PyObject *value, const 
         const slot_row *field = &row[i];
         PyObject *item = SLOT(value, field->offset);
         if (item == Py_None && !field->required) continue;
-        if (item == NULL || end - at < 3 + 8) break;
-        char *to = at + 3;
-        long long n = 0;
-        int overflow = 0;
-        switch (field->kind) {
-        case 2:
-            if (item != Py_True && item != Py_False) goto done;
-            *to++ = item == Py_True;
-            break;
-        case 3:
-        case 6:
-        case 8:
-        case 10:
-        case KIND_ENUM:
-            if (!plain_int(item)) goto done;
-            n = int_of(item, &overflow);
-            if (overflow) goto done;
-            if (field->wire == 10) store64(to, n), to += 8;
-            else if (field->wire == 8 && n == (int32_t)n) store32(to, (int)n), to += 4;
-            else if (field->wire == 6 && n == (int16_t)n) store16(to, (int)n), to += 2;
-            else if (field->wire == 3 && n == (int8_t)n) *to++ = (char)n;
-            else goto done;
-            break;
-        case 4:
-            if (!PyFloat_CheckExact(item)) goto done;
-            store_double(to, PyFloat_AS_DOUBLE(item)), to += 8;
-            break;
-        case 11:
-        case KIND_BINARY: {
-            Py_ssize_t size;
-            const char *from;
-            if (field->kind == 11 ? !is_ascii(item) : !PyBytes_Check(item)) goto done;
-            if (field->kind == 11) from = ascii_utf8(item, &size);
-            else from = PyBytes_AS_STRING(item), size = PyBytes_GET_SIZE(item);
-            if (end - to < 4 + size || size > INT32_MAX) goto done;
-            store32(to, (int)size);
-            copy(to + 4, from, size);
-            to += 4 + size;
-            break;
-        }
-        default:
-            goto done;
-        }
+        if (item == NULL || end - at < 3) break;
+        char *to = put_value(at + 3, end, item, field->kind, field->wire);
+        if (to == NULL) break;
         at[0] = (char)field->wire;
         store16(at + 1, field->id);
         at = to;
     }
-done:
     *index = i;
     return at;
 }

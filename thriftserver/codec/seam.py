@@ -335,6 +335,16 @@ def take_pairs(source: Source, items: dict[Any, Any], size: int, key: int, kind:
     return 0
 
 
+def put_run_from(sink: Sink, items: Any, index: int, kind: int, wire: int) -> int:
+    """Put as many items of a list or tuple, from ``index`` on, as compiled code can without a closer look; up to where."""
+    return index
+
+
+def put_pairs(sink: Sink, items: dict[Any, Any], key: int, kind: int, wire: int) -> bool:
+    """The same for all pairs of a map whose keys are texts; False: none of them."""
+    return False
+
+
 def take_i32_run(source: Source, size: int) -> list[int]:
     return _take_run(source, size, 4, "i")
 

@@ -183,7 +183,8 @@ class Struct(Node):
     def write(self, sink: Sink, value: Any) -> None:
         nest(sink)
         fields = self.fields
-        direct = fields.direct and issubclass(type(value), self.cls)  # what it is, not what its __class__ says
+        kind = type(value)  # what it is, not what its __class__ says
+        direct = fields.direct and (kind is self.cls or issubclass(kind, self.cls))
         if not direct and type(value).__module__ == "builtins":
             raise self.misfit(value)
         index = 0
