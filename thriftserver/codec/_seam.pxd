@@ -24,13 +24,13 @@ cdef extern from "seam.h":
     long long int_of(object value, int *overflow) except? -1
     PyObject *slot_at(object value, Py_ssize_t offset)
     void slot_put(object value, Py_ssize_t offset, object item)
+    ctypedef struct slot_row:
+        pass
     object slots_new(object cls, object blank, const Py_ssize_t *offsets)
-    void slots_done(object value, const Py_ssize_t *offsets, Py_ssize_t count)
+    void slots_done(object value, const slot_row *row, Py_ssize_t count)
     void list_put(object values, Py_ssize_t place, object item)
     int KIND_BINARY
     int KIND_ENUM
-    ctypedef struct slot_row:
-        pass
     char *slots_base(object values, bint direct)
     const char *take_slots(const char *at, const char *end, char *base, const slot_row *row, Py_ssize_t count, Py_ssize_t *index)
     list take_values(const char **at, const char *end, Py_ssize_t size, int kind, object members)

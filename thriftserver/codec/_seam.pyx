@@ -97,8 +97,8 @@ cdef int grow(Sink sink, Py_ssize_t size) except -1:
     cdef Py_ssize_t used = sink.at - sink.start
     cdef Py_ssize_t wanted = used + size
     cdef PyObject *owner
-    # What a large value asked for is mostly the end of it: a little more, not twice as much.
-    wanted += wanted // 2 if size < 65536 else 4096
+    # What a large value asked for is mostly the end of it: a little more then, else twice as much.
+    wanted += wanted if size < 65536 else 4096
     if wanted < SCRATCH:
         wanted = SCRATCH
     if sink.owner == NULL:

@@ -93,7 +93,7 @@ cdef inline object kept(object values, Member member):
 
 cdef inline object complete(Fields fields, object values):
     if fields.direct:
-        slots_done(values, <const Py_ssize_t *>PyBytes_AS_STRING(fields.table), fields.count)
+        slots_done(values, <const slot_row *>PyBytes_AS_STRING(fields.rows), fields.count)
         return values
     return values if fields.cls is None else fields.cls(*values)
 

@@ -136,13 +136,34 @@ static inline uint64_t high_bits(const char *at, Py_ssize_t size) {
     } else if (size > 0) seen = (unsigned char)(at[0] | at[size / 2] | at[size - 1]);
     return (seen | word) & 0x8080808080808080ULL;
 }
+/* A str of ASCII from more than one byte, made in place where the layout is known: CPython's own call has to ask what for. */
+static inline PyObject *new_ascii(const char *at, Py_ssize_t size) {
+#if PY_VERSION_HEX < 0x030E0000 && !defined(Py_GIL_DISABLED)
+    PyASCIIObject *made = (PyASCIIObject *)PyObject_Malloc(sizeof(PyASCIIObject) + (size_t)size + 1);
+    if (made == NULL) return PyErr_NoMemory();
+    PyObject_Init((PyObject *)made, &PyUnicode_Type);
+    made->length = size;
+    made->hash = -1;
+    memset(&made->state, 0, sizeof made->state);
+    made->state.kind = PyUnicode_1BYTE_KIND;
+    made->state.compact = made->state.ascii = 1;
+#if PY_VERSION_HEX < 0x030C0000
+    made->state.ready = 1;
+    made->wstr = NULL;
+#endif
+    char *to = (char *)(made + 1);
+    to[size] = 0;
+#else
+    PyObject *made = PyUnicode_New(size, 127);
+    if (made == NULL) return NULL;
+    char *to = (char *)PyUnicode_DATA(made);
+#endif
+    copy(to, at, size);
+    return (PyObject *)made;
+}
 /* A str from UTF-8; None (and no exception) when it is not UTF-8. ASCII, the common case, is copied as it is. */
 static inline PyObject *new_text(const char *at, Py_ssize_t size) {
-    if (size > 1 && !high_bits(at, size)) {
-        PyObject *text = PyUnicode_New(size, 127);
-        if (text != NULL) copy(PyUnicode_DATA(text), at, size);
-        return text;
-    }
+    if (size > 1 && !high_bits(at, size)) return new_ascii(at, size);
     PyObject *text = size <= SHORT ? new_latin(at, size) : NULL;
     if (text != NULL) return text;
     text = PyUnicode_DecodeUTF8(at, size, NULL);
@@ -369,17 +390,6 @@ static inline PyObject *slots_new(PyObject *cls, PyObject *blank, const Py_ssize
         SLOT(made, offsets[i]) = Py_NewRef(PyList_GET_ITEM(blank, i));
     return made;
 }
-/* Every slot is filled. As msgspec does: only an instance that could be part of a cycle is shown to the collector. */
-static inline void slots_done(PyObject *made, const Py_ssize_t *offsets, Py_ssize_t count) {
-    int cyclic = 0;
-    for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *item = SLOT(made, offsets[i]);
-        if (item == NULL) SLOT(made, offsets[i]) = Py_NewRef(Py_None);
-        else if (!cyclic && PyType_IS_GC(Py_TYPE(item)))
-            cyclic = !PyTuple_CheckExact(item) || PyObject_GC_IsTracked(item);
-    }
-    if (cyclic && PyType_IS_GC(Py_TYPE(made))) PyObject_GC_Track(made);
-}
 static inline void list_put(PyObject *values, Py_ssize_t place, PyObject *item) {
     PyObject *old = PyList_GET_ITEM(values, place);
     PyList_SET_ITEM(values, place, Py_NewRef(item));
@@ -393,6 +403,19 @@ typedef struct {
     int16_t id;
     uint8_t wire, kind, required;
 } slot_row;
+
+/* Every slot is filled. As msgspec does: only an instance that could be part of a cycle is shown to the collector, which no
+   value of a base type makes it. */
+static inline void slots_done(PyObject *made, const slot_row *row, Py_ssize_t count) {
+    int cyclic = 0;
+    for (const slot_row *last = row + count; row < last; row++) {
+        PyObject *item = SLOT(made, row->offset);
+        if (item == NULL) SLOT(made, row->offset) = Py_NewRef(Py_None);
+        else if (row->kind == 0 && !cyclic && PyType_IS_GC(Py_TYPE(item)))
+            cyclic = !PyTuple_CheckExact(item) || PyObject_GC_IsTracked(item);
+    }
+    if (cyclic && PyType_IS_GC(Py_TYPE(made))) PyObject_GC_Track(made);
+}
 
 /* A short text of Latin letters, as UTF-8 behind its size. */
 static inline char *put_latin(char *to, const char *end, PyObject *text) {

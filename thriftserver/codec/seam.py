@@ -336,7 +336,7 @@ def take_pairs(source: Source, items: dict[Any, Any], size: int, key: int, kind:
 
 
 def put_run_from(sink: Sink, items: Any, index: int, kind: int, wire: int) -> int:
-    """Put as many items of a list or tuple, from ``index`` on, as compiled code can without a closer look; up to where."""
+    """Put items of a list or tuple, from ``index`` on, while compiled code can without a closer look; up to where."""
     return index
 
 

@@ -82,7 +82,6 @@ cdef class Entry:
     cdef readonly object target
     cdef readonly object chain
     cdef Codec codec
-    cdef public int fast
 
 @cython.final
 cdef class Seat:

@@ -66,7 +66,7 @@ _UNRECORDED = -2  # of a call that never was in flight
 class Entry:
     """A method with what is looked at in every call."""
 
-    __slots__ = ("chain", "codec", "fast", "method", "name", "number", "oneway", "service", "target", "timeout", "void")
+    __slots__ = ("chain", "codec", "method", "name", "number", "oneway", "service", "target", "timeout", "void")
 
     def __init__(self, method: Method) -> None:
         self.method = method
@@ -79,8 +79,6 @@ class Entry:
         self.target = method.target
         self.chain = method.chain
         self.codec = method_of(method.plan)
-        #: How many of the latest calls took no time worth mentioning, as who sends the replies counts them.
-        self.fast = 0
 
 
 class Seat:

@@ -6,23 +6,27 @@ from thriftserver.codec._message cimport Header, put_error, take_header
 from thriftserver.codec._seam cimport Sink, Source, finish_frame, load32, new_source, recycle, seal
 from thriftserver.rpc._call cimport Call
 from thriftserver.rpc._processor cimport Entry, Processor, Seat, clock
-from thriftserver.worker._pump cimport CAUTION, HASTE, SMALL, Pump
+from thriftserver.worker._pump cimport Pump
 from thriftserver.worker._stream cimport START, Stream, length_of
-
-cdef extern from "courier.h":
-    Py_ssize_t HELD "COURIER_HELD"
-    Py_ssize_t send_from(int fd, const char *at, Py_ssize_t size, int more) nogil
-    bint courier_put(int fd, const char *at, Py_ssize_t size, long long since, long long patience) nogil
-    Py_ssize_t recall "courier_take"(int fd) nogil
 
 cdef extern from *:
     """
+    #include <errno.h>
     #include <poll.h>
+    #include <sys/socket.h>
+    #define SEND_BROKEN -2
+    static inline Py_ssize_t send_from(int fd, const char *at, Py_ssize_t size, int more) {
+        Py_ssize_t n = send(fd, at, (size_t)size, MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0));
+        if (n >= 0) return n;
+        return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? -1 : SEND_BROKEN;
+    }
     static inline int peer_reset(int fd) {
         struct pollfd asked = {fd, 0, 0};
         return poll(&asked, 1, 0) > 0 && (asked.revents & (POLLERR | POLLHUP)) != 0;
     }
     """
+    const Py_ssize_t BROKEN "SEND_BROKEN"
+    Py_ssize_t send_from(int fd, const char *at, Py_ssize_t size, int more) nogil
     bint is_reset "peer_reset"(int fd) nogil
 
 cdef unsigned int _READABLE
@@ -46,8 +50,6 @@ cdef class Connection(Stream):
     cdef public bint lingering
     cdef readonly long long since
     cdef readonly Sink unsent
-    cdef Call call
-    cdef bint deferred
     cdef Py_ssize_t offset
     cdef Py_ssize_t size
     cdef object order
@@ -64,13 +66,11 @@ cdef class Connection(Stream):
     cdef object serve_held(self, Seat seat)
     @cython.locals(
         pump=Pump, processor=Processor, ticket=Ticket, header=Header, source=Source, entry=Entry, reply=Sink, call=Call,
-        size=cython.Py_ssize_t, now=cython.longlong, ended=cython.longlong,
+        size=cython.Py_ssize_t, now=cython.longlong,
     )
     cdef object serve(self, bytes data, Seat seat)
-    @cython.locals(reply=Sink, call=Call, sent=cython.Py_ssize_t)
-    cpdef object send_deferred(self)
+    @cython.locals(sent=cython.Py_ssize_t)
     cdef object send(self, Sink reply, Py_ssize_t size)
-    cdef object settle_sent(self, Sink reply, Py_ssize_t size, Py_ssize_t sent)
     @cython.locals(ticket=Ticket)
     cdef object send_in_order(self)
     @cython.locals(sent=cython.Py_ssize_t, sink=Sink)
@@ -85,9 +85,6 @@ cdef class Connection(Stream):
 
 cdef inline int frame_length(bytes data) noexcept:
     return load32(PyBytes_AS_STRING(data))
-
-cdef inline bint defer(int fd, Sink sink, long long since, long long patience):
-    return courier_put(fd, sink.start, sink.at - sink.start, since, patience)
 
 cdef inline Py_ssize_t transmit(int fd, Sink sink, Py_ssize_t offset, bint more):
     return send_from(fd, sink.start + offset, sink.at - sink.start - offset, more)

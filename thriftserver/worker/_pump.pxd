@@ -29,10 +29,6 @@ cdef unsigned int _ENDING
 cdef unsigned int _RESET
 cdef int BATCH
 cdef long long NOTICE
-cdef int BURST
-cdef long long HASTE
-cdef int CAUTION
-cdef Py_ssize_t SMALL
 
 cdef class Member:
     cdef public int fd
@@ -44,7 +40,6 @@ cdef class Member:
     cdef public bint urgent
     cpdef object on_ready(self, Seat seat)
     cpdef bint without_seat(self) except -1
-    cpdef object send_deferred(self)
 
 cdef class Pump:
     cdef readonly object epoll
@@ -62,9 +57,7 @@ cdef class Pump:
     cdef list queue
     cdef Py_ssize_t head
     cdef object parked
-    cdef list outbox
     cdef list urgent
-    cdef long long burst_since
     cdef readonly list members
     cdef readonly dict partial
     cdef readonly dict blocked
@@ -75,9 +68,6 @@ cdef class Pump:
     cpdef object turn(self, Seat seat)
     cdef object serve_standing(self, Member member)
     cpdef object unpark(self)
-    cdef bint may_defer(self)
-    @cython.locals(outbox=list, member=Member)
-    cpdef object send_outbox(self)
     @cython.locals(limit=cython.longlong)
     cdef bint overdue(self, Member member)
     @cython.locals(queue=list)

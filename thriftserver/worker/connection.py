@@ -25,8 +25,8 @@ if not cython.compiled:
     from thriftserver.codec.seam import Sink, finish_frame, new_source, recycle, seal
     from thriftserver.rpc.processor import Seat
     from thriftserver.rpc.within import clock
-    from thriftserver.worker.io import HELD, defer, frame_length, is_reset, recall, transmit
-    from thriftserver.worker.pump import CAUTION, HASTE, SMALL, Pump
+    from thriftserver.worker.io import BROKEN, frame_length, is_reset, transmit
+    from thriftserver.worker.pump import Pump
     from thriftserver.worker.stream import START, Stream, length_of
 
 _READABLE = 0x1 | 0x2000 | 0x8 | 0x10  # EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP
@@ -58,9 +58,7 @@ class Connection(Stream):
     """
 
     __slots__ = (
-        "call",
         "condemned",
-        "deferred",
         "farewell",
         "label",
         "lingering",
@@ -87,9 +85,6 @@ class Connection(Stream):
         self.lingering = False
         self.since = self.received
         self.unsent: Any = None  # Sink
-        #: The reply waits in the pump's outbox; its call.
-        self.deferred = False
-        self.call: Any = None
         self.offset = 0
         self.size = 0
         self.order: deque[Ticket] | None = None
@@ -131,7 +126,7 @@ class Connection(Stream):
         self.mask = 0
         if mask & _READABLE:
             self.more = True
-        if self.unsent is not None and not self.deferred:
+        if self.unsent is not None:
             self.flush()
         if self.fd < 0 or self.unsent is not None or self.taken or self.running >= self.pump.pipeline:
             return False
@@ -207,74 +202,33 @@ class Connection(Stream):
             if self.running < pump.pipeline and (self.whole or self.more):
                 pump.again(self)  # should this call wait, another fiber goes on with the next one
             entry = processor.find(header)
-            if pump.outbox and entry is not None and (entry.fast < CAUTION or len(data) > SMALL):
-                pump.send_outbox()
             reply = processor.serve(header, entry, source, seat, self.peer, self.label, self.received, now)
             call = seat.call
             seat.call = None
             size = 0 if reply is None else seal(reply)
-            ended = clock()
-            if entry is not None:
-                if ended - now > HASTE:
-                    entry.fast = 0
-                elif entry.fast < CAUTION:
-                    entry.fast += 1
             if ticket is not None:
                 ticket.reply = reply
                 ticket.size = size
                 ticket.done = True
                 self.send_in_order()
             elif reply is not None and self.fd >= 0:
-                if (
-                    ended - now <= HASTE
-                    and not self.whole
-                    and pump.may_defer()
-                    and defer(self.fd, reply, pump.burst_since, HASTE)
-                ):
-                    self.unsent = reply
-                    self.size = size
-                    self.call = call
-                    self.deferred = True
-                    pump.outbox.append(self)
-                    return
                 self.send(reply, size)
         finally:
             self.running -= 1
         if call is not None:
             processor.settle(call, size, self.fd < 0 or self.reset)
 
-    def send_deferred(self) -> None:
-        """Send the reply that waited for others to go with."""
-        if not self.deferred:
-            return
-        reply = self.unsent
-        call = self.call
-        self.unsent = None
-        self.call = None
-        self.deferred = False
-        if self.fd >= 0:
-            sent = recall(self.fd)
-            if sent == HELD:
-                self.send(reply, self.size)
-            else:
-                self.settle_sent(reply, self.size, sent)
-        if call is not None:
-            self.pump.processor.settle(call, self.size, self.fd < 0 or self.reset)
-        self.rest()
-
     def send(self, reply: Sink, size: int) -> None:
         """Send at once what the kernel takes; keep the rest until the descriptor is writable."""
         if self.reset:
             recycle(reply)
-        else:
-            self.settle_sent(reply, size, transmit(self.fd, reply, 0, self.pump.closing))
-
-    def settle_sent(self, reply: Sink, size: int, sent: int) -> None:
-        """So many bytes of a reply have been sent; or none, and why."""
+            return
+        sent = transmit(self.fd, reply, 0, self.pump.closing)
         if sent == size:
             self.pump.slot.add(_BYTES_OUT, size)
             recycle(reply)
-        elif sent < -1:
+        elif sent == BROKEN:
+            recycle(reply)
             self.lose()
         else:
             self.unsent = reply
@@ -301,7 +255,7 @@ class Connection(Stream):
     def flush(self) -> None:
         """Go on sending where it stopped."""
         sent = transmit(self.fd, self.unsent, self.offset, self.pump.closing)
-        if sent < -1:
+        if sent == BROKEN:
             self.lose()
             return
         if sent <= 0:
@@ -355,7 +309,7 @@ class Connection(Stream):
         if self in self.pump.untold:
             self.measure()
             self.rest()
-        elif self.deferred or self.unsent is None:
+        elif self.unsent is None:
             self.condemn(None, b"")
         else:
             self.lose()
@@ -403,6 +357,4 @@ class Connection(Stream):
 
     def close(self) -> None:
         if self.fd >= 0:
-            if self.deferred:
-                recall(self.fd)
             self.pump.close(self)

@@ -22,8 +22,6 @@ poll = get_original("select", "poll")
 INBOX = 65_536
 #: What ``transmit`` answers when the descriptor is not ready, and when the peer is gone.
 NOT_YET, BROKEN = -1, -2
-#: What ``recall`` answers for a reply that is still to be sent.
-HELD = -3
 
 
 def receive(fd: int) -> bytes | None:
@@ -54,19 +52,6 @@ def transmit(fd: int, sink: Sink, offset: int, more: bool) -> int:
         return BROKEN
     finally:
         sock.detach()
-
-
-def defer(fd: int, sink: Sink, since: int, patience: int) -> bool:
-    """May a reply wait for others to go with, ``patience`` nanoseconds at most?
-
-    Only in compiled code: nothing here could send it on time while a handler runs.
-    """
-    return False
-
-
-def recall(fd: int) -> int:
-    """What was sent of a reply that has waited; HELD: nothing yet."""
-    return HELD
 
 
 def is_reset(fd: int) -> bool:

@@ -153,7 +153,6 @@ class Loop:
         pump, fibers = self.pump, self.fibers
         pump.kicked = False
         pump.stalled = False
-        pump.send_outbox()
         fibers.wake()
         while pump.waiting() and not pump.stalled:
             fibers.wake()

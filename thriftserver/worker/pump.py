@@ -31,15 +31,6 @@ _RESET = 0x8 | 0x10  # EPOLLERR | EPOLLHUP: nothing that we send arrives; a half
 
 #: Ready descriptors taken from the kernel at once.
 BATCH = 256
-#: Replies that are sent together, and nanoseconds that the first of them may wait for it. A client that sleeps is woken
-#: once by several replies, not once by each, which is a tenth of what a call costs. Whatever handlers do, none waits
-#: longer (``courier.h``).
-BURST = 32
-HASTE = 250_000
-#: Before a call runs that may take longer than HASTE, what is ready leaves: of a method that did so within its last so
-#: many calls, or has not had as many yet; and one with a request of more bytes than can be decoded in a moment.
-CAUTION = 1000
-SMALL = 16_384
 #: Nanoseconds of work after which arrivals are noticed, so that the time they have waited is known.
 NOTICE = 1_000_000
 
@@ -69,10 +60,6 @@ class Member:
         """Its turn while no call may begin: do all else that is to be done. Does it want a seat still?"""
         raise NotImplementedError
 
-    def send_deferred(self) -> None:
-        """Send the reply that waited for others to go with."""
-        raise NotImplementedError
-
 
 class Pump:
     """The set, the queue and the turns. ``worker.loop.Loop`` fills in what is not a connection's everyday life."""
@@ -98,9 +85,6 @@ class Pump:
         #: Those who came to their turn while no call might begin, and wait for a seat.
         self.parked: deque[Any] = deque()
         self.urgent: list[Any] = []
-        #: Connections with a reply that is sent together with those of others, and since when.
-        self.outbox: list[Any] = []
-        self.burst_since = 0
         self.members: list[Member | None] = []
         #: Connections with a part of a frame, with a part of a reply, and with a part of what tells why their frame is
         #: refused; since when.
@@ -160,7 +144,7 @@ class Pump:
                 self.step()
             else:
                 break
-            if (self.waiting() or self.outbox) and not self.kicked:
+            if self.waiting() and not self.kicked:
                 self.kick()
             if member.fd < 0:
                 member.queued = False
@@ -175,13 +159,10 @@ class Pump:
                     self.failed(member, error)
             if seat.spoiled:
                 break  # another fiber goes on
-            if len(self.outbox) >= BURST or (self.outbox and processor.now - self.burst_since > HASTE):
-                self.send_outbox()
             if processor.now - self.polled > NOTICE:
                 self.collect()
         if self.parked and processor.active >= self.max_inflight:
             self.stalled = True
-        self.send_outbox()
 
     def serve_standing(self, member: Member) -> None:
         """A turn while as many calls run as may: whoever wants to begin one keeps its place in the order."""
@@ -197,26 +178,6 @@ class Pump:
             self.parked.clear()
             if not self.kicked:
                 self.kick()
-
-    def may_defer(self) -> bool:
-        """May a reply that is ready now wait for a few others? Not the last one of a turn."""
-        if self.closing or self.head == len(self.queue):
-            return False
-        if not self.outbox:
-            self.burst_since = clock()
-        return True
-
-    def send_outbox(self) -> None:
-        """Send the replies that have waited for each other."""
-        if self.outbox:
-            fresh: list[Any] = []  # as in admit
-            outbox = self.outbox
-            self.outbox = fresh
-            for member in outbox:
-                try:
-                    member.send_deferred()
-                except Exception as error:  # noqa: BLE001 - as in turn
-                    self.failed(member, error)
 
     def step(self) -> None:
         """The first in the queue is taken out."""
