@@ -144,7 +144,7 @@ class Pump:
                 self.step()
             else:
                 break
-            if self.waiting() and not self.kicked:
+            if not self.kicked and self.waiting():
                 self.kick()
             if member.fd < 0:
                 member.queued = False
