@@ -54,7 +54,7 @@ def extensions() -> list[Extension]:
                 f"thriftserver.{name}",
                 [f"{room}/{source}"],
                 depends=shared,
-                include_dirs=["thriftserver/codec", "thriftserver/worker"],
+                include_dirs=["thriftserver/codec"],
                 extra_compile_args=FLAGS,
                 optional=True,  # no compiler: a pure install
             )

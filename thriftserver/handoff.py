@@ -11,6 +11,7 @@ import errno
 import os
 import socket
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -26,6 +27,8 @@ INLINE = 32_768
 _FULL = (errno.EAGAIN, errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 #: Bytes that a connection may bring along beside a frame of the largest size: its peer's name, what one read gave.
 BESIDE = 1 << 20
+#: What to do about connections that cannot be put in, because too much is under way.
+ADVICE = "closed; the user may have no more descriptors under way: LimitNOFILE= of the unit, ulimit -n"
 #: Descriptors that one message may hold.
 _MOST = 2
 _ROOM = socket.CMSG_SPACE(_MOST * array.array("i").itemsize)
@@ -49,8 +52,7 @@ class Handoff:
         self._put = put
         self._take = take
         self._reserve: list[int] = []
-        #: Nothing could be put in last, because the user has too many descriptors under way, here or elsewhere.
-        self.capped = False
+        self._capped_since = 0.0
         #: Whoever may put something in may be a stranger: a connection does not bring more bytes than this.
         self.most = (1 << 31) + BESIDE
         for end in (put, take):
@@ -93,10 +95,17 @@ class Handoff:
         except OSError as error:
             if error.errno not in _FULL:
                 raise
-            self.capped = error.errno == errno.ETOOMANYREFS
+            if error.errno != errno.ETOOMANYREFS:
+                self._capped_since = 0.0
+            elif not self._capped_since:
+                self._capped_since = time.monotonic()
             return False
-        self.capped = False
+        self._capped_since = 0.0
         return True
+
+    def capped(self) -> float:
+        """Seconds for which nothing could be put in, because the user has too many descriptors under way anywhere."""
+        return time.monotonic() - self._capped_since if self._capped_since else 0.0
 
     def _send(self, descriptors: list[int], data: bytes) -> None:
         self._put.sendmsg([b"1" + data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))])

@@ -136,6 +136,7 @@ def test_what_the_store_has_no_room_for_is_closed_and_told_once(service: Make) -
     it.systemctl("start")
     kept = kept_over_a_restart(it, 700)
     assert kept > 100, "one descriptor for the listener, and one for a queue"
+    assert len(it.found("connections_not_kept")) == 1
 
 
 def test_what_the_user_s_limit_has_no_room_for_is_closed_and_told_before(service: Make) -> None:

@@ -3,7 +3,7 @@ cimport cython
 
 from thriftserver.codec._seam cimport (
     Sink, Source, finish, finish_frame, new_sink, new_source, put_field, put_raw, put_size, put_text, put_u8, take_bytes,
-    take_i16, take_i32, take_length, take_name, take_stop, take_u8,
+    take_i16, take_i32, take_length, take_name, take_u8,
 )
 from thriftserver.codec._node cimport Node, skip
 from thriftserver.codec._walk cimport Fields, Member, node_of

@@ -95,12 +95,6 @@ cdef inline int take_u8(Source source) except -1:
     source.pos = pos + 1
     return <unsigned char>source.base[pos]
 
-cdef inline bint take_stop(Source source):
-    if source.pos < source.end and source.base[source.pos] == 0:
-        source.pos += 1
-        return True
-    return False
-
 cdef inline int take_i8(Source source) except? -1:
     return <signed char>take_u8(source)
 

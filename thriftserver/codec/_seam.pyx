@@ -26,8 +26,8 @@ cdef extern from *:
 cdef extern from "seam.h":
     Py_ssize_t slot_offset(object cls, object name)
 
-#: Bytes that a sink starts with, and that one for a message starts with. Many replies wait together to be sent, so that
-#: a server uses several of the latter in turn: all of them should stay in the processor's cache.
+#: Bytes that a sink starts with, and that one for a message starts with: most replies are short, and what a server uses
+#: again and again should stay in the processor's cache.
 cdef enum:
     SCRATCH = 16384
     REPLY = 1024

@@ -41,7 +41,6 @@ if not cython.compiled:
         take_i32,
         take_length,
         take_name,
-        take_stop,
         take_u8,
     )
     from thriftserver.codec.walk import Fields, Member, node_of
@@ -192,8 +191,6 @@ def decode_args(plan: MethodPlan, frame: Buffer, body: int, tally: Tally | None 
 
 def take_args(method: Method, source: Source) -> list[Any]:
     """The arguments of a call, in the order of the IDL."""
-    if method.args.count == 0 and take_stop(source):
-        return []
     try:
         return method.args.read(source)  # type: ignore[no-any-return]
     except Fault as fault:

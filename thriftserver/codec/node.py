@@ -109,7 +109,7 @@ class Node:
         """The values of a list or tuple; says how many."""
         index = 0
         try:
-            if self.kind == 0:
+            if self.kind == 0:  # nothing that a loop in C could do, as in pure code: to ask it for each item costs time
                 for item in items:
                     self.write(sink, item)
                     index += 1

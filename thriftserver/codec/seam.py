@@ -128,14 +128,6 @@ def take_u8(source: Source) -> int:
     return source.data[pos]
 
 
-def take_stop(source: Source) -> bool:
-    """Is the next byte the end of a struct? Then it is taken."""
-    if source.pos < source.end and source.data[source.pos] == 0:
-        source.pos += 1
-        return True
-    return False
-
-
 def take_i8(source: Source) -> int:
     value = take_u8(source)
     return value - 256 if value > 127 else value

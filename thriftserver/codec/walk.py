@@ -185,7 +185,7 @@ class Struct(Node):
         fields = self.fields
         kind = type(value)  # what it is, not what its __class__ says
         direct = fields.direct and (kind is self.cls or issubclass(kind, self.cls))
-        if not direct and type(value).__module__ == "builtins":
+        if not direct and kind.__module__ == "builtins":
             raise self.misfit(value)
         index = 0
         try:

@@ -113,12 +113,13 @@ class Sink:
     def retry(self) -> None:
         """Write what there was no room for until now, if there is any by now."""
         while self._kept:
-            failed = self._failed
-            self._deliver([self._kept[0]], PATIENCE)
-            if self._stuck and self._failed > failed:
-                self._failed = failed
+            line = self._kept.popleft()
+            self._tell(PATIENCE)
+            failed = self._write(line, PATIENCE)
+            if failed and self._stuck:
+                self._kept.appendleft(line)
                 return
-            self._kept.popleft()
+            self._failed += failed
 
     def flush(self, timeout: float) -> bool:
         """Wait until everything queued is written; False when that took too long."""
@@ -152,9 +153,7 @@ class Sink:
 
     def _deliver(self, lines: list[bytes], patience: float | None) -> None:
         """Write lines, as many at once as stay in one piece; wait ``patience`` seconds for room, None: for ever."""
-        lost = self.lost - self._told
-        if lost and not self._write(self.tell_lost(lost), patience):
-            self._told += lost
+        self._tell(patience)
         start = size = 0
         for number, line in enumerate(lines):
             if size and size + len(line) > self.limit:
@@ -162,6 +161,12 @@ class Sink:
                 start, size = number, 0
             size += len(line)
         self._failed += self._write(b"".join(lines[start:]), patience)
+
+    def _tell(self, patience: float | None) -> None:
+        """Say how many lines have been lost since it was said last."""
+        lost = self.lost - self._told
+        if lost and not self._write(self.tell_lost(lost), patience):
+            self._told += lost
 
     def _write(self, data: bytes, patience: float | None) -> int:
         """How many of the lines in ``data`` are lost, because there is no room for them or the log is broken."""

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import suppress
 from itertools import islice
 
-from thriftserver.handoff import Handoff, Parcel
+from thriftserver.handoff import ADVICE, Handoff, Parcel
 from thriftserver.log import Logger
 from thriftserver.master import limits
 from thriftserver.master.events import News, State
@@ -131,8 +131,8 @@ class Store:
 
     def warn(self, connections: int) -> None:
         """Say what a restart cannot keep of so many connections: what systemd keeps is under way."""
-        most = limits.under_way()
-        if self._limit and most is not None and most < connections:
+        most = limits.under_way() if self._limit else None
+        if most is not None and most < connections:
             advice = f"set LimitNOFILE={connections} or more in the unit, or a lower max_connections"
             facts = {"most": most, "max_connections": connections, "advice": advice}
             self._log.warning("connections_kept_limited", **facts)
@@ -192,7 +192,7 @@ class Store:
         if self._refused:
             advice = "closed; FileDescriptorStoreMax is how many descriptors systemd keeps for the unit"
             if self._capped:
-                advice = "closed; the user may have no more descriptors under way: LimitNOFILE= of the unit"
+                advice = ADVICE
             self._log.warning("connections_not_kept", connections=self._refused, advice=advice)
 
     def _taken(self, handoff: Handoff) -> Iterator[Parcel]:

@@ -20,7 +20,7 @@ from gevent.monkey import get_original
 from thriftserver.compiled import choose
 from thriftserver.config import Settings
 from thriftserver.errors import WireError
-from thriftserver.handoff import Handoff, Parcel
+from thriftserver.handoff import ADVICE, Handoff, Parcel
 from thriftserver.log import Logger, lost
 from thriftserver.scoreboard import layout
 from thriftserver.worker.accept import PAUSE, SLACK, Fellows, Inheritance, Listener, Source, plain_socket
@@ -43,8 +43,8 @@ HEARTBEAT = 0.5
 FULL_AGAIN = 60_000_000_000
 #: Seconds to wait for room in the hand-off queue.
 FULL_QUEUE = 0.005
-#: Nanoseconds in which nothing could be handed over, because too much is under way already, until that is given up.
-CAPPED = 1_000_000_000
+#: Seconds in which nothing could be handed over, because too much is under way already, until that is given up.
+CAPPED = 1.0
 
 
 class _Pump(Pump):
@@ -126,7 +126,6 @@ class Loop:
         self._accept_again: Any = None
         self._short = False
         self._full_told = 0
-        self._capped_since = 0
         self._refused = 0
         self._empty = Event()
         self._empty.set()
@@ -311,8 +310,7 @@ class Loop:
         self._empty.wait(timeout)
         left = [member for member in self.pump.members if isinstance(member, Connection)]
         if self._refused:
-            advice = "closed; the user may have no more descriptors under way: LimitNOFILE= of the unit, ulimit -n"
-            self.log.warning("connections_not_kept", connections=self._refused, advice=advice)
+            self.log.warning("connections_not_kept", connections=self._refused, advice=ADVICE)
         unfinished = sum(1 for connection in left if not connection.lingering)
         for connection in left:
             connection.close()
@@ -337,24 +335,16 @@ class Loop:
         """Pass a connection on with what has been received of its next request; wait while the queue is full."""
         data = connection.peer.encode("utf-8", "backslashreplace") + b"\n" + bytes(connection.held or b"")
         if self._handoff.put(Parcel(connection.fd, data)):
-            self._capped_since = 0
             self.processor.slot.add(layout.COUNTER["handed_out"], 1)
             connection.close()
-        elif self.pump.draining and self._is_hopeless():
+        elif (
+            self.pump.draining and self._handoff.capped() > CAPPED
+        ):  # others of this user may fill it, or systemd's store
             self._refused += 1
             self.pump.hang_up(connection, b"")
         elif self.pump.draining:
             again = get_hub().loop.timer(FULL_QUEUE)
             again.start(self._look_again, connection, again)
-
-    def _is_hopeless(self) -> bool:
-        """Is nobody taking out what would have to go first? Others of this user, or what systemd keeps, may fill it."""
-        now = monotonic_ns()
-        if not self._handoff.capped:
-            self._capped_since = 0
-        elif not self._capped_since:
-            self._capped_since = now
-        return self._capped_since > 0 and now - self._capped_since > CAPPED
 
     def _look_again(self, connection: Connection, _timer: Any) -> None:
         if connection.fd >= 0:
