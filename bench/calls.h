@@ -80,7 +80,7 @@ static int issue(struct conn *c, u64 t0)
         c->out = realloc(c->out, c->out_cap);
     }
     memcpy(c->out + c->out_len, m->data, m->len);
-    put32(c->out + c->out_len + m->seq_at, seq);
+    if (!opaque) put32(c->out + c->out_len + m->seq_at, seq);
     c->out_len += m->len;
     st.issued++;
     if (m->oneway) {
@@ -99,6 +99,11 @@ static int issue(struct conn *c, u64 t0)
 static struct latency *check_reply(const unsigned char *p, u32 len, const struct slot *s)
 {
     const struct message *m = &msgs[s->msg];
+    if (opaque) {
+        u32 from = constant_from(m);
+        st.bad_body += memcmp(p + from, m->body + from, len - from) != 0;
+        return &ok;
+    }
     if (len < 12 || (be32(p) & 0xffff0000u) != 0x80010000u) { st.bad_frame++; return &ok; }
     u32 type = be32(p) & 0xff, nl = be32(p + 4);
     if (nl > len - 12) { st.bad_frame++; return &ok; }
@@ -130,21 +135,22 @@ static u32 take_replies(struct conn *c, int measured)
         c->in_len += (u32)r;
         u64 t = now_ns();
         u32 at = 0;
-        while (c->in_len - at >= 4) {
-            u32 len = be32(c->in + at);
+        while (c->in_len - at >= (opaque ? 1 : 4)) {
+            u32 head = opaque ? 0 : 4;
+            if (!c->count) { st.bad_frame++; kill_conn(c); return got; }
+            u32 len = opaque ? msgs[c->ring[c->head % depth].msg].body_len : be32(c->in + at);
             if (len > (256u << 20)) { st.bad_frame++; kill_conn(c); return got; }
-            if (c->in_len - at - 4 < len) {
-                if (len + 4 > c->in_cap) {
-                    c->in_cap = len + 4 + 16384;
+            if (c->in_len - at - head < len) {
+                if (len + head > c->in_cap) {
+                    c->in_cap = len + head + 16384;
                     c->in = realloc(c->in, c->in_cap);
                 }
                 break;
             }
-            if (!c->count) { st.bad_frame++; kill_conn(c); return got; }
             struct slot s = c->ring[c->head % depth];
             c->head = (c->head + 1) % depth;
             c->count--;
-            struct latency *kind = check_reply(c->in + at + 4, len, &s);
+            struct latency *kind = check_reply(c->in + at + head, len, &s);
             if (measured) {
                 record(kind, t > s.t0 ? t - s.t0 : 0);
                 st.replies++;
@@ -152,7 +158,7 @@ static u32 take_replies(struct conn *c, int measured)
                 c->done++;
             }
             got++;
-            at += 4 + len;
+            at += head + len;
         }
         if (at) {
             memmove(c->in, c->in + at, c->in_len - at);

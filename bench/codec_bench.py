@@ -3,7 +3,7 @@
 Each codec waits in a process of its own, all of them on one core; they take turns every few milliseconds, so that
 whatever else happens on the machine hits all alike.
 
-    python -m bench.codec_bench [--codecs NAME,...] [--cases NAME,...] [--rounds N] [--update docs/performance.md]
+    python -m bench.codec_bench [--protocol NAME] [--codecs NAME,...] [--cases NAME,...] [--rounds N] [--update FILE]
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Codec:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        env = {**os.environ, "THRIFTSERVER_PURE": "1" if codecs.CODECS[name][1] else ""}
+        env = {**os.environ, "THRIFTSERVER_PURE": "1" if codecs.CODECS[name].pure else ""}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "bench.codecs", name],
             stdin=subprocess.PIPE,
@@ -62,9 +62,13 @@ def measure(running: dict[str, Codec], case: str, what: str, rounds: int, slice_
     return in_turns(list(running), rounds, lambda name: running[name].measure(case, what, counts[name]))
 
 
-def judged(case: str, taken: dict[str, list[float]]) -> list[str]:
-    """The two ratios that have a bar, and whether they keep it."""
+def judged(case: str, taken: dict[str, list[float]], protocol: str) -> list[str]:
+    """The ratios that have a bar, and whether they keep it."""
     cells = []
+    for name in barred(list(taken), protocol):
+        found = ratio(taken[f"thriftserver_{protocol}"], taken[name])
+        bar = bars.PROTOCOLS[protocol][name] if case in bars.PROTOCOL_CASES else None
+        cells += [f"{found.median:.2f} / {found.minimum:.2f}", bars.verdict(found.median, found.minimum, at_most=bar)]
     if {"thriftserver", REFERENCE} <= taken.keys():
         found = ratio(taken["thriftserver"], taken[REFERENCE])
         cells += [f"{found.median:.2f} / {found.minimum:.2f}", f"{bars.CODEC[case]:.1f}"]
@@ -76,8 +80,17 @@ def judged(case: str, taken: dict[str, list[float]]) -> list[str]:
     return cells
 
 
-def bars_head(names: list[str]) -> list[str]:
+def barred(names: list[str], protocol: str) -> list[str]:
+    """Those of the codecs that ours is held against in another protocol than the binary one."""
+    peers = bars.PROTOCOLS.get(protocol, {}) if f"thriftserver_{protocol}" in names else {}
+    return [name for name in peers if name in names]
+
+
+def bars_head(names: list[str], protocol: str) -> list[str]:
     head = []
+    for name in barred(names, protocol):
+        bar = bars.PROTOCOLS[protocol][name]
+        head += [f"of {name}'s", "" if bar is None else f"bar {bar}"]
     if {"thriftserver", REFERENCE} <= set(names):
         head += ["of msgspec's", "bar", ""]
     if {"thriftserver_pure", "thriftpy2_pure"} <= set(names):
@@ -87,12 +100,14 @@ def bars_head(names: list[str]) -> list[str]:
 
 def main() -> None:
     parser = report.parser(__doc__)
-    parser.add_argument("--codecs", default=",".join(codecs.CODECS))
+    parser.add_argument("--protocol", default="binary", help="what is compared (default: binary)")
+    parser.add_argument("--codecs", help="default: all of the protocol, and ours of the binary one")
     parser.add_argument("--cases", default=",".join(workload.codec_cases()))
     parser.add_argument("--slice-ms", type=float, default=4, help="how long a turn takes (default: 4)")
     parser.set_defaults(rounds=60)
     args = parser.parse_args()
-    names = args.codecs.split(",")
+    spoken = [name for name, row in codecs.CODECS.items() if row.protocol == args.protocol or name == "thriftserver"]
+    names = args.codecs.split(",") if args.codecs else spoken
     rows, verdicts = [], []
     with contextlib.ExitStack() as stack:
         running = {}
@@ -104,12 +119,12 @@ def main() -> None:
                 taken = measure(running, case, what, args.rounds, args.slice_ms)
                 cells = [f"{statistics.median(taken[name]):.0f} / {min(taken[name]):.0f}" for name in names]
                 rows.append([f"{case} {what}", *cells])
-                verdicts.append([f"{case} {what}", *judged(case, taken)])
+                verdicts.append([f"{case} {what}", *judged(case, taken, args.protocol)])
     body = "CPU ns of one operation, median / minimum:\n\n" + report.table(["", *names], rows)
-    if bars_head(names):
+    if bars_head(names, args.protocol):
         body += "\n\nThe bars, ratio of medians by round / of minima:\n\n"
-        body += report.table(["", *bars_head(names)], verdicts)
-    report.publish("codec", body, args.update)
+        body += report.table(["", *bars_head(names, args.protocol)], verdicts)
+    report.publish("codec" if args.protocol == "binary" else f"codec {args.protocol}", body, args.update)
 
 
 if __name__ == "__main__":

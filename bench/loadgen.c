@@ -169,7 +169,8 @@ static void usage(void)
          "  --requests R     measured calls (1000)        --warmup K  calls per connection first (1)\n"
          "  --rate R         open loop, calls per second  --poisson   exponential gaps\n"
          "  --timeout S      bound on the measured part (30)\n"
-         "  --cpu N          pin to a core                --sync      READY/DONE handshake on stdio");
+         "  --cpu N          pin to a core                --sync      READY/DONE handshake on stdio\n"
+         "  --opaque         messages of any dialect: sent and compared as they are, without the lengths in the files");
     exit(0);
 }
 
@@ -180,7 +181,7 @@ int main(int argc, char **argv)
         {"expect", 1, 0, 'e'}, {"conns", 1, 0, 'c'}, {"depth", 1, 0, 'd'},
         {"requests", 1, 0, 'n'}, {"warmup", 1, 0, 'w'}, {"rate", 1, 0, 'r'},
         {"poisson", 0, 0, 'P'}, {"timeout", 1, 0, 't'}, {"cpu", 1, 0, 'C'},
-        {"sync", 0, 0, 's'}, {"help", 0, 0, '?'}, {0, 0, 0, 0}};
+        {"sync", 0, 0, 's'}, {"opaque", 0, 0, 'o'}, {"help", 0, 0, '?'}, {0, 0, 0, 0}};
     const char *host = "127.0.0.1", *frames = NULL, *expect = NULL;
     int port = 0, poisson = 0, sync = 0, cpu = -1, o;
     u64 requests = 1000, warmup = 1;
@@ -200,6 +201,7 @@ int main(int argc, char **argv)
         case 't': timeout = atof(optarg); break;
         case 'C': cpu = atoi(optarg); break;
         case 's': sync = 1; break;
+        case 'o': opaque = 1; break;
         default: usage();
     }
     if (!frames || !port || !nconns || !depth) usage();

@@ -78,7 +78,7 @@ def resident_kib(pids: Sequence[int]) -> int:
 class Server:
     """One of ``servers.COMMANDS``, listening."""
 
-    def __init__(self, name: str, options: Sequence[str] = ()) -> None:
+    def __init__(self, name: str, options: Sequence[str] = (), core: int = SERVER_CORE) -> None:
         self.name = name
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -93,7 +93,7 @@ class Server:
             env=servers.environment(name),
             cwd=servers.HERE / "handlers",
             start_new_session=True,  # an interrupt is the benchmark's, which then ends its servers
-            preexec_fn=lambda: os.sched_setaffinity(0, {SERVER_CORE}),
+            preexec_fn=lambda: os.sched_setaffinity(0, {core}),
         )
         try:
             self._await_listening()
@@ -143,10 +143,12 @@ class Load:
     """The load generator under its READY and DONE handshake; as a context, it never outlives its block."""
 
     def __init__(self, port: int, method: str, conns: int, requests: int, *, rate: float = 0, warmup: int = 1) -> None:
-        frames = servers.BUILD / "frames" / method
+        frames = servers.BUILD / "frames" / method  # "batch", or "unframed-compact/batch"
         command = [str(servers.BUILD / "loadgen"), "--sync", "--port", str(port), "--cpu", str(CLIENT_CORE)]
         command += ["--frames", f"{frames}.req", "--expect", f"{frames}.rep", "--timeout", str(PATIENCE)]
         command += ["--conns", str(conns), "--requests", str(requests), "--warmup", str(warmup)]
+        if "/" in method:
+            command.append("--opaque")
         if rate:
             command += ["--rate", str(rate), "--poisson"]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -17,15 +17,20 @@ IDL = HERE / "bench.thrift"
 BUILD = Path(os.environ.get("BENCH_BUILD", HERE / "build")).resolve()
 
 
-def _thriftserver(port: int, options: Sequence[str]) -> list[str]:
+def _thriftserver(port: int, options: Sequence[str], handler: str = "Impl") -> list[str]:
     command = os.environ.get("BENCH_THRIFTSERVER", f"{shlex.quote(sys.executable)} -m thriftserver")
     return [
         *shlex.split(command),
-        *("run", "--idl", str(IDL), "--handler", "bench_handler:Impl", "--bind", f"127.0.0.1:{port}"),
+        *("run", "--idl", str(IDL), "--handler", f"bench_handler:{handler}", "--bind", f"127.0.0.1:{port}"),
         *("--workers", "1", "--max-connections", "100000", "--log-level", "warning"),
         *shlex.split(os.environ.get("BENCH_THRIFTSERVER_ARGS", "")),
         *options,
     ]
+
+
+def _behind() -> str:
+    """The port that a relay asks."""
+    return os.environ["BENCH_BEHIND"]
 
 
 def _python(name: str) -> Callable[[int, Sequence[str]], list[str]]:
@@ -36,9 +41,15 @@ def _python(name: str) -> Callable[[int, Sequence[str]], list[str]]:
 COMMANDS: dict[str, Callable[[int, Sequence[str]], list[str]]] = {
     "thriftserver": _thriftserver,
     "thriftserver_pure": _thriftserver,
+    "thriftserver_async": lambda port, options: _thriftserver(port, options, "Async"),
     "thriftpy2_gevent": _python("thriftpy2_gevent"),
     "apache_threaded": _python("apache_threaded"),
+    "gunicorn_apache": _python("gunicorn_apache"),
     "cpp_nonblocking": lambda port, _options: [str(BUILD / "cpp_nonblocking"), str(port)],
+    "thriftserver_relay": lambda port, options: _thriftserver(port, options, "Relay"),
+    "thriftpy2_relay": lambda port, _options: [*_python("thriftpy2_relay")(port, ()), _behind()],
+    "cpp_relay": lambda port, _options: [str(BUILD / "cpp_relay"), str(port), _behind()],
+    "haproxy": lambda port, options: [*_python("haproxy")(port, ()), _behind(), *options],
     "c_epoll": lambda port, _options: [str(BUILD / "c_epoll"), str(port), str(BUILD / "frames")],
 }
 

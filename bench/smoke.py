@@ -10,7 +10,14 @@ import sys
 
 RUNS = (
     ("codec_bench", "--rounds", "2", "--slice-ms", "1"),
+    ("codec_bench", "--protocol", "compact", "--rounds", "2", "--slice-ms", "1"),
+    ("codec_bench", "--protocol", "tjson", "--rounds", "2", "--slice-ms", "1"),
+    ("dialect_bench", "--rounds", "1", "--methods", "ping"),
+    ("pieces_bench", "--rounds", "1"),
     ("run_server_bench", "--rounds", "2", "--scale", "0.1"),
+    ("client_bench", "--rounds", "2", "--calls", "640"),
+    ("relay_bench", "--rounds", "1"),
+    ("tls_bench", "--rounds", "1", "--scale", "0.5"),
     ("scale_bench", "--rounds", "1", "--idle", "200", "--seconds", "0.5"),
     ("overload_bench", "--rounds", "1", "--seconds", "0.5"),
 )

@@ -79,7 +79,7 @@ _WIDE = [I32, I64, DOUBLE, BOOL, TEXT, I16]
 TABLES["DeepWide"] = [(1, "tree", (STRUCT, "L2"))] + [(_i + 2, f"w{_i:02d}", _WIDE[_i % 6]) for _i in range(48)]
 
 
-def _code(t: Any) -> int:
+def code_of(t: Any) -> int:
     return t if isinstance(t, int) else t[0]
 
 
@@ -88,7 +88,7 @@ _FIXED |= {DOUBLE: struct.Struct(">d"), BOOL: struct.Struct(">?")}
 
 
 def write_value(out: list[bytes], t: Any, value: Any) -> None:
-    code = _code(t)
+    code = code_of(t)
     if code in _FIXED:
         out.append(_FIXED[code].pack(value))
     elif code == STRING:
@@ -97,12 +97,12 @@ def write_value(out: list[bytes], t: Any, value: Any) -> None:
     elif code == STRUCT:
         write_struct(out, t[1], value)
     elif code == LIST:
-        out.append(struct.pack(">bi", _code(t[1]), len(value)))
+        out.append(struct.pack(">bi", code_of(t[1]), len(value)))
         for element in value:
             write_value(out, t[1], element)
     else:
         key_type, value_type = t[1]
-        out.append(struct.pack(">bbi", _code(key_type), _code(value_type), len(value)))
+        out.append(struct.pack(">bbi", code_of(key_type), code_of(value_type), len(value)))
         for key, element in value.items():
             write_value(out, key_type, key)
             write_value(out, value_type, element)
@@ -112,7 +112,7 @@ def write_struct(out: list[bytes], name: str, data: dict[str, Any]) -> None:
     for fid, key, t in TABLES[name]:
         v = data.get(key)
         if v is not None:
-            out.append(struct.pack(">bh", _code(t), fid))
+            out.append(struct.pack(">bh", code_of(t), fid))
             write_value(out, t, v)
     out.append(b"\x00")
 

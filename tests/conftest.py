@@ -12,9 +12,11 @@ from thriftserver.compiled import TWINS
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     house = ROOT / "thriftserver"
-    compiled = list(house.glob("*/*.so"))
-    sources = [path for pattern in ("*/*.pyx", "*/*.pxd", "*/*.h") for path in house.glob(pattern)]
-    sources += [house / f"{name.replace('.', '/')}.py" for name in TWINS]
+    compiled = list(house.rglob("*.so"))
+    sources = [
+        path for pattern in ("*.pyx", "*.pxd", "*.pxi", "*.h", "codec/walk/*.py") for path in house.rglob(pattern)
+    ]
+    sources += filter(Path.exists, (house / f"{name.replace('.', '/')}.py" for name in TWINS))
     if compiled and min(map(_changed, compiled)) < max(map(_changed, sources)):
         pytest.exit("sources have changed since they were compiled: python setup.py build_ext --inplace --force", 2)
 

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import select
 import socket
+import ssl
 import struct
 import threading
 import time
+from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 from tests.harness import PATIENCE, Listening
 from tests.server.raw import REPLY, add, field, framed, i32, message
+from tests.speech import Voice
 
 #: What ``add(20, 22)`` is answered with, but for the sequence number.
 _NAME = b"add"
@@ -35,12 +38,46 @@ class Lost(NamedTuple):
     """Seconds since 1970, as the server's log has them."""
 
 
+class Lines:
+    """What is said in one dialect: requests by their numbers, and what each is answered with."""
+
+    def __init__(self, requests: list[bytes], replies: list[bytes]) -> None:
+        self.requests = requests
+        self.replies = replies
+
+    @classmethod
+    def framed(cls) -> Lines:
+        return cls(
+            [message("add", add(20, 22), seqid=number) for number in range(_FRAMES)], list(map(_reply, range(_FRAMES)))
+        )
+
+    @classmethod
+    def of(cls, voice: Voice, where: tuple[str, int]) -> Lines:
+        """In any dialect: the answers are asked for while all is quiet, and read by the library that speaks it."""
+        requests = [voice.add(20, 22, number) for number in range(_FRAMES)]
+        replies = []
+        with socket.create_connection(where, PATIENCE) as sock:
+            for number, request in enumerate(requests):
+                sock.sendall(request)
+                answer = b""
+                while (found := voice.reply(answer)) is None:
+                    chunk = sock.recv(4096)
+                    assert chunk, f"{voice.dialect}: the server hung up after {answer!r}"
+                    answer += chunk
+                assert (found.seqid, found.value, found.size) == (number, 42, len(answer)), found
+                replies.append(answer)
+        return cls(requests, replies)
+
+
 class Client:
     """One connection with one call under way at a time."""
 
-    def __init__(self, where: tuple[str, int]) -> None:
+    def __init__(self, where: tuple[str, int], lines: Lines, tls: ssl.SSLContext | None = None) -> None:
+        self.lines = lines
         self.sock = socket.create_connection(where, PATIENCE)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            self.sock = tls.wrap_socket(self.sock, server_hostname="localhost")
         self.name = "{}:{}".format(*self.sock.getsockname()[:2])
         self.received = b""
         self.seqid = 0
@@ -50,10 +87,19 @@ class Load:
     """``with Load(server, 16) as load: ...``: afterwards ``calls``, ``lost``, ``dropped`` and ``wrong`` are final.
 
     ``lost`` are the calls whose connection ended before they were answered. With ``reconnect`` such a connection is
-    made anew, so that the load goes on.
+    made anew, so that the load goes on. ``voices`` take turns: without any, all connections speak framed binary; they
+    are not for ``tls``.
     """
 
-    def __init__(self, server: Listening, connections: int, *, reconnect: bool = False) -> None:
+    def __init__(
+        self,
+        server: Listening,
+        connections: int,
+        *,
+        reconnect: bool = False,
+        voices: Sequence[Voice] = (),
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.calls = 0
         self.lost: list[Lost] = []
         self.dropped = 0
@@ -61,10 +107,11 @@ class Load:
         self.refused = 0
         self._where = (server.host, server.port)
         self._reconnect = reconnect
-        self._requests = [message("add", add(20, 22), seqid=number) for number in range(_FRAMES)]
-        self._replies = [_reply(number) for number in range(_FRAMES)]
+        self._tls = tls
         self._stop = threading.Event()
-        self._clients = {client.sock.fileno(): client for client in (Client(self._where) for _ in range(connections))}
+        spoken = [Lines.of(voice, self._where) for voice in voices] or [Lines.framed()]
+        made = [Client(self._where, spoken[number % len(spoken)], tls) for number in range(connections)]
+        self._clients = {client.sock.fileno(): client for client in made}
         self._epoll = select.epoll()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -104,7 +151,7 @@ class Load:
     def _send(self, client: Client) -> None:
         client.seqid = (client.seqid + 1) % _FRAMES
         try:
-            client.sock.sendall(self._requests[client.seqid])
+            client.sock.sendall(client.lines.requests[client.seqid])
         except OSError:
             self._end(client, lost=True)
 
@@ -116,7 +163,7 @@ class Load:
         if not data:
             return self._end(client, lost=True)
         client.received += data
-        expected = self._replies[client.seqid]
+        expected = client.lines.replies[client.seqid]
         if len(client.received) < len(expected):
             return None
         self.calls += 1
@@ -135,7 +182,7 @@ class Load:
         self.dropped += 1
         if self._reconnect and not self._stop.is_set():
             try:
-                fresh = Client(self._where)
+                fresh = Client(self._where, client.lines, self._tls)
             except OSError:
                 self.refused += 1
             else:
@@ -146,10 +193,11 @@ class Load:
 class Newcomers:
     """``with Newcomers(server) as newcomers: ...``: connects, makes one call, hangs up, and again, until the end."""
 
-    def __init__(self, server: Listening) -> None:
+    def __init__(self, server: Listening, tls: ssl.SSLContext | None = None) -> None:
         self.served = 0
         self.failures: list[str] = []
         self._where = (server.host, server.port)
+        self._tls = tls
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -162,13 +210,16 @@ class Newcomers:
         self._thread.join(PATIENCE)
 
     def _run(self) -> None:
-        request, reply = message("add", add(20, 22), seqid=1), _reply(1)
+        lines = Lines.framed()
+        request, reply = lines.requests[1], lines.replies[1]
         while not self._stop.is_set():
             try:
-                client = Client(self._where)
+                client = Client(self._where, lines, self._tls)
                 with client.sock as sock:
                     sock.sendall(request)
-                    answer = sock.recv(len(reply), socket.MSG_WAITALL)
+                    answer = b""
+                    while len(answer) < len(reply) and (chunk := sock.recv(len(reply) - len(answer))):
+                        answer += chunk
                     assert answer == reply, answer
             except (OSError, AssertionError) as error:
                 self.failures.append(repr(error))

@@ -1,7 +1,8 @@
 """A prefork gevent server for Apache Thrift services, from IDL loaded at run time.
 
-Public names: ``load``, ``serialize``, ``deserialize``, ``which``, and the exceptions in ``thriftserver.errors``. They
-are imported when they are first used, so that importing one room of the house does not furnish all the others.
+Public names: ``load``, ``deadline``, ``headers``, ``serialize``, ``deserialize``, ``which``, ``install_import_hook``,
+and the exceptions in ``thriftserver.errors``. They are imported when they are first used, so that importing one room of
+the house does not furnish all the others.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from thriftserver.codec.binary import decode_struct as deserialize
-    from thriftserver.codec.binary import encode_struct as serialize
+    from thriftserver.client.headers import headers
+    from thriftserver.client.limit import deadline
+    from thriftserver.codec.protocols import decode_struct as deserialize
+    from thriftserver.codec.protocols import encode_struct as serialize
     from thriftserver.errors import ApplicationError
+    from thriftserver.importing import install_import_hook, remove_import_hook
     from thriftserver.loading import load
     from thriftserver.rpc.current import current_call
     from thriftserver.rpc.method import blocking
@@ -24,18 +28,26 @@ __all__ = [
     "__version__",
     "blocking",
     "current_call",
+    "deadline",
     "deserialize",
+    "headers",
+    "install_import_hook",
     "load",
+    "remove_import_hook",
     "serialize",
     "which",
 ]
 
 _HOMES = {
     "load": ("thriftserver.loading", "load"),
-    "serialize": ("thriftserver.codec.binary", "encode_struct"),
-    "deserialize": ("thriftserver.codec.binary", "decode_struct"),
+    "install_import_hook": ("thriftserver.importing", "install_import_hook"),
+    "remove_import_hook": ("thriftserver.importing", "remove_import_hook"),
+    "serialize": ("thriftserver.codec.protocols", "encode_struct"),
+    "deserialize": ("thriftserver.codec.protocols", "decode_struct"),
     "blocking": ("thriftserver.rpc.method", "blocking"),
     "current_call": ("thriftserver.rpc.current", "current_call"),
+    "deadline": ("thriftserver.client.limit", "deadline"),
+    "headers": ("thriftserver.client.headers", "headers"),
     "ApplicationError": ("thriftserver.errors", "ApplicationError"),
     "which": ("thriftserver.schema.special", "which"),
 }

@@ -11,18 +11,28 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, Final
 
-#: What is compiled; ``codec.message`` has its twin in ``codec._message``.
+#: The protocols, each a folder of ``codec`` that runs the walkers of ``codec/walk`` over a seam of its own.
+PROTOCOLS: Final = ("binary", "compact", "tjson")
+WALKERS: Final = ("header", "node", "container", "record", "scan", "message")
+#: What is compiled; ``codec.protocol`` has its twin in ``codec._protocol``.
 TWINS: Final = (
-    "codec.node",
-    "codec.container",
-    "codec.walk",
-    "codec.message",
+    "codec.memory",
+    "codec.header",
+    "codec.protocol",
+    *(f"codec.{protocol}.{walker}" for protocol in PROTOCOLS for walker in WALKERS),
+    "dialect.transport",
+    "dialect.theader",
     "scoreboard.slot",
     "rpc.call",
     "rpc.processor",
     "worker.pump",
     "worker.stream",
     "worker.connection",
+    "client.deadline",
+    "client.conversation",
+    "client.line",
+    "client.channel",
+    "client.lending",
 )
 
 
@@ -37,5 +47,10 @@ NATIVE: Final[bool] = not os.environ.get("THRIFTSERVER_PURE") and all(find_spec(
 
 def choose(name: str) -> ModuleType | Any:
     """The module that does the work of one of the ``TWINS``."""
+    return variant(name, NATIVE)
+
+
+def variant(name: str, native: bool) -> ModuleType | Any:
+    """The same, compiled or not whatever has been chosen."""
     assert name in TWINS
-    return import_module(_twin(name) if NATIVE else f"thriftserver.{name}")
+    return import_module(_twin(name) if native else f"thriftserver.{name}")

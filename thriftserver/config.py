@@ -23,12 +23,13 @@ from thriftserver.quantities import (
     method_timeout,
     octal,
     one_of,
+    origin,
     positive,
     processes,
     share,
     size,
 )
-from thriftserver.wire import MAX_FRAME
+from thriftserver.wire import DIALECTS, MAX_FRAME
 
 ENV_PREFIX = "THRIFTSERVER_"
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
@@ -94,7 +95,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     service: str = _row("", "Service to serve, when the IDL defines more than one.", metavar="NAME")
     bind: tuple[str, ...] = _row(
         ("127.0.0.1:9090",),
-        "Address to listen on: HOST:PORT, [::1]:PORT, unix:/path, fd://3; port 0 takes a free one; repeatable.",
+        "Address to listen on: HOST:PORT, [::1]:PORT, unix:/path, fd://3; port 0 takes a free one; plain:HOST:PORT "
+        "stays without TLS; repeatable.",
         "-b",
         metavar="ADDRESS",
         reloadable=False,
@@ -105,6 +107,34 @@ class Settings(Struct, frozen=True, kw_only=True):
         parse=octal,
         metavar="MODE",
         reloadable=False,
+    )
+    certfile: tuple[str, ...] = _row(
+        (),
+        "Certificate, with its chain, in PEM: every address but plain: and unix: ones speaks TLS; repeatable, clients "
+        "get the one with the name that they ask for.",
+        metavar="FILE",
+    )
+    keyfile: tuple[str, ...] = _row(
+        (), "Key of each --certfile, in PEM; without it, the key stands beside the certificate.", metavar="FILE"
+    )
+    key_passphrase: str = _row(
+        "", "Where the passphrase of the keys stands: file:PATH or env:NAME.", metavar="file:PATH|env:NAME"
+    )
+    ca_certs: str = _row("", "Certificates, in PEM, of who vouches for clients.", metavar="FILE")
+    cert_reqs: str = _row(
+        "none",
+        "Whether clients must show a certificate: none, optional, required.",
+        parse=one_of("none", "optional", "required"),
+        metavar="WHETHER",
+    )
+    ciphers: str = _row(
+        "", "Ciphers of TLS 1.2, as OpenSSL writes them; without it, what Python takes for good.", metavar="LIST"
+    )
+    tls: str = _row(
+        "required",
+        "Where there is a certificate: required, or auto for serving clients without TLS on the same port.",
+        parse=one_of("auto", "required"),
+        metavar="WHETHER",
     )
     workers: int = _row(1, "Worker processes.", "-w", parse=processes, metavar="N", env="WEB_CONCURRENCY")
     graceful_timeout: float = _row(
@@ -152,7 +182,21 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_connections: int = _row(
         10_000, "Connections one worker holds; more wait in the backlog.", parse=positive, metavar="N"
     )
-    max_frame: int = _row(MAX_FRAME, "Largest frame to accept or send.", parse=size, metavar="SIZE")
+    max_frame: int = _row(MAX_FRAME, "Largest message to accept or send.", parse=size, metavar="SIZE")
+    dialect: tuple[str, ...] = _row(
+        (),
+        f"Answer this dialect of Thrift alone; repeatable. auto, the default, answers all: {', '.join(DIALECTS)} (this "
+        "one with --http).",
+        parse=one_of("auto", *DIALECTS),
+        metavar="NAME",
+    )
+    http: bool = _row(False, "Answer Thrift in HTTP POST requests, too.", parse=boolean)
+    http_cors: str = _row(
+        "",
+        "Origin whose pages may call over HTTP, as in https://example.com; * for every one.",
+        parse=origin,
+        metavar="ORIGIN",
+    )
     max_inflight: int = _row(1000, "Calls one worker runs at once; more wait, unread.", parse=positive, metavar="N")
     queue_timeout: float = _row(
         5.0,

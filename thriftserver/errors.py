@@ -17,6 +17,13 @@ class ThriftServerError(Exception):
     exit_code = 1
 
 
+class TException(Exception):
+    """What Thrift's libraries call so: the base of all exceptions that IDLs declare.
+
+    ``thriftserver.compat`` gives the other errors that such a library's callers catch by this name the same base.
+    """
+
+
 class ConfigError(ThriftServerError):
     """An option, environment variable or configuration file says something impossible."""
 
@@ -105,4 +112,14 @@ class DeadlineExceeded(BaseException):
 
 
 class TransportError(ThriftServerError):
-    """A client cannot reach its server, or the connection broke before the reply was complete."""
+    """A client cannot reach its server, or the connection broke before the reply was complete.
+
+    ``address`` is the server's, ``phase`` what the call was busy with (one of ``client.deadline.PHASES``), and
+    ``executed`` whether the server can have executed it: False where it has certainly not had all of the request.
+    """
+
+    def __init__(self, message: str, address: str = "", phase: str = "", executed: bool = True) -> None:
+        super().__init__(message)
+        self.address = address
+        self.phase = phase
+        self.executed = executed

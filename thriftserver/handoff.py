@@ -77,6 +77,12 @@ class Handoff:
         end = socket.socket(fileno=take)
         return cls(end, end)
 
+    def only_put(self) -> None:
+        """This process takes nothing out: a connection that nobody else takes ends with the others."""
+        self._take.close()
+        while self._reserve:
+            close(self._reserve.pop())
+
     def close(self) -> None:
         """What is still in the queue is closed with it, when no other process has it."""
         self._put.close()

@@ -18,13 +18,22 @@ from thriftserver.schema.model import Enum, Module, Service, Struct
 from thriftserver.schema.names import aliases
 
 if TYPE_CHECKING:
+    from thriftserver.client.aio.client import AsyncClient
+    from thriftserver.client.aio.pool import AsyncPool
+    from thriftserver.client.pool import Pool
     from thriftserver.client.sync import Client
 
 PathLike = str | os.PathLike[str]
 
 
 class ServiceApi:
-    """A service of a loaded IDL. ``Client`` is the class of its synchronous clients, ``__thrift__`` its definition."""
+    """A service of a loaded IDL. ``__thrift__`` is its definition, ``Client`` the class of its synchronous clients,
+    ``Pool`` that of pools of such, which threads and greenlets share; ``AsyncClient`` and ``AsyncPool`` are those for
+    asyncio.
+
+    ``Handler`` and ``AsyncHandler`` are an empty class that a handler may derive from; in the stubs of a generated
+    package they are protocols, which type checkers hold the handler against.
+    """
 
     def __init__(self, service: Service) -> None:
         self.__thrift__ = service
@@ -36,6 +45,30 @@ class ServiceApi:
         from thriftserver.client.sync import client_class
 
         return client_class(self.__thrift__)
+
+    @cached_property
+    def Pool(self) -> type[Pool]:  # noqa: N802 - likewise
+        from thriftserver.client.pool import pool_class
+
+        return pool_class(self.__thrift__)
+
+    @cached_property
+    def AsyncClient(self) -> type[AsyncClient]:  # noqa: N802 - likewise
+        from thriftserver.client.aio.client import async_client_class
+
+        return async_client_class(self.__thrift__)
+
+    @cached_property
+    def AsyncPool(self) -> type[AsyncPool]:  # noqa: N802 - likewise
+        from thriftserver.client.aio.pool import async_pool_class
+
+        return async_pool_class(self.__thrift__)
+
+    @property
+    def Handler(self) -> type:  # noqa: N802 - likewise
+        return _handler_class(self.__thrift__)
+
+    AsyncHandler = Handler
 
     def __repr__(self) -> str:
         return f"<service {self.__thrift__}>"
@@ -62,6 +95,7 @@ class Api(ModuleType):
 _lock = threading.RLock()
 _loader = Loader()
 _apis: dict[int, Api] = {}
+_handlers: dict[Service, type] = {}
 
 
 def load(path: PathLike, include_dirs: Sequence[PathLike] = (), files: Mapping[str, str] | None = None) -> Api:
@@ -82,6 +116,7 @@ def use(loader: Loader) -> None:
     with _lock:
         _loader = loader
         _apis.clear()
+        _handlers.clear()
 
 
 def api_of(module: Module) -> Api:
@@ -94,6 +129,18 @@ def api_of(module: Module) -> Api:
             api.__file__ = module.path
             vars(api).update(_contents(module))
         return api
+
+
+def _handler_class(service: Service) -> type:
+    """Without any attribute of its own: what a handler lacks has to be missing."""
+    with _lock:
+        made = _handlers.get(service)
+        if made is None:
+            base = object if service.extends is None else _handler_class(service.extends)
+            made = type("Handler", (base,), {"__doc__": service.doc or None, "__module__": service.module})
+            made.__qualname__ = f"{service.name}.Handler"
+            _handlers[service] = made
+        return made
 
 
 def _contents(module: Module) -> dict[str, Any]:

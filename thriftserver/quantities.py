@@ -112,6 +112,14 @@ def host_name(text: str) -> str:
     return name
 
 
+def origin(text: str) -> str:
+    """An origin as browsers send it, ``*`` for every one; empty for none."""
+    found = text.strip().lower()
+    if not re.fullmatch(r"|\*|[a-z][a-z0-9+.-]*://[^/\s]+", found):
+        raise ValueError(f"{text!r} is no origin; write https://example.com, without a path, or * for every one")
+    return found
+
+
 def share(text: str) -> float:
     """A part of one from ``0.01`` or ``1%``."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%?)", text.strip())

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final
 
-# Wire types of the binary protocol, as they stand in a field header.
+# Wire types of the binary protocol, as they stand in a field header. All codecs name types by them.
 STOP: Final = 0
 BOOL: Final = 2
 BYTE: Final = 3
@@ -32,6 +32,9 @@ ONEWAY: Final = 4
 #: First two bytes of a strict binary message; the low byte of the word is the message kind.
 VERSION_1: Final = 0x80010000
 VERSION_MASK: Final = 0xFFFF0000
+#: First byte of a compact message, and the low five bits of the second; the others are the message kind.
+COMPACT_ID: Final = 0x82
+COMPACT_VERSION: Final = 1
 
 #: Bytes a method name may have; longer ones are refused before they are read as text.
 MAX_NAME: Final = 256
@@ -39,6 +42,21 @@ MAX_NAME: Final = 256
 MAX_FRAME: Final = 16_384_000
 #: Containers and structs that may be nested within each other.
 MAX_DEPTH: Final = 64
+
+#: What a message may be packed and written in, in the order of their numbers (``dialect.table`` has the rest).
+DIALECTS: Final = (
+    "framed-binary",
+    "framed-compact",
+    "framed-json",
+    "unframed-binary",
+    "unframed-compact",
+    "unframed-json",
+    "header",
+    "http",
+)
+
+#: The info header, or header field, in which a client says how many milliseconds its caller waits; fbthrift's name.
+TIMEOUT_HEADER: Final = "client_timeout"
 
 
 class Application(IntEnum):

@@ -59,10 +59,25 @@ def handler_class(user_class: Any, address_class: Any) -> type:
 
 
 def __getattr__(name: str) -> Any:
-    """``Impl`` on first use: the peers that import this file need no thriftserver."""
-    if name != "Impl":
+    """On first use, for the peers need no thriftserver: ``Impl``, ``Async`` with the same as coroutines, and ``Relay``,
+    which asks another server for users.
+    """
+    if name not in ("Impl", "Async", "Relay"):
         raise AttributeError(name)
     import thriftserver
 
     api: Any = thriftserver.load(os.environ["BENCH_IDL"])
-    return handler_class(api.User, api.Address)
+    plain = handler_class(api.User, api.Address)
+    if name == "Impl":
+        return plain
+    if name == "Relay":
+        pool = api.Bench.Pool("127.0.0.1", int(os.environ["BENCH_BEHIND"]), size=100)
+        return type(name, (plain,), {"get_user": lambda _self, id: pool.get_user(id)})
+    return type(name, (), {key: _later(value) for key, value in vars(plain).items() if not key.startswith("_")})
+
+
+def _later(function: Any) -> Any:
+    async def later(*args: Any) -> Any:
+        return function(*args)
+
+    return later

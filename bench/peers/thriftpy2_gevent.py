@@ -33,4 +33,5 @@ def serve(client, _address):
         incoming.close()
 
 
-StreamServer(("127.0.0.1", int(sys.argv[1])), serve, backlog=4096).serve_forever()
+if __name__ == "__main__":
+    StreamServer(("127.0.0.1", int(sys.argv[1])), serve, backlog=4096).serve_forever()

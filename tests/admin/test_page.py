@@ -324,6 +324,20 @@ def test_what_was_lost_is_on_the_page(browser: Browser, admin: Admin, script: Sc
     browser.until(lambda: "1 ended since the server started (1 killed)" in browser.texts("main")[0], "the reason")
 
 
+def test_dialects_are_shown_once_there_is_more_than_one(browser: Browser, admin: Admin, script: Script) -> None:
+    script.pens[1].add(layout.COUNTER[layout.SPOKEN["framed-binary"]], 3401)
+    script.pens[1].put(layout.DIALECT, 12)
+    browser.open(admin)
+    browser.until(lambda: browser.all(".figures"), "the overview")
+    assert browser.all(".dialects") == [], "framed binary alone is not worth a table"
+    script.pens[2].add(layout.COUNTER[layout.SPOKEN["http"]], 20)
+    browser.until(lambda: len(browser.texts(".dialects tbody tr")) == 2, "a table")
+    assert [" ".join(text.split()) for text in browser.texts(".dialects tbody tr")] == [
+        "framed-binary 12 3.4k",
+        "http 0 20",
+    ]
+
+
 def test_nothing_is_loaded_from_elsewhere(browser: Browser, admin: Admin) -> None:
     browser.driver.get_log("performance")
     browser.open(admin)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench import bars, report, servers
+from bench import bars, clients, report, servers
 from bench.measuring import Sample, in_turns, ratio, ratios
 from bench.overload_bench import refused_within_ms
 from bench.run_server_bench import COUNTS
@@ -59,6 +59,11 @@ def test_a_server_that_refuses_nobody_does_not_refuse_in_time() -> None:
 def test_bars_are_of_servers_that_exist() -> None:
     assert set(bars.SERVER) <= set(servers.COMMANDS)
     assert {method for each in bars.SERVER.values() for method in each} <= set(COUNTS)
+
+
+def test_bars_are_of_clients_that_exist() -> None:
+    assert {name for _, *both in bars.CLIENT for name in both} <= set(clients.CLIENTS)
+    assert {method for method, *_ in bars.CLIENT} | set(bars.POOL_US) <= set(clients.METHODS)
 
 
 def test_several_clients_have_their_latency_in_common() -> None:

@@ -9,8 +9,8 @@ import pytest
 import thriftserver
 from bench import codecs, servers, workload
 from bench.handlers.bench_handler import handler_class
-from thriftserver.codec import binary
 from thriftserver.codec.plan import method_plan
+from thriftserver.codec.protocols import binary
 from thriftserver.loading import Api
 
 
@@ -43,7 +43,7 @@ def test_frames(api: Any, method: str) -> None:
             assert header.kind == workload.ONEWAY
 
 
-@pytest.mark.parametrize("name", ["thriftserver", "thriftpy2", "thriftpy2_pure", "msgspec"])
+@pytest.mark.parametrize("name", ["thriftserver", "thriftpy2", "thriftpy2_pure", "msgspec", "thriftserver_compact"])
 def test_codecs_are_checked_before_they_are_timed(name: str) -> None:
     operations = codecs.checked(name)
     assert {case for case, _ in operations} == set(workload.codec_cases())

@@ -38,6 +38,12 @@ class Peer:
         for thread in self._threads:
             thread.join(PATIENCE)
 
+    def hang_up(self) -> None:
+        """End all connections that there are."""
+        for sock in self._socks:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
     def _accept(self) -> None:
         with contextlib.suppress(OSError):  # the listener is closed at the end
             while True:
@@ -46,8 +52,8 @@ class Peer:
                 script = self._scripts[min(self.connections, len(self._scripts) - 1)]
                 self.connections += 1
                 thread = threading.Thread(target=self._run, args=(script, sock), daemon=True)
-                self._threads.append(thread)
                 thread.start()
+                self._threads.append(thread)
 
     def _run(self, script: Script, sock: socket.socket) -> None:
         with sock, contextlib.suppress(OSError):  # the client may leave at any time

@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
-import importlib
 from types import ModuleType
 
 import pytest
 
-from tests.support import need
+from tests.codec.variants import FORMS, both_of, codec_of
+from thriftserver.compiled import PROTOCOLS
 
 
-def _compiled() -> ModuleType | None:
-    try:
-        return importlib.import_module("thriftserver.codec._message")
-    except ImportError:
-        return None
-
-
-@pytest.fixture(params=["pure", "native"])
+@pytest.fixture(params=FORMS)
 def codec(request: pytest.FixtureRequest) -> ModuleType:
     """The module with the public functions of the binary protocol."""
-    if request.param == "pure":
-        return importlib.import_module("thriftserver.codec.message")
-    compiled = _compiled()
-    need(compiled, "the compiled codec (python setup.py build_ext --inplace)")
-    assert compiled is not None
-    return compiled
+    return codec_of("binary", request.param)
 
 
 @pytest.fixture
 def both() -> tuple[ModuleType, ModuleType]:
     """The readable codec and the compiled one, to be compared."""
-    compiled = _compiled()
-    need(compiled, "the compiled codec (python setup.py build_ext --inplace)")
-    assert compiled is not None
-    return importlib.import_module("thriftserver.codec.message"), compiled
+    return both_of("binary")
+
+
+@pytest.fixture(params=FORMS)
+def compact(request: pytest.FixtureRequest) -> ModuleType:
+    """The module with the public functions of the compact protocol."""
+    return codec_of("compact", request.param)
+
+
+@pytest.fixture(params=[f"{protocol}-{form}" for protocol in PROTOCOLS for form in FORMS])
+def any_codec(request: pytest.FixtureRequest) -> ModuleType:
+    """The same of every protocol."""
+    return codec_of(*request.param.split("-"))
+
+
+@pytest.fixture(params=PROTOCOLS)
+def twins(request: pytest.FixtureRequest) -> tuple[ModuleType, ModuleType]:
+    """The readable codec and the compiled one of every protocol."""
+    return both_of(request.param)

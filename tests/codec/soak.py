@@ -1,6 +1,7 @@
 """Damages bytes and repeats round trips for as long as it is told to: values or ``WireError``, and flat memory.
 
-``python -m tests.codec.soak 1000000`` does it a million times with the compiled codec; pytest runs smaller budgets.
+``python -m tests.codec.soak 1000000 compact`` does it a million times with that protocol's compiled codec (the binary
+one's if none is named); pytest runs smaller budgets.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from thriftserver.schema.classes import class_of
 SLACK = 6_000_000
 
 _BYTES = (0, 1, 2, 8, 11, 12, 13, 14, 15, 16, 17, 127, 128, 255)
-_SIZES = (b"\x7f\xff\xff\xff", b"\xff\xff\xff\xff", b"\0\0\0\x05")
+#: Of the binary and of the compact protocol: the largest, a negative or too large one, a small one.
+_SIZES = (b"\x7f\xff\xff\xff", b"\xff\xff\xff\xff", b"\0\0\0\x05", b"\xff\xff\xff\xff\x07", b"\xff\xff\xff\xff\x0f")
 
 
 def samples() -> list[tuple[type, Any]]:
@@ -97,13 +99,13 @@ def pairs(codec: ModuleType, count: int) -> None:
         assert index % 1000 > 1 or (back == value and codec.encode_struct(back) == raw)
 
 
-def main(count: int) -> None:
-    codec = choose("codec.message")  # the compiled one, where there is one
+def main(count: int = 1_000_000, protocol: str = "binary") -> None:
+    codec = choose(f"codec.{protocol}.message")  # the compiled one, where there is one
     for name, work in (("mutants", lambda n: survive(codec, n, n)), ("pairs", lambda n: pairs(codec, n))):
         grown = growth(work, count)
-        print(f"{count} {name}: values or WireError, {grown} bytes more")
+        print(f"{protocol}: {count} {name}: values or WireError, {grown} bytes more")
         assert os.environ.get("LD_PRELOAD") or grown < SLACK, f"{name} leave memory behind"  # a sanitizer hoards memory
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000)
+    main(*map(int, sys.argv[1:2]), *sys.argv[2:])

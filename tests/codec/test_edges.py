@@ -47,7 +47,7 @@ def test_texts_and_bytes_of_every_size(both: tuple[ModuleType, ModuleType], size
 
 def test_replies_of_every_size_around_a_sinks_memory(both: tuple[ModuleType, ModuleType]) -> None:
     pure, native = both
-    headers = [codec.Header("row", wire.CALL, 7) for codec in both]
+    headers = [codec.new_header("row", wire.CALL, 7) for codec in both]
     for size in (*range(940, 1030), *range(16_290, 16_400), 70_000):
         row = Row("x" * size, size, b"y", True, [size])
         assert native.encode_result(ROW, headers[1], row) == pure.encode_result(ROW, headers[0], row), size

@@ -87,7 +87,7 @@ def test_absent_arguments(codec: ModuleType) -> None:
 
 @pytest.mark.parametrize("strict", [True, False])
 def test_replies(codec: ModuleType, strict: bool) -> None:
-    call = codec.Header("get", wire.CALL, -5, strict)
+    call = codec.new_header("get", wire.CALL, -5, strict)
     frame = codec.encode_result(GET, call, [Point(1)])
     assert pack.unpack(">i", frame[:4])[0] == len(frame) - 4
     header = codec.read_header(frame, 4)
@@ -144,7 +144,7 @@ def test_declared_exceptions_by_class_and_by_name() -> None:
 )
 def test_results_that_do_not_fit(codec: ModuleType, value: Any, message: str) -> None:
     with pytest.raises(EncodeError) as caught:
-        codec.encode_result(GET, codec.Header("get", 1, 0), value)
+        codec.encode_result(GET, codec.new_header("get", 1, 0), value)
     assert str(caught.value) == message
 
 

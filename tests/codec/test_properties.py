@@ -1,4 +1,4 @@
-"""What must hold for every schema, every value and every sequence of bytes."""
+"""What must hold in every protocol for every schema, every value and every sequence of bytes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from tests.codec import strategies
 from tests.codec.schemas import ALL, all_values
 from tests.codec.soak import mutants, survive
+from tests.codec.variants import codec_of
 from tests.support import ROOT
+from thriftserver.compiled import PROTOCOLS
 from thriftserver.errors import EncodeError, WireError
 from thriftserver.schema.classes import class_of
 
@@ -35,13 +37,13 @@ def outcome(call: Any, *args: Any) -> tuple[str, Any]:
 
 @given(data=st.data())
 @_calm
-def test_random_values_of_random_schemas_come_back(both: tuple[ModuleType, ModuleType], data: st.DataObject) -> None:
-    pure, native = both
+def test_random_values_of_random_schemas_come_back(twins: tuple[ModuleType, ModuleType], data: st.DataObject) -> None:
+    pure, native = twins
     schema = data.draw(strategies.structs(strategies.types()))
     value = data.draw(strategies.values(schema))
     raw = pure.encode_struct(value)
     assert native.encode_struct(value) == raw
-    for codec in both:
+    for codec in twins:
         back = codec.decode_struct(class_of(schema), raw)
         assert back == value
         assert type(back) is type(value)
@@ -49,8 +51,8 @@ def test_random_values_of_random_schemas_come_back(both: tuple[ModuleType, Modul
 
 @given(data=st.data())
 @_calm
-def test_mutated_bytes_give_the_same_value_or_error(both: tuple[ModuleType, ModuleType], data: st.DataObject) -> None:
-    pure, _ = both
+def test_mutated_bytes_give_the_same_value_or_error(twins: tuple[ModuleType, ModuleType], data: st.DataObject) -> None:
+    pure, _ = twins
     schema = data.draw(strategies.structs(strategies.types()))
     raw = bytearray(pure.encode_struct(data.draw(strategies.values(schema))))
     for _ in range(data.draw(st.integers(1, 3))):
@@ -58,7 +60,7 @@ def test_mutated_bytes_give_the_same_value_or_error(both: tuple[ModuleType, Modu
         raw[place] = data.draw(st.integers(0, 255) | st.sampled_from((0, 1, 11, 12, 13, 15, 127, 128, 255)))
     cut = data.draw(st.integers(0, len(raw)))
     for mutant in (bytes(raw), bytes(raw[:cut])):
-        assert same(*(outcome(codec.decode_struct, class_of(schema), mutant) for codec in both))
+        assert same(*(outcome(codec.decode_struct, class_of(schema), mutant) for codec in twins))
 
 
 def same(one: tuple[str, Any], other: tuple[str, Any]) -> bool:
@@ -68,13 +70,13 @@ def same(one: tuple[str, Any], other: tuple[str, Any]) -> bool:
 
 @given(data=st.data())
 @_calm
-def test_misfits_give_the_same_error(both: tuple[ModuleType, ModuleType], data: st.DataObject) -> None:
+def test_misfits_give_the_same_error(twins: tuple[ModuleType, ModuleType], data: st.DataObject) -> None:
     schema = data.draw(strategies.structs(strategies.types(), kind="struct"))
     value = data.draw(strategies.values(schema))
     if schema.fields:
         victim = data.draw(st.sampled_from(schema.fields))
         setattr(value, victim.name, data.draw(_anything))
-    pure, native = (outcome(codec.encode_struct, value) for codec in both)
+    pure, native = (outcome(codec.encode_struct, value) for codec in twins)
     assert pure == native
 
 
@@ -98,38 +100,38 @@ _anything = st.recursive(
 )
 
 
-def test_damaged_bytes_give_values_or_wire_errors(codec: ModuleType) -> None:
-    assert 0 < survive(codec, 1, 5_000) < 5_000
+def test_damaged_bytes_give_values_or_wire_errors(any_codec: ModuleType) -> None:
+    assert 0 < survive(any_codec, 1, 5_000) < 5_000
 
 
 @pytest.mark.slow
-def test_many_damaged_messages_with_the_readable_source(both: tuple[ModuleType, ModuleType]) -> None:
-    assert survive(both[0], 2, 100_000) > 0
+def test_many_damaged_messages_with_the_readable_source(twins: tuple[ModuleType, ModuleType]) -> None:
+    assert survive(twins[0], 2, 100_000) > 0
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_million_damaged_messages_and_round_trips_in_flat_memory(both: tuple[ModuleType, ModuleType]) -> None:
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_million_damaged_messages_and_round_trips_in_flat_memory(protocol: str) -> None:
+    codec_of(protocol, "native")
     # In a process of its own: its memory is measured.
-    command = [sys.executable, "-m", "tests.codec.soak", "1000000"]
+    command = [sys.executable, "-m", "tests.codec.soak", "1000000", protocol]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-def test_both_codecs_agree_on_damaged_bytes(both: tuple[ModuleType, ModuleType]) -> None:
-    for cls, damaged in mutants(both[0], 3, 5_000):
-        pure, native = (outcome(codec.decode_struct, cls, damaged) for codec in both)
+def test_both_codecs_agree_on_damaged_bytes(twins: tuple[ModuleType, ModuleType]) -> None:
+    for cls, damaged in mutants(twins[0], 3, 5_000):
+        pure, native = (outcome(codec.decode_struct, cls, damaged) for codec in twins)
         assert same(pure, native), damaged.hex()
 
 
-def test_every_prefix_of_a_message_is_refused(codec: ModuleType) -> None:
-    from thriftserver.codec.message import encode_struct
-
-    raw = encode_struct(all_values())
+def test_every_prefix_of_a_message_is_refused(any_codec: ModuleType) -> None:
+    raw = any_codec.encode_struct(all_values())
     for end in range(len(raw)):
         with pytest.raises(WireError):
-            codec.decode_struct(class_of(ALL), raw[:end])
-    assert codec.decode_struct(class_of(ALL), raw + b"more") == all_values()
+            any_codec.decode_struct(class_of(ALL), raw[:end])
+    assert any_codec.decode_struct(class_of(ALL), raw + b"more") == all_values()
 
 
 def _header(codec: ModuleType, data: bytes) -> str:
@@ -138,6 +140,6 @@ def _header(codec: ModuleType, data: bytes) -> str:
 
 @given(data=st.binary(max_size=60))
 @_calm
-def test_any_bytes_are_a_header_or_a_wire_error(both: tuple[ModuleType, ModuleType], data: bytes) -> None:
-    pure, native = (outcome(_header, codec, data) for codec in both)
+def test_any_bytes_are_a_header_or_a_wire_error(twins: tuple[ModuleType, ModuleType], data: bytes) -> None:
+    pure, native = (outcome(_header, codec, data) for codec in twins)
     assert pure == native

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import ROOT, need
+from thriftserver.compiled import PROTOCOLS
 
 #: Greenlets copy stacks about, which a sanitizer takes for writing past their ends.
 _CHOSEN = "(native or both or any_order) and not fibers"
@@ -51,7 +52,7 @@ def test_no_sanitizer_complains(tmp_path: Path) -> None:
     for name in ("setup.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tmp_path / name)
     subprocess.run([sys.executable, "-c", _BUILD], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
-    assert list(tmp_path.glob("thriftserver/codec/_walk.*.so"))
+    assert len(list(tmp_path.glob("thriftserver/codec/*/_record.*.so"))) == len(PROTOCOLS)
     environment = os.environ | {
         "LD_PRELOAD": f"{_library('libasan.so')} {_library('libubsan.so')}",
         "ASAN_OPTIONS": "detect_leaks=0",  # the interpreter itself never frees all
@@ -61,8 +62,9 @@ def test_no_sanitizer_complains(tmp_path: Path) -> None:
     }
     tests = ["tests/codec/test_messages.py", "tests/codec/test_hostile.py", "tests/codec/test_tally.py"]
     tests += ["tests/codec/test_liars.py", "tests/codec/test_sets.py", "tests/codec/test_crowd.py"]
+    tests += ["tests/codec/test_protocols.py", "tests/codec/test_compact.py"]
     for command in (
-        ["-m", "tests.codec.soak", "20000"],
+        *(["-m", "tests.codec.soak", f"{20_000 // len(PROTOCOLS)}", protocol] for protocol in PROTOCOLS),
         ["-m", "pytest", "-n", "0", "-p", "no:cacheprovider", "-k", _CHOSEN, *tests],
     ):
         run = subprocess.run(

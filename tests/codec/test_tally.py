@@ -38,7 +38,7 @@ def expected(fields: list[tuple[int, bool]]) -> tuple[int, int, int]:
 
 
 def counts(codec: ModuleType, data: bytes) -> tuple[int, int, int, int]:
-    tally = codec.Tally()
+    tally = codec.new_tally()
     codec.decode_args(_PLAN, data, 0, tally)
     return tally.skipped, tally.repeated, tally.misordered, tally.trailing
 
@@ -57,7 +57,7 @@ def test_inner_structs_count_too_and_tallies_add_up(codec: ModuleType) -> None:
     shape = b"\x0c\0\x08" + circle + label + unknown + b"\0"
     point = b"\x0c\0\x09" + b"\x08\0\x02" + bytes(4) + b"\x08\0\x01" + bytes(4) + b"\0"
     assert counts(codec, shape + point + b"\0") == (1, 1, 1, 0)
-    tally = codec.Tally()
+    tally = codec.new_tally()
     for _ in range(3):
         codec.decode_args(_PLAN, shape + b"\0xy", 0, tally)
     assert (tally.skipped, tally.repeated, tally.misordered, tally.trailing) == (3, 3, 0, 6)
@@ -70,7 +70,7 @@ def test_a_field_far_behind_the_one_expected_is_in_order(both: tuple[ModuleType,
         return b"".join(struct.pack(">bhi", 8, id, place) for place, id in enumerate(ids)) + b"\0"
 
     for codec in both:
-        tally = codec.Tally()
+        tally = codec.new_tally()
         args = codec.decode_args(plan, body(1, 30, 99, 31, 2, 30, 40), 0, tally)
         assert (tally.skipped, tally.repeated, tally.misordered) == (1, 1, 1)
         assert {place + 1: value for place, value in enumerate(args) if value is not None} == {

@@ -1,4 +1,4 @@
-"""What docs/migrating.md shows: handlers of thriftpy2 and Apache as they are, their clients with one line changed."""
+"""What docs/migrating.md shows: handlers and clients of thriftpy2 and Apache as they are."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 import thriftpy2
 from thriftpy2.protocol import TBinaryProtocolFactory
 from thriftpy2.rpc import make_client
-from thriftpy2.transport import TTransportException
+from thriftpy2.transport import TBufferedTransportFactory, TFramedTransportFactory
 from thriftpy2.utils import serialize as write_with_thriftpy2
 
 import thriftserver
@@ -38,7 +38,8 @@ def test_an_unchanged_handler_of_thriftpy2(
 ) -> None:
     with Reader(tmp_path, installed, elsewhere) as reader:
         reader.follow(section("From thriftpy2"))
-    assert reader.said == ["6 1\n"]
+        reader.follow(section("Client code of thriftpy2"))
+    assert reader.said == ["6 1\n", "6 1\n"]
 
 
 def test_an_unchanged_handler_of_apache(
@@ -48,7 +49,8 @@ def test_an_unchanged_handler_of_apache(
     with Reader(tmp_path, installed, elsewhere) as reader:
         reader.follow(block for block in BLOCKS if block.file == "shop.thrift")
         reader.follow(section("From Apache's generated code"))
-    assert reader.said == ["", "6 1\n"]
+        reader.follow(section("Client code of Apache's library"))
+    assert reader.said == ["", "6 1\n", "shop: 4 written\n6 1\n"]
 
 
 def write(folder: Path, *files: str) -> None:
@@ -57,15 +59,14 @@ def write(folder: Path, *files: str) -> None:
             (folder / block.file).write_text(block.text)
 
 
-def test_a_client_without_frames_is_told_in_the_log(tmp_path: Path) -> None:
+@pytest.mark.parametrize("transport", [TBufferedTransportFactory, TFramedTransportFactory], ids=["buffered", "framed"])
+def test_a_client_of_either_transport_is_answered(tmp_path: Path, transport: Callable[[], Any]) -> None:
     write(tmp_path, "shop.thrift", "app.py", "client.py")
     with Server("--idl", "shop.thrift", "--handler", "app:Dispatcher", cwd=tmp_path) as server:
-        shop = thriftpy2.load(str(tmp_path / "shop.thrift"), module_name="unframed_thrift")
-        client = make_client(shop.Shop, server.host, server.port, timeout=30_000)
-        with pytest.raises(TTransportException):
-            client.price("pen")
+        shop = thriftpy2.load(str(tmp_path / "shop.thrift"), module_name=f"{transport.__name__}_thrift")
+        client = make_client(shop.Shop, server.host, server.port, timeout=30_000, trans_factory=transport())
+        assert client.price("pen") == 6
         client.close()
-        server.until(lambda: any("unframed" in str(event) for event in server.events), "word of the client's dialect")
 
 
 TYPES = [row.name for row in OPTIONS if row.name == "types"]
@@ -172,13 +173,12 @@ class Stock:
 SHARED = """
 import thriftpy2
 from thriftpy2.rpc import make_client
-from thriftpy2.transport import TFramedTransportFactory
 
 stock_thrift = thriftpy2.load("stock.thrift", module_name="stock_thrift")
 
 class Dispatcher:
     def setup(self):
-        self.stock = make_client(stock_thrift.Stock, "127.0.0.1", 6003, trans_factory=TFramedTransportFactory())
+        self.stock = make_client(stock_thrift.Stock, "127.0.0.1", 6003)
 
     def price(self, name):
         return self.stock.price(name)

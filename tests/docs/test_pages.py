@@ -23,10 +23,13 @@ BLOCKS = [block for page in PAGES for block in blocks(page)]
 RUN_BY = {
     "README.md": "tests/docs/test_readme.py",
     "codec.md": "tests/docs/test_commands.py",
+    "dialects.md": "tests/docs/test_dialects.py",
     "migrating.md": "tests/docs/test_migrating.py",
     "observability.md": "tests/docs/test_commands.py",
     "releasing.md": "tests/docs/test_commands.py",
+    "stubs.md": "tests/docs/test_stubs.py",
     "systemd.md": "tests/systemd/test_page.py",
+    "tls.md": "tests/docs/test_tls.py",
 }
 
 
@@ -98,7 +101,7 @@ FOREIGN = {"--update", "--rounds", "--clients", "--gen", "--preload"}
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_options_and_variables_in_the_prose_exist(page: Path) -> None:
     known = set(FOREIGN) | {"--help", "--version"}
-    for name in ("run", "check", "call", "ctl", "top", "idl check", "idl dump", "idl diff"):
+    for name in ("run", "check", "call", "ctl", "top", "idl check", "idl dump", "idl diff", "generate"):
         known |= parameters(name.split())[1]
     variables = {f"{ENV_PREFIX}{row.name.upper()}" for row in OPTIONS} | {"THRIFTSERVER_PURE", "THRIFTSERVER_CONFIG"}
     for number, line in prose(page):

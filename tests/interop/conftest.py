@@ -47,28 +47,29 @@ def directory(tmp_path: Path) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def thrifttest_idl() -> Path:
     path = SHARED / "interop" / "ThriftTest.thrift"
     need(path.exists(), "Apache's ThriftTest.thrift (in shared/interop beside the repository)")
     return path
 
 
-@pytest.fixture
-def without_uuid(thrifttest_idl: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def without_uuid(thrifttest_idl: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy for compilers before 0.18, which know no uuid; testUuid is called in another way."""
     text = thrifttest_idl.read_text(encoding="utf-8")
     for line in ("  5: uuid uuid_field\n", "  uuid       testUuid(1: uuid thing),\n"):
         assert text.count(line) == 1, line
         text = text.replace(line, "")
-    path = tmp_path / thrifttest_idl.name
+    path = tmp_path_factory.mktemp("idl") / thrifttest_idl.name
     path.write_text(text, encoding="utf-8")
     return path
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def thrifttest(thrifttest_idl: Path) -> Iterator[Server]:
+    """One server, on one port, for all dialects that a module of tests speaks."""
     here = "tests.interop.thrifttest_handler"
     handlers = ("--handler", f"ThriftTest={here}:ThriftTest", "--handler", f"SecondService={here}:Second")
-    with Server("--idl", str(thrifttest_idl), *handlers, "--workers", "2") as server:
+    with Server("--idl", str(thrifttest_idl), *handlers, "--workers", "2", "--http") as server:
         yield server

@@ -11,7 +11,8 @@ import importlib
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 import pytest
 
 import thriftserver
+from tests.interop import dialects
 from tests.support import ROOT, need
 from thriftserver.wire import Application
 
@@ -57,6 +59,29 @@ def compile_idl(generator: str, idl: Path, out: Path) -> None:
         [compiler, "-r", "--gen", generator, "-out", str(out), str(idl)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def compile_cpp(source: Path, idl: Path, folder: Path, libraries: Sequence[str]) -> Path:
+    """A program of this source and of what Apache's compiler makes of an IDL for C++, in ``folder``."""
+    need(shutil.which("g++"), "a C++ compiler (apt install g++)")
+    need(
+        Path("/usr/include/thrift/TProcessor.h").exists(),
+        "Apache's C++ library (apt install libthrift-dev libboost-dev)",
+    )
+    compile_idl("cpp", idl, folder)
+    shutil.copy(source, folder)
+    compiler = [*(["ccache"] if shutil.which("ccache") else []), "g++", "-std=c++17", "-O0", "-I."]
+
+    def run(*args: str) -> None:
+        done = subprocess.run([*compiler, *args], cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+    sources = [path.name for path in folder.glob("*.cpp") if not path.name.endswith(".skeleton.cpp")]
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(lambda name: run("-c", name, "-o", f"{name}.o"), sources))
+    program = folder / source.stem
+    run("-o", program.name, *(f"{name}.o" for name in sources), *libraries)
+    return program
 
 
 @contextlib.contextmanager
@@ -112,18 +137,14 @@ class Apache:
 
 
 @contextlib.contextmanager
-def apache_protocol(host: str, port: int) -> Iterator[Any]:
-    """A framed binary connection of Apache's library."""
-    from thrift.protocol.TBinaryProtocol import TBinaryProtocol
-    from thrift.transport.TSocket import TSocket
-    from thrift.transport.TTransport import TFramedTransport
-
-    transport = TFramedTransport(TSocket(host, port))
-    transport.open()
+def apache_protocol(host: str, port: int, dialect: str = "framed-binary") -> Iterator[Any]:
+    """A connection of Apache's library in one of ``dialects.APACHE``."""
+    protocol = dialects.APACHE[dialect](host, port)
+    protocol.trans.open()
     try:
-        yield TBinaryProtocol(transport)
+        yield protocol
     finally:
-        transport.close()
+        protocol.trans.close()
 
 
 class Thriftpy2:
@@ -165,11 +186,15 @@ class SetMender(Recorder):
         method = super().__getattr__(name)
 
         def call(*args: Any) -> Any:
+            from thriftpy2.thrift import TType
+
             try:
-                return self._mend(method(*args))
+                result = self._mend(method(*args))
             except Exception as error:
                 self._mend(error)
                 raise
+            wire_type, *_ = getattr(self._client._service, f"{name}_result").thrift_spec.get(0, (None,))
+            return set(result) if wire_type == TType.SET else result
 
         return call
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.harness import PATIENCE, Server
+from tests.interop import dialects
 from tests.interop.conftest import DAMAGED
 from tests.interop.counterparts import compile_idl, methods_of
 from tests.support import ROOT, need
@@ -26,13 +27,14 @@ def _node() -> None:
     need((NODE / "node_modules" / "thrift").is_dir(), "npm's thrift (npm install --prefix tests/interop/node)")
 
 
-def run(script: str, server: Server, idl: Path, *more: str) -> Any:
+def run(script: str, server: Server, idl: Path, *more: str, dialect: str = "framed-binary") -> Any:
     """What the script prints, after it has compared all it got with what it expected."""
     generated = idl.parent / "generated.js"
-    generated.mkdir()
-    compile_idl("js:node,es6", idl, generated)
+    if not generated.exists():
+        generated.mkdir()
+        compile_idl("js:node,es6", idl, generated)
     done = subprocess.run(
-        ["node", str(NODE / script), str(server.port), str(generated), *more],
+        ["node", str(NODE / script), str(server.port), str(generated), dialect, *more],
         env=os.environ | {"NODE_PATH": str(NODE / "node_modules")},
         capture_output=True,
         text=True,
@@ -57,8 +59,9 @@ def test_directory(directory: Server, newer_idl: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["bare", "multiplexed"])
-def test_thrifttest(thrifttest: Server, without_uuid: Path, thrifttest_idl: Path, mode: str) -> None:
-    result = run("thrifttest.js", thrifttest, without_uuid, mode)
+@pytest.mark.parametrize("dialect", dialects.NODE)
+def test_thrifttest(thrifttest: Server, without_uuid: Path, thrifttest_idl: Path, dialect: str, mode: str) -> None:
+    result = run("thrifttest.js", thrifttest, without_uuid, mode, dialect=dialect)
     expected = methods_of(thrifttest_idl, "ThriftTest") - {"testUuid"}
     if mode == "multiplexed":
         expected |= methods_of(thrifttest_idl, "SecondService")

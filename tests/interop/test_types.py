@@ -18,9 +18,9 @@ import thriftserver
 from tests.harness import PATIENCE, Server, run
 from tests.interop.counterparts import compile_idl, importable
 from tests.support import ROOT
-from thriftserver.codec import binary
 from thriftserver.codec.foreign import Types
 from thriftserver.codec.plan import method_plan
+from thriftserver.codec.protocols import binary
 from thriftserver.errors import HandlerError, WireError
 from thriftserver.rpc.binding import Bound
 from thriftserver.rpc.types import load_types

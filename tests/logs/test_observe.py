@@ -22,6 +22,7 @@ def call(outcome: str = "success", ms: float = 1, error: BaseException | None = 
     made.received = 5 * MS
     made.started = made.received + MS // 2
     made.finished = made.received + int(ms * MS)
+    made.dialect = "framed-compact"
     made.request_bytes, made.reply_bytes = 30, 40
     made.outcome, made.error, made.error_id = outcome, error, error_id
     return made
@@ -65,6 +66,7 @@ def test_what_is_kept_of_a_call() -> None:
         "method": "add",
         "seqid": 7,
         "peer": "127.0.0.1:4711",
+        "dialect": "framed-compact",
         "duration_ms": 12.345,
         "queue_ms": 0.5,
         "request_bytes": 30,
@@ -151,5 +153,5 @@ def test_both_ways_write_the_same_line(tmp_path: Path) -> None:
     assert len(lines) == 8
     for short, long in zip(lines[:6:2], lines[1:6:2], strict=True):
         assert short[1:] == long[1:]  # all but the time
-    assert {len(line) for line in lines} == {5 + 9}
+    assert {len(line) for line in lines} == {5 + 10}
     assert len(text) < 50_000

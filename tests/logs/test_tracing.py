@@ -1,5 +1,7 @@
 """Spans of calls, as OpenTelemetry's own exporter receives them."""
 
+# ruff: noqa: F811 - fixtures are arguments
+
 from __future__ import annotations
 
 import subprocess
@@ -8,34 +10,17 @@ from typing import Any
 
 import pytest
 from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, StatusCode
 
 from tests.codec.schemas import NOT_FOUND
+from tests.spans import exporter, spans  # noqa: F401 - fixtures
 from thriftserver.errors import ApplicationError, DeadlineExceeded
 from thriftserver.rpc.call import Call
 from thriftserver.schema.classes import class_of
 from thriftserver.tracing import middleware
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-
-
-@pytest.fixture(scope="module")
-def exporter() -> InMemorySpanExporter:
-    """Set once: OpenTelemetry refuses a second provider."""
-    made = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(made))
-    trace.set_tracer_provider(provider)
-    return made
-
-
-@pytest.fixture
-def spans(exporter: InMemorySpanExporter) -> Any:
-    exporter.clear()
-    return exporter.get_finished_spans
 
 
 def call(peer: str = "127.0.0.1:4711") -> Call:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import re
 import signal
@@ -16,6 +17,7 @@ from tests.interop.counterparts import compile_idl
 from tests.support import ROOT
 from thriftserver.errors import ConfigError, HandlerError
 from thriftserver.rpc.binding import Bound, choose_service, fit, load, load_middleware, require_methods
+from thriftserver.rpc.method import make_methods
 
 IDL = "service S { i32 sub(1: i32 userId, 2: i32 order), list<i32> all() }"
 API: Any = thriftserver.load("/fit/s.thrift", files={"/fit/s.thrift": IDL})
@@ -87,21 +89,53 @@ def test_arguments_in_another_order_are_refused_with_both_places(
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("all = 5", r"fitted_\d+\.py:1: fitted_\d+:Impl\.all is an int, not a method; the IDL says all\(\)"),
+        ("all = 5", r"fitted_\d+\.py:2: fitted_\d+:Impl\.all is an int, not a method; the IDL says all\(\)"),
         ("all = [1]", "is a list, not a method"),
         ("all = property(lambda self: 1 / 0)", "reading .*Impl.all raised ZeroDivisionError: division by zero"),
-        ("async def all(self): ...", "Impl.all is async, which is not supported yet: write a plain def"),
-        ("async def all(self): yield 1", "Impl.all is async"),
+        ("async def all(self): yield 1", r"Impl.all is an async generator \(it has a yield\), which is not supported"),
+        (
+            "@thriftserver.blocking\n    async def all(self): ...",
+            "Impl.all is async and blocking: write a plain def, or",
+        ),
         ("def all(self): yield 1", r"Impl.all is a generator \(it has a yield\), which is not supported yet: return a"),
-        ("class Later:\n        async def __call__(self): ...\n    all = Later()", "Impl.all is async"),
-        ("def all(self): ...\n    async def setup(self): ...", "Impl.setup is async"),
+        (
+            "class Later:\n        async def __call__(self): yield 1\n    all = Later()",
+            "Impl.all is an async generator",
+        ),
+        ("def all(self): ...\n    async def setup(self): yield 1", "Impl.setup is an async generator"),
+        ("def all(self): ...\n    async def setup(self, db): ...", r"needs arguments \(db\)"),
         ("def all(self): ...\n    def teardown(self, db): ...", r"needs arguments \(db\)"),
     ],
 )
 def test_methods_that_cannot_be_called(module: Any, body: str, message: str) -> None:
-    name = module(f"class Impl:\n    def sub(self, a, b): ...\n    {body}\n")
+    name = module(f"import thriftserver\nclass Impl:\n    def sub(self, a, b): ...\n    {body}\n")
     (problem,) = problems(f"{name}:Impl")
     assert re.search(message, problem)
+
+
+ASYNC = {
+    "method": "async def all(self): ...",
+    "staticmethod": "@staticmethod\n    async def all(): ...",
+    "partial": "async def _of(self, n): ...\n    all = functools.partial(_of, None, 5)",
+    "callable": "class Later:\n        async def __call__(self): ...\n    all = Later()",
+    "partial of a callable": (
+        "class Later:\n        async def __call__(self, n): ...\n    all = functools.partial(Later(), 5)"
+    ),
+    "async wrapper": "@later\n    def all(self): ...",
+}
+
+
+@pytest.mark.parametrize("kind", ASYNC)
+def test_coroutine_functions_of_all_kinds_are_found(module: Any, kind: str) -> None:
+    name = module(
+        "import functools\n"
+        "def later(f):\n    @functools.wraps(f)\n    async def run(*args): return f(*args)\n    return run\n"
+        f"class Impl:\n    async def setup(self): ...\n    def sub(self, a, b): ...\n    {ASYNC[kind]}\n"
+    )
+    assert problems(f"{name}:Impl") == []
+    bound = Bound(API.S.__thrift__, load(f"{name}:Impl"), name)
+    made = make_methods([bound], on_loop=lambda function: asyncio.run)
+    assert [method.name for method in made if method.target is asyncio.run] == ["all"]
 
 
 def test_a_plain_wrapper_around_something_async_is_plain(module: Any) -> None:

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 import thriftserver
-from thriftserver.codec import binary
-from thriftserver.codec.message import take_header
+from thriftserver.codec.memory import new_source
 from thriftserver.codec.plan import MethodPlan, method_plan
-from thriftserver.codec.seam import new_source
+from thriftserver.codec.protocols import binary, spoken
+from thriftserver.compiled import variant
 from thriftserver.errors import ApplicationError, WireError
 from thriftserver.loading import Api
-from thriftserver.rpc import _processor, processor  # type: ignore[attr-defined]
+from thriftserver.rpc import _processor, call, processor  # type: ignore[attr-defined]
 from thriftserver.rpc.binding import Bound
 from thriftserver.rpc.method import make_methods
 from thriftserver.scoreboard import _slot, layout, slot  # type: ignore[attr-defined]
@@ -138,6 +138,21 @@ def message(kind: int, name: str, body: bytes = b"\0") -> bytes:
     return struct.pack(">Hxbi", 0x8001, kind, len(data)) + data + struct.pack(">i", 1) + body
 
 
+def test_answers_in_any_transport(kind: str, api: Api) -> None:
+    case = Case(api, kind)
+    protocol = spoken(kind == "native")[0]
+    made: Any = variant("dialect.transport", kind == "native")
+    framed, unframed = (make("any", 0, protocol, 1000) for make in (made.Framed, made.Unframed))
+    request = binary.encode_call(case.plans["add"], 9, [2, 3])
+    reply = case.processor.process(request, 4)
+    assert case.processor.answer(framed, request, "peer") == reply
+    assert case.processor.answer(unframed, request[4:], "peer") == reply[4:]
+    assert case.processor.answer(framed, binary.encode_call(case.plans["note"], 9, ["x"]), "peer") == b""
+    with pytest.raises(WireError):
+        case.processor.answer(framed, struct.pack(">i", 8) + b"no bytes", "peer")
+    assert case.outcomes("add") == {"success": 3}
+
+
 def test_results_inherited_methods_and_void(case: Case) -> None:
     assert case.call("add", 1, 2) == 3
     assert case.call("whoami") == "demo"
@@ -147,11 +162,11 @@ def test_results_inherited_methods_and_void(case: Case) -> None:
 def test_a_call_is_in_flight_until_its_reply_has_been_sent(api: Api) -> None:
     """A process that dies in between takes the call along: it must be found where those in flight are."""
     case = Case(api, "pure")
-    seat, request = processor.Seat(), binary.encode_call(case.plans["add"], 9, [1, 2])
+    seat, request = call.Seat(), binary.encode_call(case.plans["add"], 9, [1, 2])
     source = new_source(request, 4)
-    header = take_header(source)
+    header = spoken(False)[0].take_header(source)
     entry = case.processor.find(header)
-    assert case.processor.serve(header, entry, source, seat, "peer", b"peer".ljust(64), 1, 1) is not None
+    assert case.processor.serve(header, entry, seat, "peer", b"peer".ljust(64), 1, 1) is not None
     assert [call.method for call in case.board.calls(1)] == ["add"]
     case.processor.settle(seat.call, 10, False)
     assert case.board.calls(1) == []

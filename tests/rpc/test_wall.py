@@ -11,7 +11,7 @@ import pytest
 
 import thriftserver
 from tests.rpc.test_processor import Case, message
-from thriftserver.codec import binary
+from thriftserver.codec.protocols import binary
 from thriftserver.errors import ApplicationError, DeadlineExceeded
 from thriftserver.foreign import class_name, text_of
 from thriftserver.loading import Api

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from tests.harness import run
+from tests.harness import Server, run
 from tests.server.services import ARGS
+from tests.support import ROOT
 from thriftserver.config import OPTIONS, Settings, resolve
 
 
@@ -62,6 +64,9 @@ def test_check_config_says_ok_and_binds_nothing(folder: Path) -> None:
         ((*ARGS, "--workers", "0"), 2, "--workers: '0' is not a whole number"),
         ((*ARGS, "--bind", "nowhere"), 2, "cannot listen on 'nowhere'"),
         ((*ARGS, "--admin", "nowhere"), 2, "cannot listen on 'nowhere'"),
+        ((*ARGS, "--dialect", "framed-bianry"), 2, "--dialect: 'framed-bianry'"),
+        ((*ARGS, "--http-cors", "*"), 2, "--http-cors needs --http"),
+        ((*ARGS, "--http", "--http-cors", "https://example.com/page"), 2, "--http-cors: 'https://example.com/page' is"),
         (("--idl", "bad.thrift", "--handler", "demo:Impl"), 4, "bad.thrift:1"),
     ],
 )
@@ -78,3 +83,35 @@ def test_both_print_first(folder: Path) -> None:
     assert both.returncode == 2
     assert both.stdout.startswith("idl = []")
     assert "no IDL to serve" in both.stderr
+
+
+@pytest.mark.parametrize("args", [("--http",), ("--dialect", "http"), ("--http", "--dialect", "header")], ids=" ".join)
+def test_http_can_be_chosen(folder: Path, args: tuple[str, ...]) -> None:
+    checked = run(folder, "run", *ARGS, *args, "--http-cors", "*", "--check-config")
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("checking", [("--check-config",), ()], ids=["check", "run"])
+@pytest.mark.parametrize("args", [("--http",), ("--dialect", "http")], ids=" ".join)
+def test_http_without_its_library(folder: Path, args: tuple[str, ...], checking: tuple[str, ...]) -> None:
+    ended = run(folder, "run", *ARGS, *args, *checking, PYTHONPATH=without_h11(folder))
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "pip install 'thriftserver[http]'" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_reload_to_http_without_its_library_is_rejected(folder: Path) -> None:
+    (folder / "t.toml").write_text("")
+    with Server(*ARGS, "-c", "t.toml", cwd=folder, env={"PYTHONPATH": without_h11(folder)}) as server:
+        (folder / "t.toml").write_text("http = true\n")
+        server.signal(signal.SIGHUP)
+        assert "pip install 'thriftserver[http]'" in server.wait("reload_rejected")["reason"]
+        assert server.alive()
+
+
+def without_h11(folder: Path) -> str:
+    """A path for imports with which Python finds no h11."""
+    hiding = folder / "hiding"
+    hiding.mkdir()
+    (hiding / "sitecustomize.py").write_text("import sys\nsys.modules['h11'] = None\n")
+    return f"{hiding}:{ROOT}"

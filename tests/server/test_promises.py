@@ -11,6 +11,7 @@ from tests.harness import Server
 from tests.load import Load
 from tests.server.raw import Peer, field, message, note
 from tests.server.services import ARGS, COUNTING, HANDLER, NASTY, executed, write_demo
+from tests.speech import VOICES
 from thriftserver.cli.ctl import ask
 
 
@@ -19,9 +20,12 @@ def folder(tmp_path: Path) -> Path:
     return write_demo(tmp_path, HANDLER + NASTY)
 
 
+EVERY = tuple(VOICES.values())
+
+
 def reload_often(folder: Path, times: int) -> None:
-    with Server(*ARGS, "-w", "2", cwd=folder) as server:
-        with Load(server, 16) as load:
+    with Server(*ARGS, "-w", "2", "--http", cwd=folder) as server:
+        with Load(server, 28, voices=EVERY) as load:
             for number in range(1, times + 1):
                 server.signal(signal.SIGHUP)
                 server.wait("reloaded", number)
@@ -40,8 +44,8 @@ def test_fifty_reloads_under_load_lose_nothing(folder: Path) -> None:
 
 
 def upgrade_often(folder: Path, times: int) -> None:
-    with Server(*ARGS, "-w", "2", cwd=folder) as server:
-        with Load(server, 16) as load:
+    with Server(*ARGS, "-w", "2", "--http", cwd=folder) as server:
+        with Load(server, 28, voices=EVERY) as load:
             for _ in range(times):
                 server.upgrade()
         assert load.clean(), load

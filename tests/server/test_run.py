@@ -320,7 +320,7 @@ def test_check_lists_every_problem_with_both_places(folder: Path) -> None:
         "class Impl:\n"
         "    def Add(self, a, b): pass\n"
         "    def echo(self): pass\n"
-        "    async def pid(self): pass\n"
+        "    async def pid(self): yield\n"
         "    version = 5\n"
         "    def nap(self, *args): pass\n"
         "    def note(self, text, more=None): pass\n"
@@ -332,8 +332,8 @@ def test_check_lists_every_problem_with_both_places(folder: Path) -> None:
         "error: demo.thrift:5: Demo.add is missing in misfit:Impl; is Add() at misfit.py:2 meant?",
         "error: misfit.py:3: misfit:Impl.echo() cannot take 1 argument: too many positional arguments; "
         "the IDL says echo(1: demo.Point point) at demo.thrift:6",
-        "error: misfit.py:4: misfit:Impl.pid is async, which is not supported yet: write a plain def, it may wait and "
-        "lets others run; the IDL says pid() at demo.thrift:7",
+        "error: misfit.py:4: misfit:Impl.pid is an async generator (it has a yield), which is not supported: "
+        "return a list; the IDL says pid() at demo.thrift:7",
         "error: misfit.py:1: misfit:Impl.version is an int, not a method; the IDL says version() at demo.thrift:8",
         "error: demo.thrift:10: Demo.fail is missing in misfit:Impl",
         "warning: misfit.py:8: misfit:Impl has surplus(), which is no method of Demo (demo.thrift:4); "

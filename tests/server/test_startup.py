@@ -39,14 +39,23 @@ RARE = {
     "difflib",
     "encodings.idna",
     "gevent.threadpool",
+    "h11",
     "importlib.metadata",
     "thriftserver.admin",
-    "thriftserver.client",
+    "thriftserver.client.conversation",
+    "thriftserver.client.lines",
     "thriftserver.schema.compat",
     "tomllib",
 }
 #: What compiled rooms have no use for.
-UNCOMPILED = {"Cython", "cython", "thriftserver.codec.walk", "thriftserver.rpc.processor", "thriftserver.worker.pump"}
+UNCOMPILED = {
+    "Cython",
+    "cython",
+    "thriftserver.codec.binary.record",
+    "thriftserver.codec.compact.record",
+    "thriftserver.rpc.processor",
+    "thriftserver.worker.pump",
+}
 
 
 @pytest.fixture

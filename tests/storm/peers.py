@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from itertools import count
 
-from tests.harness import PATIENCE, Listening
+from tests.harness import PATIENCE
 from tests.server.raw import CALL, EXCEPTION, ONEWAY, REPLY, Answer, Peer, field, i32, message, text
 
 #: Of an answer: its kind, and for an exception of Thrift's own its type.
@@ -95,9 +95,9 @@ def waiting(rng: random.Random) -> int:
     return rng.choices((0, rng.randrange(3_000), rng.randrange(50_000)), (12, 4, 1))[0]
 
 
-def session(server: Callable[[], Listening], rng: random.Random, history: History) -> None:
+def session(connect: Callable[[], Peer], rng: random.Random, history: History) -> None:
     """One connection from its beginning to its end."""
-    with Peer(server()) as peer:
+    with connect() as peer:
         peer.sock.settimeout(PATIENCE)
         notes: list[Note] = []
         for _ in range(rng.randrange(1, 8)):
@@ -168,10 +168,10 @@ def dribble(sock: socket.socket, parts: Iterator[bytes]) -> None:
 class Crowd:
     """``size`` clients, one session after the other, until told to stop."""
 
-    def __init__(self, server: Callable[[], Listening], size: int, seed: int) -> None:
+    def __init__(self, connect: Callable[[], Peer], size: int, seed: int) -> None:
         self.history = History()
         self._over = threading.Event()
-        self._server = server
+        self._connect = connect
         self._threads = [
             threading.Thread(target=self._run, args=(random.Random(f"{seed} {number}"),)) for number in range(size)
         ]
@@ -181,7 +181,7 @@ class Crowd:
     def _run(self, rng: random.Random) -> None:
         while not self._over.is_set() and not self.history.faults:
             try:
-                session(self._server, rng, self.history)
+                session(self._connect, rng, self.history)
             except EOFError:
                 return  # noted among the faults
             except OSError as error:

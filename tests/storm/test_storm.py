@@ -17,8 +17,11 @@ from pathlib import Path
 import pytest
 
 from tests.harness import PATIENCE, Server
+from tests.server.raw import Peer
 from tests.storm.peers import Crowd
 from tests.storm.service import HANDLER, IDL
+from tests.tls.locked import LockedPeer
+from tests.tls.pki import Pki
 
 SECONDS = float(os.environ.get("THRIFTSERVER_STORM", "15"))
 CLIENTS = 16
@@ -60,19 +63,22 @@ def shake(server: Server, rng: random.Random, over: threading.Event) -> Counter[
 
 @pytest.mark.storm
 @pytest.mark.timeout(SECONDS + 4 * PATIENCE)
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 @pytest.mark.parametrize("descriptors", [1024, 40], ids=["roomy", "few descriptors"])
-def test_storm(tmp_path: Path, env: dict[str, str], descriptors: int) -> None:
+def test_storm(tmp_path: Path, env: dict[str, str], descriptors: int, tls: bool) -> None:
     seed = int(os.environ.get("THRIFTSERVER_SEED", random.randrange(1 << 32)))
     rng = random.Random(seed)
     (tmp_path / "storm.thrift").write_text(IDL)
     (tmp_path / "impl.py").write_text(HANDLER)
-    chosen = options(rng)
+    pki = Pki(tmp_path)
+    chosen = [*options(rng), *(pki.options() if tls else ())]
+    context = pki.client()
     print(f"THRIFTSERVER_SEED={seed} options {chosen}")
     args = ("--idl", "storm.thrift", "--handler", "impl:Storm", *chosen)
     limit = ("prlimit", f"--nofile={descriptors}:{descriptors}")
     with Server(*args, cwd=tmp_path, env=env, prefix=limit) as server:
         over = threading.Event()
-        crowd = Crowd(lambda: server, CLIENTS, seed)
+        crowd = Crowd(lambda: LockedPeer(server, context) if tls else Peer(server), CLIENTS, seed)
         end = threading.Timer(SECONDS, over.set)
         end.start()
         try:

@@ -16,6 +16,7 @@ from tests.load import Load, Newcomers
 from tests.server.raw import REPLY, Peer, add, field, message, text
 from tests.server.services import COUNTING, HANDLER, executed
 from tests.systemd.service import CONFIG, Service
+from tests.tls.pki import Pki
 
 Make = Callable[..., Service]
 
@@ -283,3 +284,22 @@ def connected(path: Path) -> Iterator[socket.socket]:
         sock.settimeout(PATIENCE)
         sock.connect(str(path))
         yield sock
+
+
+def test_a_restart_ends_tls_connections_between_calls_and_refuses_nobody(service: Make) -> None:
+    it = service(HANDLER + COUNTING)
+    pki = Pki(it.folder)
+    it.configure(CONFIG + 'certfile = ["server.pem"]\nkeyfile = ["server.key"]\n')
+    it.systemctl("start")
+    with Load(it, 8, reconnect=True, tls=pki.client()) as load:
+        for _ in range(3):
+            calls = load.calls
+            it.eventually(lambda calls=calls: load.calls > calls + 100, "calls")  # type: ignore[misc]
+            it.systemctl("restart")
+        calls = load.calls
+        it.eventually(lambda: load.calls > calls + 100, "calls of the last master's")
+    assert (load.wrong, load.refused) == ([], 0)
+    assert load.calls == executed(it.folder), "a call that was executed was answered"
+    assert len(load.lost) <= 3 * 8 * 2, "each connection at a restart; twice, when it was being made anew"
+    assert sum(each["connections"] for each in it.found("tls_connections_ended")) >= 3
+    assert not it.found("connections_kept")

@@ -86,6 +86,13 @@ def _waits(reading: Reading) -> Samples:
     yield (), (coarse(counts), sum(stats.queued for stats in reading.methods.values()) / 1e9)
 
 
+def _dialects(what: str) -> Callable[[Reading], Samples]:
+    def read(reading: Reading) -> Samples:
+        return (((name,), counts[what]) for name, counts in reading.dialects.items())
+
+    return read
+
+
 def _states(reading: Reading) -> Samples:
     for state in layout.STATES[layout.BOOTING :]:
         yield (state,), sum(worker.state == state for worker in reading.workers)
@@ -117,6 +124,13 @@ METRICS = (
     Metric("queue_seconds", "histogram", "Time that calls waited before their handler ran.", (), _waits),
     Metric("request_bytes", "counter", "Bytes of requests by method.", _METHOD, _of_methods(lambda s: s.request_bytes)),
     Metric("reply_bytes", "counter", "Bytes of replies by method.", _METHOD, _of_methods(lambda s: s.reply_bytes)),
+    Metric(
+        "calls_by_dialect",
+        "counter",
+        "Calls by the dialect of Thrift that they came in, those of unknown methods included.",
+        ("dialect",),
+        _dialects("calls"),
+    ),
     Metric("received_bytes", "counter", "Bytes read from clients.", (), _one(lambda r: r.counter("bytes_in"))),
     Metric("sent_bytes", "counter", "Bytes written to clients.", (), _one(lambda r: r.counter("bytes_out"))),
     Metric("connections_accepted", "counter", "Connections accepted.", (), _one(lambda r: r.counter("accepted"))),
@@ -141,8 +155,45 @@ METRICS = (
         (),
         _one(lambda r: r.connections_lost),
     ),
+    Metric("tls_connections", "gauge", "Open TLS connections.", (), _one(lambda r: r.tls.connections)),
+    Metric(
+        "tls_handshakes_under_way",
+        "gauge",
+        "TLS handshakes that are not over yet.",
+        (),
+        _one(lambda r: r.tls.handshakes),
+    ),
+    Metric("tls_handshakes", "counter", "TLS handshakes that succeeded.", (), _one(lambda r: r.tls.agreed)),
+    Metric(
+        "tls_sessions_resumed",
+        "counter",
+        "TLS handshakes that succeeded by going on with an earlier session.",
+        (),
+        _one(lambda r: r.tls.resumed),
+    ),
+    Metric(
+        "tls_refused",
+        "counter",
+        "TLS handshakes that came to nothing, by why.",
+        ("kind",),
+        lambda r: (((kind,), count) for kind, count in r.tls.refused.items()),
+    ),
+    Metric(
+        "certificate_expires_seconds",
+        "gauge",
+        "When the first certificate expires, in seconds since 1970; 0 without TLS.",
+        (),
+        _one(lambda r: r.tls.expires),
+    ),
     Metric("log_lines_lost", "counter", "Lines that the log could not take.", (), _one(lambda r: r.log_lines_lost)),
     Metric("connections", "gauge", "Open connections.", _WORKER, _of_workers(lambda _, w: w.connections)),
+    Metric(
+        "connections_by_dialect",
+        "gauge",
+        "Open connections by the dialect of Thrift that they speak, without those that have said nothing yet.",
+        ("dialect",),
+        _dialects("connections"),
+    ),
     Metric(
         "connections_limit",
         "gauge",

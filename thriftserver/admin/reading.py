@@ -11,7 +11,7 @@ from functools import cached_property
 
 from thriftserver.scoreboard import layout
 from thriftserver.scoreboard.board import ATTEMPTS, Board, totals
-from thriftserver.scoreboard.records import MethodStats, WorkerView
+from thriftserver.scoreboard.records import MethodStats, TlsView, WorkerView, spoken
 
 #: Outcomes that somebody should look at. Declared exceptions are answers, and a client that left is nobody's fault.
 FAILURES = tuple(name for name in layout.OUTCOMES if name not in ("success", "declared", "gone"))
@@ -35,6 +35,7 @@ class Reading:
     connections_lost: int
     master_lines_lost: int
     """Lines that the master's log could not take."""
+    tls: TlsView
 
     @classmethod
     def of(cls, board: Board) -> Reading:
@@ -55,6 +56,7 @@ class Reading:
             reasons,
             board.words[layout.BOARD_LOST_CONNECTIONS],
             board.words[layout.BOARD_LOST_LINES],
+            board.tls,
         )
 
     @cached_property
@@ -75,6 +77,11 @@ class Reading:
     def oddities(self) -> dict[str, int]:
         """How often each thing has happened that is strange or unwelcome, and is no call's outcome."""
         return {name: self.counter(name) for name in layout.ODDITIES}
+
+    @cached_property
+    def dialects(self) -> dict[str, dict[str, int]]:
+        """Connections and calls of each dialect."""
+        return spoken(self.workers, self.past)
 
     @property
     def log_lines_lost(self) -> int:

@@ -41,6 +41,7 @@ def workers(reading: Reading, history: History) -> dict[str, Any]:
         "exit_reasons": {reason: count for reason, count in reading.reasons.items() if count},
         "troubles": list(_troubles(reading)),
         "workers": [_worker(reading, worker) for worker in reading.workers],
+        "dialects": reading.dialects,
         "events": list(history.events),
     }
 

@@ -11,12 +11,13 @@ import click
 from thriftserver.cli.options import config_option, setting_options
 from thriftserver.cli.run import settle
 from thriftserver.master.place import Place
-from thriftserver.rpc.binding import bind, fit
+from thriftserver.rpc.binding import bind, fit, load_middleware, target_of
+from thriftserver.rpc.parameters import is_async
 from thriftserver.rpc.types import load_types
 
 
 @click.command()
-@setting_options("idl", "include", "handler", "types", "service")
+@setting_options("idl", "include", "handler", "middleware", "types", "service")
 @config_option
 def check(config: str | None, **cli: Any) -> None:
     """Compare a handler with its IDL.
@@ -30,12 +31,18 @@ def check(config: str | None, **cli: Any) -> None:
     count = 0
     everything = bind(settings.handler, settings.service, program.modules)
     load_types(settings.types, everything)
+    for spec in settings.middleware:
+        load_middleware(spec)
     for bound in everything:
         problems = fit(bound)
         count += len(problems)
         for problem in problems:
             click.echo(f"{'error' if problem.fatal else 'warning'}: {problem}")
         if not problems:
-            methods = sum(1 for _ in bound.service.methods())
-            click.echo(f"ok: {bound.spec} answers every method of {bound.service.name} ({methods})")
+            targets = [target_of(bound, function) for function in bound.service.methods()]
+            later = sum(map(is_async, targets))
+            click.echo(
+                f"ok: {bound.spec} answers every method of {bound.service.name} "
+                f"({len(targets)}{f', {later} of them async' if later else ''})"
+            )
     sys.exit(1 if count else 0)

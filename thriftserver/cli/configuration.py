@@ -13,6 +13,7 @@ from typing import Any
 from thriftserver.assignment import Program
 from thriftserver.config import OPTIONS, Settings, misspelt
 from thriftserver.master import sockets
+from thriftserver.master.keeping import gather
 
 
 def listing(settings: Settings, origins: Mapping[str, str]) -> str:
@@ -25,12 +26,14 @@ def listing(settings: Settings, origins: Mapping[str, str]) -> str:
 def verdict(program: Program) -> str:
     """``ok`` and what would be served. Raises ConfigError for what reading alone has not found."""
     settings = program.settings
-    addresses = [str(sockets.parse(text)) for text in settings.bind]
+    addresses = [str(sockets.parse(sockets.unmarked(text)[0])) for text in settings.bind]
     if settings.admin:
         sockets.parse(settings.admin)
         from thriftserver.admin import boot
 
         boot.require()
+    if settings.certfile:
+        os.close(gather(settings))
     services = ", ".join(name for module in program.modules for name in module.services)
     return "\n".join([*_doubts(os.environ), f"ok: {services} on {', '.join(addresses)}, workers: {settings.workers}"])
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from thriftserver.cli.dialects import in_use
 from thriftserver.config import ENV_PREFIX, flag
 from thriftserver.errors import ConfigError, ThriftServerError
 
@@ -106,8 +107,13 @@ def status(obj: tuple[str | None, bool]) -> None:
     answer = ask(obj[0], command="status")
     seconds = answer.pop("clock") - first["clock"]
     answer["calls_per_s"] = round((answer["calls"] - first["calls"]) / seconds, 1)
-    width = max(map(len, answer))
-    _show(obj[1], answer, "\n".join(f"{name.ljust(width)}  {value}" for name, value in answer.items()))
+    # A master of an earlier release, before an upgrade, does not tell its dialects.
+    lines = answer | {"dialects": in_use(answer.get("dialects", {})) or "none yet"}
+    if tls := answer.get("tls"):
+        expiry = f"the first certificate expires in {tls['expires_in_days']} days"
+        lines["tls"] = f"{tls['connections']} connections, {tls['refused']} refused; {expiry}"
+    width = max(map(len, lines))
+    _show(obj[1], answer, "\n".join(f"{name.ljust(width)}  {value}" for name, value in lines.items()))
 
 
 @ctl.command()

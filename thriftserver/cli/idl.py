@@ -19,7 +19,7 @@ from thriftserver.schema.change import Change
 from thriftserver.schema.compat import compare
 from thriftserver.schema.model import Module
 
-_include = click.option(
+include_option = click.option(
     "-I",
     "--include",
     "include_dirs",
@@ -37,7 +37,7 @@ def idl() -> None:
 
 @idl.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path())
-@_include
+@include_option
 def check(files: tuple[str, ...], include_dirs: tuple[str, ...]) -> None:
     """List everything that is wrong with IDL files and the files they include.
 
@@ -58,14 +58,14 @@ def check(files: tuple[str, ...], include_dirs: tuple[str, ...]) -> None:
 
 @idl.command()
 @click.argument("file", metavar="FILE", type=click.Path())
-@_include
+@include_option
 @click.option("-o", "--output", metavar="OUT", type=click.Path(dir_okay=False), help="Write to this file, not stdout.")
 def dump(file: str, include_dirs: tuple[str, ...], output: str | None) -> None:
     """Write what an IDL file defines as JSON, every name and constant resolved.
 
     The format is described in docs/idl.md. Exits with 1, the errors on stderr and nothing written, if there are any.
     """
-    module = _load(file, include_dirs)
+    module = load(file, include_dirs)
     text = json.dumps(dump_module(module), indent=1, ensure_ascii=False) + "\n"
     if output is None:
         click.echo(text.encode(), nl=False)
@@ -80,7 +80,7 @@ def dump(file: str, include_dirs: tuple[str, ...], output: str | None) -> None:
 @idl.command()
 @click.argument("old", metavar="OLD", type=click.Path())
 @click.argument("new", metavar="NEW", type=click.Path())
-@_include
+@include_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
 def diff(old: str, new: str, include_dirs: tuple[str, ...], as_json: bool) -> None:
     """Compare two versions of an IDL file and of all it includes: does the new one break clients of the old one?
@@ -88,7 +88,7 @@ def diff(old: str, new: str, include_dirs: tuple[str, ...], as_json: bool) -> No
     One line a change, those that break first; docs/idl.md has the rules. Exits with 1 if something breaks or a file has
     errors, else 0.
     """
-    changes = compare([_load(old, include_dirs)], [_load(new, include_dirs)])
+    changes = compare([load(old, include_dirs)], [load(new, include_dirs)])
     breaks = sum(change.severity == "breaking" for change in changes)
     if as_json:
         data = {"breaking": breaks, "compatible": len(changes) - breaks, "changes": [each.plain() for each in changes]}
@@ -102,9 +102,9 @@ def diff(old: str, new: str, include_dirs: tuple[str, ...], as_json: bool) -> No
         sys.exit(1)
 
 
-def _load(file: str, include_dirs: tuple[str, ...]) -> Module:
-    """The module of a file; with errors, they are printed and this is the end. Each file is read anew."""
-    module, found = Loader().check(file, include_dirs)
+def load(file: str, include_dirs: tuple[str, ...], loader: Loader | None = None) -> Module:
+    """The module of a file; with errors, they are printed and this is the end. Without a loader it is read anew."""
+    module, found = (loader or Loader()).check(file, include_dirs)
     if module is None:
         show([diagnostic for diagnostic in found if diagnostic.severity == "error"], sys.stderr)
         sys.exit(1)

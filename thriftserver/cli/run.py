@@ -16,12 +16,14 @@ from thriftserver.cli.configuration import listing, verdict
 from thriftserver.cli.options import config_option, setting_options
 from thriftserver.compiled import NATIVE
 from thriftserver.config import ENV_PREFIX, Settings, misspelt, resolve
+from thriftserver.dialect.table import require
 from thriftserver.errors import ConfigError, ThriftServerError
 from thriftserver.idl.loader import Loader
 from thriftserver.master import identity, systemd, terminal
+from thriftserver.master.auxiliary import Auxiliary, Equipment
 from thriftserver.master.changes import Changes
-from thriftserver.master.children import Auxiliary
 from thriftserver.master.fdstore import Store
+from thriftserver.master.keeping import Keeper
 from thriftserver.master.observer import Observer
 from thriftserver.master.place import Place
 from thriftserver.master.sockets import Heirloom, Listeners, name
@@ -30,6 +32,7 @@ from thriftserver.master.supervisor import Supervisor
 from thriftserver.master.upgrade import Origin, Predecessor
 from thriftserver.rpc.binding import choose_service, require_methods, split_spec
 from thriftserver.scoreboard.board import Board
+from thriftserver.tls import terms
 
 
 @click.command()
@@ -115,7 +118,8 @@ def _serve(
         owner = (account.uid, account.gid) if account else None
         addresses = bind or (() if passed else settings.bind)
         inherited = predecessor.listeners(settings) if predecessor else store.listeners
-        listeners = Listeners(addresses, settings.backlog, settings.unix_mode, owner, passed, inherited)
+        tls = bool(settings.certfile)
+        listeners = Listeners(addresses, settings.backlog, settings.unix_mode, owner, passed, inherited, tls)
         _drop(passed, listeners)
         store.follow(listeners, predecessor.estate.listeners if predecessor else ())
         store.warn(settings.workers * settings.max_connections)
@@ -123,12 +127,15 @@ def _serve(
             listeners.succeed()
             store.update()
         left = predecessor.estate.admin if predecessor and settings.admin else ()
-        auxiliary = _admin(settings, listeners, left) if settings.admin else None
+        auxiliaries = [_admin(settings, listeners, left)] if settings.admin else []
+        if tls:
+            others = [sock for each in auxiliaries if each.listeners for sock in each.listeners.sockets]
+            auxiliaries.append(Keeper(settings, listeners.secured, [*listeners.plain, *others]))
         observers: list[Callable[[Board], Observer]] = [notifier.watch]
         if pidfile:
             observers.append(lambda _board: pidfile)
         succession = Succession(origin, lambda: notifier.environment() | store.environment(), predecessor)
-        return Supervisor(program, listeners, reload, _work, succession, observers, auxiliary, changes, store).run()
+        return Supervisor(program, listeners, reload, _work, succession, observers, auxiliaries, changes, store).run()
     finally:
         if pidfile:
             pidfile.close()
@@ -159,6 +166,8 @@ def make_program(settings: Settings, ground: Ground) -> Program:
         raise ConfigError("no IDL to serve: give --idl FILE.thrift")
     if not settings.handler:
         raise ConfigError("no handler: give --handler pkg.mod:Class")
+    require(settings.dialect, settings.http, settings.http_cors)
+    terms.require(settings)
     identity.account(settings)  # a name that does not exist is told here, before any worker is touched
     loader = Loader()
     modules = tuple(loader.load(path, settings.include) for path in settings.idl)
@@ -176,11 +185,16 @@ def _admin(settings: Settings, served: Listeners, inherited: Sequence[Heirloom])
     listeners = Listeners((settings.admin,), settings.backlog, inherited=inherited)
     log.Logger().info("admin_listening", addresses=listeners.names())
     memory = os.memfd_create("thriftserver-history", os.MFD_CLOEXEC)
+    addresses = [name(sock) for sock in (*served.plain, *served.secured)]
+    if settings.admin_calls and not served.plain:
+        advice = "give it an address of its own: --bind plain:127.0.0.1:PORT, or unix:PATH"
+        raise ConfigError(f"--admin-calls: the page calls without TLS; {advice}")
 
-    def run(board: Board, program: Program, lifeline: int) -> int:
-        identity.entitle(program.settings.name, "admin")
-        identity.become(program.settings)
-        return boot.run(boot.Equipment(board, program, listeners.sockets, lifeline, served.names(), memory))
+    def run(given: Equipment) -> int:
+        identity.entitle(given.program.settings.name, "admin")
+        identity.become(given.program.settings)
+        sockets = listeners.sockets
+        return boot.run(boot.Equipment(given.board, given.program, sockets, given.lifeline, addresses, memory))
 
     return Auxiliary("admin", listeners, run)
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import click
 
+from thriftserver.cli.dialects import in_use
 from thriftserver.cli.options import config_option, setting_options
 from thriftserver.config import resolve
 from thriftserver.errors import ConfigError, TransportError
@@ -171,12 +172,15 @@ def _head(workers: dict[str, Any], methods: dict[str, Any], paint: Callable[[str
         "waiting": _count(methods["queued"]),
         "connections": _count(methods["connections"]),
     }
-    return [
+    lines = [
         f"{paint('thriftserver', BOLD)} {workers['version']}  {ready}  "
         f"{workers['serving']}/{workers['wanted']} workers  generation {workers['generation']}  "
         f"up {_age(workers['uptime'])}",
         "   ".join(f"{name} {paint(value, BOLD)}" for name, value in facts.items()),
     ]
+    if dialects := in_use(workers.get("dialects", {})):
+        lines.append(f"dialects: {dialects}")
+    return lines
 
 
 def _worker_row(worker: dict[str, Any] | None, paint: Callable[[str, str], str]) -> str:

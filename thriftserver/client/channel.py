@@ -1,60 +1,62 @@
-"""One connection to a server: whole frames out and in, each exchange within one deadline.
+"""One connection to one of several servers: requests out and replies in, each exchange within one deadline.
 
-It knows sockets and lengths, and nothing of what a frame holds.
+It knows addresses and time, and nothing of what a message holds, nor of how its line waits. One source: it runs on
+plain CPython, and Cython compiles it, with ``_channel.pxd``, into the module ``_channel``.
 """
 
 from __future__ import annotations
 
-import socket
-import time
-from struct import Struct as Packing
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from thriftserver.errors import TransportError
+from thriftserver.client.connecting import connect
+from thriftserver.discovery.resolvers import Resolver
+from thriftserver.errors import TransportError, WireError
 
-_length = Packing(">i")
-#: From here on a length is rather four letters of a server that speaks something else.
-_TEXT = 0x40000000
+try:
+    import cython  # type: ignore[import-untyped, import-not-found, unused-ignore]
+except ImportError:  # needed to compile this file, not to run it
+    from thriftserver import uncompiled as cython
 
+if TYPE_CHECKING:
+    from thriftserver.codec.plan import MethodPlan
 
-class Deadline:
-    """When an exchange must be over; ``phase`` is what it is busy with, for the message when it is not."""
+if not cython.compiled:
+    from thriftserver.client.conversation import Conversation
+    from thriftserver.client.deadline import Deadline
+    from thriftserver.client.line import Line
 
-    def __init__(self, seconds: float | None) -> None:
-        self.phase = ""
-        self._seconds = seconds
-        self._end = None if seconds is None else time.monotonic() + seconds
-
-    def left(self) -> float | None:
-        """Seconds that are left, None for any number. Raises TransportError when there are none."""
-        if self._end is None:
-            return None
-        left = self._end - time.monotonic()
-        if left <= 0:
-            raise self.passed()
-        return left
-
-    def passed(self) -> TransportError:
-        return TransportError(f"timed out after {self._seconds:g} s while {self.phase}")
+#: Bytes to ask the kernel for: most replies are one read, and large ones a few.
+INBOX, LARGE = 1 << 16, 1 << 20
 
 
 class Channel:
     """A connection that is made when it is needed, and closed by whatever goes wrong in an exchange.
 
-    Raises TransportError, which says the phase; whoever calls adds the address and the method.
+    ``keepalive`` is after how many seconds of silence the kernel asks whether the server is still there, 0 for never.
+    Calls come one after the other. Raises TransportError.
     """
 
-    def __init__(self, host: str, port: int, max_frame: int) -> None:
-        self.peer = host if host.startswith("unix:") else f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        self._address = (host, port)
-        self._max_frame = max_frame
-        self._sock: socket.socket | None = None
+    __slots__ = ("_busy", "_conversation", "_keepalive", "_line", "_where", "peer")
+
+    def __init__(self, where: Resolver, conversation: Conversation, keepalive: float) -> None:
+        self.peer = ""
+        self._where = where
+        self._conversation = conversation
+        self._keepalive = keepalive
+        self._line: Line | None = None
         self._busy = False
 
     def close(self) -> None:
-        if self._sock is not None:
-            self._sock.close()
-            self._sock = None
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+
+    def abort(self) -> None:
+        """Have an exchange fail that is under way in another thread or greenlet."""
+        line = self._line
+        if line is not None:
+            line.abort()
 
     def ready(self, deadline: Deadline) -> None:
         """See to it that there is a connection, and that nothing waits on it to be read.
@@ -64,124 +66,76 @@ class Channel:
         """
         if self._busy:
             raise RuntimeError(f"another call to {self.peer} is under way; threads and greenlets need a client each")
-        if self._sock is not None and not _quiet(self._sock):
+        line = self._line
+        if line is not None and (self._conversation.over() or not (line.usable() and line.quiet())):
             self.close()
-        if self._sock is None:
-            deadline.phase = "connecting"
-            try:
-                self._sock = self._connected(deadline)
-            except (OSError, UnicodeError, TransportError) as error:
-                reason = getattr(error, "strerror", None) or error
-                raise TransportError(f"cannot connect to {self.peer}: {reason}") from None
+        if self._line is None:
+            address, self._line = connect(self._where, deadline, self._keepalive)
+            self.peer = str(address)
+            self._conversation.again(self.peer)
 
-    def exchange(self, request: bytes, deadline: Deadline, answered: bool) -> bytes | None:
-        """Send a frame; the one that comes back, unless none is to be ``answered``. ``ready`` comes first."""
-        sock = self._sock
-        assert sock is not None
+    def call(self, plan: MethodPlan, args: Sequence[Any], deadline: Deadline) -> Any:
+        """One call of a method. Raises what is in the reply, EncodeError, and TransportError."""
+        conversation = self._conversation
+        self.ready(deadline)
+        try:
+            message = self._exchange(plan, args, deadline)
+            return None if message is None else conversation.reply(message)
+        except (TransportError, WireError) as error:
+            self.close()
+            raise deadline.told(conversation.called(plan), self.peer, error) from None
+
+    def _exchange(self, plan: MethodPlan, args: Sequence[Any], deadline: Deadline) -> bytes | None:
+        """Send a request; the message that comes back, unless there is none to wait for."""
+        conversation, line = self._conversation, self._line
+        assert line is not None
         self._busy = True
         try:
-            self._send(sock, request, deadline, answered)
-            return self._receive(sock, deadline) if answered else None
-        except BaseException:
-            self.close()  # interrupted half-way: what is still to arrive must not answer the next call
-            raise
+            request = conversation.call(plan, args, deadline.infos() if conversation.takes_infos else None)
+            answered = not plan.oneway
+            try:
+                self._send(line, request, deadline, answered)
+                return self._receive(line, deadline) if answered else None
+            except BaseException:
+                self.close()  # interrupted half-way: what is still to arrive must not answer the next call
+                raise
         finally:
             self._busy = False
 
-    def _connected(self, deadline: Deadline) -> socket.socket:
-        """A connection to the first address that takes it; each may use its part of the time that is left."""
-        host, port = self._address
-        if host.startswith("unix:"):
-            return _connect(socket.AF_UNIX, host.removeprefix("unix:"), deadline, 1)
-        found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
-        problem: Exception = OSError("the name has no address")
-        for place, (family, _, _, _, address) in enumerate(found):
-            try:
-                sock = _connect(family, address, deadline, len(found) - place)
-            except (OSError, TransportError) as error:
-                problem = error
-            else:
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                return sock
-        raise problem
-
-    def _send(self, sock: socket.socket, request: bytes, deadline: Deadline, answered: bool) -> None:
-        deadline.phase = f"sending the request of {len(request)} bytes"
-        sock.settimeout(deadline.left())
+    def _send(self, line: Line, request: bytes, deadline: Deadline, answered: bool) -> None:
+        deadline.enter("sending", len(request))
         try:
-            sock.sendall(request)  # the timeout is that of all of it
-        except TimeoutError:
-            raise deadline.passed() from None
+            line.send(request, deadline.left())
         except OSError as error:
-            broken = TransportError(f"the connection broke while {deadline.phase}: {error.strerror or error}")
-            if not answered or not _said(sock):
-                raise broken from None  # else what the server had to say about it stands before the end
+            failure = deadline.failed(error)
+            if isinstance(error, TimeoutError) or not answered or not line.said():
+                raise failure from None  # else what the server had to say about it stands before the end
+        deadline.sent = True
 
-    def _receive(self, sock: socket.socket, deadline: Deadline) -> bytes:
-        deadline.phase = "waiting for the reply"
-        (size,) = _length.unpack(self._exactly(sock, 4, deadline))
-        if size > self._max_frame and size < _TEXT:
-            raise TransportError(
-                f"the reply has {size} bytes, more than this client's max_frame ({self._max_frame}); "
-                "give it a larger one: Client(..., max_frame=), `thriftserver call --max-frame`"
-            )
-        if size < 0 or size > self._max_frame:
-            start = _length.pack(size)
-            what = "which is no length of a frame; is it a framed Thrift server?"
-            raise TransportError(f"the answer starts with {start!r}, {what}")
-        deadline.phase = f"receiving the reply of {size} bytes"
-        return self._exactly(sock, size, deadline)
+    def _receive(self, line: Line, deadline: Deadline) -> bytes:
+        deadline.enter("waiting")
+        conversation = self._conversation
+        data = self._some(line, deadline, b"")
+        size = conversation.measure(data)
+        if size == len(data):
+            return data
+        held = bytearray(data)
+        while size == 0:
+            claimed = conversation.claimed(held)
+            if claimed:
+                deadline.enter("receiving", claimed)
+            held += self._some(line, deadline, held, min(max(claimed - len(held), INBOX), LARGE))
+            size = conversation.measure(held)
+        if size < len(held):
+            self.close()  # more than was asked for: it must not answer the next call
+        return bytes(held[:size])
 
-    @staticmethod
-    def _exactly(sock: socket.socket, size: int, deadline: Deadline) -> bytes:
-        buffer = bytearray(size)
-        view, got = memoryview(buffer), 0
+    def _some(self, line: Line, deadline: Deadline, held: bytes | bytearray, most: int = INBOX) -> bytes:
+        """The bytes that come behind those that are here already; none where a reply ends with the connection."""
         try:
-            while got < size:
-                sock.settimeout(deadline.left())
-                count = sock.recv_into(view[got:])
-                if count == 0:
-                    raise TransportError(f"the server closed the connection while {deadline.phase}")
-                got += count
-        except TimeoutError:
-            raise deadline.passed() from None
+            data = line.receive(most, deadline.left())
         except OSError as error:
-            raise TransportError(f"the connection broke while {deadline.phase}: {error.strerror or error}") from None
-        return bytes(buffer)
-
-
-def _connect(family: int, address: Any, deadline: Deadline, share: int) -> socket.socket:
-    """A connection to this address, in one of ``share`` parts of the time that is left."""
-    sock = socket.socket(family)
-    try:
-        left = deadline.left()
-        sock.settimeout(None if left is None else left / share)
-        sock.connect(address)
-    except TimeoutError:
-        sock.close()
-        raise deadline.passed() from None
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-def _quiet(sock: socket.socket) -> bool:
-    """Is the connection open, with nothing to be read?"""
-    try:
-        sock.settimeout(0)
-        sock.recv(1, socket.MSG_PEEK)
-    except BlockingIOError:
-        return True
-    except OSError:
-        pass
-    return False
-
-
-def _said(sock: socket.socket) -> bool:
-    """Has the server sent anything before the connection broke?"""
-    try:
-        sock.settimeout(0)
-        return sock.recv(1, socket.MSG_PEEK) != b""
-    except OSError:
-        return False
+            raise deadline.failed(error) from None
+        if not data and not self._conversation.closed(held):
+            raise deadline.deserted(self._conversation.hint(held))
+        return data

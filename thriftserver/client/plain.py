@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from thriftserver.client.sync import signature
+from thriftserver.client.methods import signature
 from thriftserver.codec.plain import from_plain
 from thriftserver.errors import ConfigError, EncodeError
 from thriftserver.schema.model import Function

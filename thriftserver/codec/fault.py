@@ -29,3 +29,12 @@ class Fault(Exception):
                 return self.discreet, path + step.removesuffix(HIDDEN)
             path += step
         return self.message, path
+
+
+class Short(Fault):
+    """The data ends too early: ``size`` more bytes were expected where ``left`` are."""
+
+    def __init__(self, size: int, left: int) -> None:
+        super().__init__(f"truncated: {size} more bytes expected, {left} left")
+        self.size = size
+        self.left = left

@@ -1,11 +1,22 @@
-"""Numbers and bytes that come as something else: as a plain float or ``bytes``, or None for what is neither.
+"""Numbers and bytes that come as something else: as a plain int, float or ``bytes``, or None for what is none.
 
-Both codecs use it; nothing here knows types of Thrift.
+All codecs use it; nothing here knows types of Thrift.
 """
 
 from __future__ import annotations
 
+import operator
 from typing import Any
+
+
+def odd_integer(value: Any) -> int | None:
+    """A value as an exact int if it may stand for one: an enum's member, numpy's integers; a bool may not."""
+    if type(value) is bool:
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
 
 
 def odd_double(value: Any) -> float | None:

@@ -1,6 +1,6 @@
 """Compiles a schema into rows, once per type: everything about a type that the codec has to know, decided here.
 
-Nothing here knows bytes beyond wire types and minimum widths; ``codec.walk``, compiled or not, follows the rows.
+Nothing here knows bytes beyond wire types; the walkers of each protocol, compiled or not, follow the rows.
 """
 
 from __future__ import annotations
@@ -17,17 +17,16 @@ from thriftserver.schema.classes import class_of, default_of, enum_of, materiali
 if TYPE_CHECKING:
     from thriftserver.codec.foreign import Types
 
-#: Base types: wire type and the bytes that a value has at least.
-_BASES: dict[str, tuple[int, int]] = {
-    "bool": (wire.BOOL, 1),
-    "i8": (wire.BYTE, 1),
-    "i16": (wire.I16, 2),
-    "i32": (wire.I32, 4),
-    "i64": (wire.I64, 8),
-    "double": (wire.DOUBLE, 8),
-    "string": (wire.STRING, 4),
-    "binary": (wire.STRING, 4),
-    "uuid": (wire.UUID, 16),
+_BASES: dict[str, int] = {
+    "bool": wire.BOOL,
+    "i8": wire.BYTE,
+    "i16": wire.I16,
+    "i32": wire.I32,
+    "i64": wire.I64,
+    "double": wire.DOUBLE,
+    "string": wire.STRING,
+    "binary": wire.STRING,
+    "uuid": wire.UUID,
 }
 
 #: Held while anything is made of a schema, here and in ``codec.walk``.
@@ -39,12 +38,11 @@ _DEEPEST = 200
 class Row:
     """How values of one type stand on the wire. ``op`` names the kind of walker that handles it."""
 
-    __slots__ = ("element", "frozen", "key", "members", "op", "plan", "text", "width", "wire")
+    __slots__ = ("element", "frozen", "key", "members", "op", "plan", "text", "wire")
 
-    def __init__(self, op: str, wire: int, width: int, text: str, frozen: bool = False) -> None:
+    def __init__(self, op: str, wire: int, text: str, frozen: bool = False) -> None:
         self.op = op
         self.wire = wire
-        self.width = width
         self.text = text  # the type in the IDL's words, for messages
         self.frozen = frozen  # in key or member position: decodes to hashable values
         self.key: Any = None  # Row of a map's keys
@@ -84,7 +82,7 @@ class Plan:
         self.name = struct.name
         # A union of another library's is a struct of whose fields all but one are None.
         union = struct.kind == "union" and types is None
-        self.row = Row("union" if union else "struct", wire.STRUCT, 1, struct.name, frozen)
+        self.row = Row("union" if union else "struct", wire.STRUCT, struct.name, frozen)
         self.row.plan = self
         self.kind = struct.kind
         self.types = types
@@ -99,13 +97,17 @@ class Plan:
 
 
 class MethodPlan:
-    """The rows of one method: its arguments, its result (None for void), its declared exceptions."""
+    """The rows of one method: its arguments, its result (None for void), its declared exceptions.
 
-    __slots__ = ("args", "name", "oneway", "result", "throws")
+    ``idempotent``: may a call of it be executed twice?
+    """
+
+    __slots__ = ("args", "idempotent", "name", "oneway", "result", "throws")
 
     def __init__(self, function: model.Function, types: Types | None = None) -> None:
         self.name = function.name
         self.oneway = function.oneway
+        self.idempotent = function.idempotent
         self.args = _fields(function.args, False, types=types)
         self.result: FieldRow | None = None
         if function.returns is not None:
@@ -215,23 +217,22 @@ def method_plan(function: model.Function, types: Types | None = None) -> MethodP
 def row(type: model.Type, frozen: bool = False, depth: int = 0, types: Types | None = None) -> Row:
     """The row of a type; structs in it are only declared."""
     if depth > _DEEPEST:
-        return Row("deep", wire.STOP, 1, "a type nested too deep")
+        return Row("deep", wire.STOP, "a type nested too deep")
     match type:
         case model.Base(name=name):
-            code, width = _BASES[name]
-            return Row(name, code, width, name)
+            return Row(name, _BASES[name], name)
         case model.Enum():
-            made = Row("enum", wire.I32, 4, type.name)
+            made = Row("enum", wire.I32, type.name)
             made.members = dict(enum_of(type)._value2member_map_ if types is None else types.members(type))
             return made
         case model.List(element=element):
-            made = Row("list", wire.LIST, 5, _text(type), frozen)
+            made = Row("list", wire.LIST, _text(type), frozen)
             made.element = row(element, frozen, depth + 1, types)
         case model.Set(element=element):
-            made = Row("set", wire.SET, 5, _text(type), frozen)
+            made = Row("set", wire.SET, _text(type), frozen)
             made.element = row(element, True, depth + 1, types)
         case model.Map(key=key, value=value):
-            made = Row("map", wire.MAP, 6, _text(type), frozen)
+            made = Row("map", wire.MAP, _text(type), frozen)
             made.key = row(key, True, depth + 1, types)
             made.element = row(value, frozen, depth + 1, types)
         case model.Struct():

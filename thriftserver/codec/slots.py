@@ -1,13 +1,13 @@
-"""The primitives under ``walk`` that know how a struct keeps its values: as attributes, where compiled code has slots.
+"""How a struct keeps its values, for the walkers: as attributes, where compiled code has slots.
 
-``_seam.pxd`` and ``seam.h`` have their C twins, and loops over slots that read and write many fields at once.
+``_slots`` and ``walk/_record.pxd`` have their C twins, and loops over slots that read and write many fields at once.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from thriftserver.codec.seam import Sink, Source
+from thriftserver.codec.memory import Sink, Source
 
 
 def slot_offsets(cls: type | None, names: list[str]) -> list[int] | None:

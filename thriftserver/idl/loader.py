@@ -9,7 +9,7 @@ import os
 import posixpath
 import threading
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from thriftserver.errors import IdlError
 from thriftserver.idl import ast, standard
@@ -26,16 +26,32 @@ from thriftserver.schema.model import Module
 MAX_DEPTH: Final = 100
 
 
-class Loaded:
-    """One file, loaded: its module, what was wrong with it, and the files it includes."""
+class Link(NamedTuple):
+    """The literal of an ``include``, by its place in the text of the file, and the real path it leads to."""
 
-    __slots__ = ("broken", "diagnostics", "includes", "module")
+    start: int
+    end: int
+    path: str
+
+
+class Loaded:
+    """One file, loaded: its module, what was wrong with it, the files it includes and where it does so."""
+
+    __slots__ = ("broken", "diagnostics", "includes", "links", "module")
     broken: bool
 
-    def __init__(self, module: Module, diagnostics: list[Diagnostic], includes: list[Loaded], failed: bool) -> None:
+    def __init__(
+        self,
+        module: Module,
+        diagnostics: list[Diagnostic],
+        includes: list[Loaded],
+        links: list[Link],
+        failed: bool,
+    ) -> None:
         self.module = module
         self.diagnostics = diagnostics
         self.includes = includes
+        self.links = links
         #: It, or a file it includes, has errors.
         self.broken = failed or any(included.broken for included in includes)
 
@@ -80,6 +96,11 @@ class Loader:
         """The real paths of all files that are loaded."""
         with self._lock:
             return list(self._loaded)
+
+    def links(self, module: Module) -> list[Link]:
+        """Every include of a module that was loaded from disk, in the order of its text."""
+        with self._lock:
+            return self._loaded[module.path].links
 
     def check(
         self, path: str, include_dirs: Iterable[str] = (), files: Mapping[str, str] | None = None
@@ -199,15 +220,19 @@ class _Run:
             report_failures(failures, tokens, report)
         units: list[Unit] = []
         includes: list[Loaded] = []
+        links: list[Link] = []
         for item in document.items:
             if isinstance(item, ast.Include):
-                self._include(item, report, units, includes)
+                target = self._include(item, report, units, includes)
+                if target is not None:
+                    links.append(Link(item.path.at, item.path.end, target.module.path))
         module = resolve(document, units, report, lenient=bool(failures))
         del self.open[key]
-        loaded = self.known[key] = Loaded(module, report.diagnostics, includes, report.failed)
+        loaded = self.known[key] = Loaded(module, report.diagnostics, includes, links, report.failed)
         return loaded
 
-    def _include(self, node: ast.Include, report: Report, units: list[Unit], includes: list[Loaded]) -> None:
+    def _include(self, node: ast.Include, report: Report, units: list[Unit], includes: list[Loaded]) -> Loaded | None:
+        """The included file; None when there is none, and that is said."""
         name = unquote(node.path.text)
         place = report.span(node.path.at, node.path.end)
         basename = posixpath.basename(name)
@@ -219,21 +244,21 @@ class _Run:
             if not name.startswith("/"):
                 folders = [os.path.dirname(report.source.path) or ".", *self.include_dirs]
                 unit.help = f"looked for it in {', '.join(f'`{folder}`' for folder in folders[:10])}"
-            return
+            return None
         key = storage.key(path)
         if key in self.open:
             self._cycle(node, key, report)
-            return
+            return None
         loaded = self.known.get(key)
         if loaded is None:
             if len(self.open) >= MAX_DEPTH:
                 report.error(place.start, place.end, f"includes are nested more than {MAX_DEPTH} deep here")
-                return
+                return None
             try:
                 text = storage.read(key)
             except Unreadable as problem:
                 report.error(place.start, place.end, f"cannot read `{name}`: {problem}")
-                return
+                return None
             shown = path if os.path.isabs(name) else self._shown(report.source.path, name, path)
             self.open[report.source.key] = place
             loaded = self._load(shown, key, text, (place, *report.chain))
@@ -241,10 +266,11 @@ class _Run:
             includes.append(loaded)
         else:
             units.pop()
-            return
+            return loaded
         unit.name = loaded.module.name
         unit.module = loaded.module
         unit.broken = loaded.broken
+        return loaded
 
     def _find(self, name: str, beside: str) -> tuple[_Disk | _Memory, str | None]:
         """Where the included file is, and by what path; None when there is none."""

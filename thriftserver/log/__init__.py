@@ -155,6 +155,11 @@ def enter_worker(number: int) -> None:
         _capture.install()
 
 
+def write_behind() -> None:
+    """Lines of this process are written by a thread from now on, so that its loop never waits."""
+    _sink.write_behind()
+
+
 def about(facts: Callable[[], Facts | None]) -> None:
     """Ask ``facts`` at each line what it is about: the call that is being served, or None."""
     global _about

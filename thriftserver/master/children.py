@@ -1,4 +1,4 @@
-"""The master's children as it sees them: a worker with its report pipe and stacks, and one auxiliary process.
+"""The workers as their master sees them: each with its report pipe and stacks.
 
 It hears and remembers; what follows is ``policy``'s to decide.
 """
@@ -6,18 +6,14 @@ It hears and remembers; what follows is ``policy``'s to decide.
 from __future__ import annotations
 
 import os
-import select
-import signal
-import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 
 from msgspec import Struct
 
-from thriftserver.assignment import REPORT, STACKS, Program, Report
+from thriftserver.assignment import REPORT, STACKS, Report
 from thriftserver.log import Logger
 from thriftserver.master.fork import fork
-from thriftserver.master.sockets import Listeners
 from thriftserver.scoreboard import layout
 from thriftserver.scoreboard.board import Board
 from thriftserver.sealed import sealed
@@ -117,83 +113,3 @@ def bury(child: Child, pid: int, reason: str, board: Board, log: Logger) -> None
     if connections := board.slot_words(child.number)[layout.CONNECTIONS]:
         log.error("connections_lost", count=connections)
     board.fold(child.number, reason)
-
-
-class Auxiliary:
-    """One more child that is kept alive and is no worker: ``run`` is what it does.
-
-    It is given the scoreboard, the program in force, and the lifeline, which reads end-of-file when the master is gone.
-    The sockets that it serves are the master's.
-    """
-
-    def __init__(self, name: str, listeners: Listeners, run: Callable[[Board, Program, int], int]) -> None:
-        self.name = name
-        self.listeners = listeners
-        self.pid = 0
-        self.due = 0.0
-        """When to start it, while it does not run."""
-        self._run = run
-        self._born = 0.0
-        self._deaths = 0
-        self._renewing = False
-
-    def start(self, board: Board, program: Program, lifeline: int, private: list[int], log: Logger, now: float) -> None:
-        """Start it if it is due."""
-        if self.pid or now < self.due:
-            return
-        try:
-            self.pid = fork(lambda: self._run(board, program, lifeline), private)
-        except OSError as error:
-            log.error("spawn_failed", auxiliary=self.name, reason=error.strerror)
-            self.due = now + 1.0
-        self._born = now
-
-    def gone(self, status: int, log: Logger, now: float) -> None:
-        """It has ended: again, after a pause that grows while it does not live."""
-        self.pid = 0
-        if self._renewing:
-            self._renewing = False
-            self.due = now
-            return
-        self._deaths = 0 if now - self._born > 60 else self._deaths + 1
-        self.due = now + min(0.1 * 2.0**self._deaths, 10.0)
-        log.error("auxiliary_exit", auxiliary=self.name, code=os.waitstatus_to_exitcode(status))
-
-    def renew(self) -> None:
-        """There is a new program: let another one take over."""
-        if self.pid:
-            self._renewing = True
-            os.kill(self.pid, signal.SIGTERM)
-
-    def stop(self) -> None:
-        """Tell it to leave and wait until it has."""
-        if self.pid:
-            for number in (signal.SIGTERM, signal.SIGKILL):
-                os.kill(self.pid, number)
-                if self._wait(2.0):
-                    return
-
-    def _wait(self, seconds: float) -> bool:
-        try:
-            descriptor = os.pidfd_open(self.pid)
-        except OSError:  # no descriptor is left to wait with
-            return _ends_meanwhile(self.pid, seconds)
-        try:
-            return _ends(descriptor, seconds) and bool(os.waitpid(self.pid, 0))
-        finally:
-            os.close(descriptor)
-
-
-def _ends(descriptor: int, seconds: float) -> bool:
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(seconds * 1000))
-
-
-def _ends_meanwhile(pid: int, seconds: float) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if os.waitpid(pid, os.WNOHANG)[0]:
-            return True
-        time.sleep(0.01)
-    return False

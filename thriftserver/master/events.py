@@ -5,8 +5,9 @@ Values only; ``policy`` decides, ``supervisor`` acts.
 
 from __future__ import annotations
 
+import signal
 from enum import Enum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from msgspec import Struct
 
@@ -229,6 +230,18 @@ Event: TypeAlias = (
     | Succeeded
     | StopAsked
 )
+
+#: What signals to the master ask for.
+ASKED: Final[dict[int, Event]] = {
+    signal.SIGTERM: StopAsked(graceful=True),
+    signal.SIGINT: StopAsked(graceful=False),
+    signal.SIGQUIT: StopAsked(graceful=False),
+    signal.SIGHUP: ReloadAsked(),
+    signal.SIGTTIN: ScaleAsked(by=1),
+    signal.SIGTTOU: ScaleAsked(by=-1),
+    signal.SIGWINCH: RestAsked(),
+    signal.SIGUSR2: UpgradeAsked(),
+}
 
 # Actions.
 

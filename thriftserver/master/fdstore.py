@@ -63,7 +63,7 @@ class Store:
         self._filled: list[Handoff] = []
         """What this one has filled, the last one perhaps not to the end."""
         self._given = self._kept = 0
-        self._refused = 0
+        self._refused = self._ended = 0
         self._lingering: deque[int] = deque()
         """Those that were told good-bye."""
         self._capped = False
@@ -174,21 +174,30 @@ class Store:
             done += 1
             if not _is_socket(parcel.descriptor):  # whatever code runs in a worker can put things there
                 os.close(parcel.descriptor)
+            elif _is_keepers(parcel.descriptor):
+                self._ended += 1
+                self._dismiss(parcel.descriptor)
             elif self._lay_in(parcel):
                 self._kept += 1
                 os.close(parcel.descriptor)
             else:
                 self._refused += 1
-                _say_good_bye(parcel.descriptor)
-                self._lingering.append(parcel.descriptor)
-                if len(self._lingering) > LINGERING:
-                    os.close(self._lingering.popleft())
+                self._dismiss(parcel.descriptor)
         return done
+
+    def _dismiss(self, descriptor: int) -> None:
+        _say_good_bye(descriptor)
+        self._lingering.append(descriptor)
+        if len(self._lingering) > LINGERING:
+            os.close(self._lingering.popleft())
 
     def close(self) -> None:
         """The last thing a master does: see that systemd has what it was sent."""
         if self._kept:
             self._log.info("connections_kept", connections=self._kept, settled=self._channel.settle())
+        if self._ended:
+            advice = "the keys end with this service; clients connect anew"
+            self._log.info("tls_connections_ended", connections=self._ended, advice=advice)
         if self._refused:
             advice = "closed; FileDescriptorStoreMax is how many descriptors systemd keeps for the unit"
             if self._capped:
@@ -281,6 +290,15 @@ def _heirloom(name: str, descriptor: int) -> Heirloom:
 
 def _is_socket(descriptor: int) -> bool:
     return stat.S_ISSOCK(os.fstat(descriptor).st_mode)
+
+
+def _is_keepers(descriptor: int) -> bool:
+    """Is it one end of a TLS connection, of which the other one ends with the keeper? Only a pair has no name."""
+    sock = socket.socket(fileno=descriptor)
+    try:
+        return sock.family == socket.AF_UNIX and sock.getsockname() == ""
+    finally:
+        sock.detach()
 
 
 def _say_good_bye(descriptor: int) -> None:

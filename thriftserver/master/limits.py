@@ -56,4 +56,6 @@ def weigh(settings: Settings, held: int, log: Logger) -> None:
 def fixed(settings: Settings, running: Settings) -> list[str]:
     """The options that have changed since a master began to run with them, and that no reload brings into force."""
     kept = (row.name for row in OPTIONS if not row.reloadable)
-    return [name for name in kept if getattr(settings, name) != getattr(running, name)]
+    changed = [name for name in kept if getattr(settings, name) != getattr(running, name)]
+    # Other certificates are taken; whether there are any decides who accepts connections.
+    return [*changed, *(["certfile"] if bool(settings.certfile) != bool(running.certfile) else [])]

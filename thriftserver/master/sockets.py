@@ -23,6 +23,9 @@ from thriftserver.log import Logger
 from thriftserver.master.events import News, State
 from thriftserver.master.tcp import Spot, bind_all, look_up
 
+#: What stands before an address that stays without TLS.
+PLAIN = "plain:"
+
 
 class Address(Struct, frozen=True):
     """Where to listen. ``kind`` is ``tcp`` (host, port), ``unix`` (path in ``host``) or ``fd`` (number in ``port``)."""
@@ -35,6 +38,11 @@ class Address(Struct, frozen=True):
         if self.kind == "tcp":
             return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
         return f"unix:{self.host}" if self.kind == "unix" else f"fd://{self.port}"
+
+
+def unmarked(text: str) -> tuple[str, bool]:
+    """An address to bind without its ``plain:``, and whether it has one: that stays without TLS."""
+    return text.removeprefix(PLAIN), text.startswith(PLAIN)
 
 
 def parse(text: str, purpose: str = "listen on") -> Address:
@@ -98,7 +106,7 @@ class Listeners:
     ``unix_mode`` (octal text) and ``owner`` (user and group id) are what those get; without them, what is usual.
     An address that one of the sockets ``passed`` has is not bound again; without addresses, all of them are used.
     What was ``inherited`` from an older master is used where the same address is asked for, and is this one's own once
-    it has succeeded.
+    it has succeeded. With ``tls`` the sockets are told apart: ``secured`` speak TLS, ``plain`` do not.
     """
 
     def __init__(
@@ -109,8 +117,11 @@ class Listeners:
         owner: tuple[int, int] | None = None,
         passed: Sequence[socket.socket] = (),
         inherited: Sequence[Heirloom] = (),
+        tls: bool = False,
     ) -> None:
         self.sockets: list[socket.socket] = []
+        #: Those of them that speak TLS.
+        self.secured: list[socket.socket] = []
         #: What there is to say about each of them.
         self._entries: list[Heirloom] = []
         #: Those whose files are another master's to remove.
@@ -121,23 +132,40 @@ class Listeners:
         self._owner = os.getpid()
         self._passed = passed
         try:
-            wanted = [(parse(text), text) for text in addresses]
+            marked = [unmarked(text) for text in addresses]
+            wanted = [(parse(text), text) for text, _ in marked]
             spots = [_look_up(address) for address, _ in wanted]
             #: Ports that IPv4 has of its own: there `[::]`, which stands for both otherwise, is for IPv6 alone.
             self._ipv4 = {spot.port for each in spots for spot in each if spot.family == socket.AF_INET}
-            for (address, text), each in zip(wanted, spots, strict=True):
+            for (address, text), each, (_, plain) in zip(wanted, spots, marked, strict=True):
+                before = len(self.sockets)
                 self._open(address, text, each, backlog)
+                self._secure(self.sockets[before:], tls and not plain)
             for sock in () if addresses else passed:
                 sock.setblocking(False)
                 self.sockets.append(sock)
                 self._entries.append(Heirloom(sock.fileno()))
+                self._secure([sock], tls)
         except BaseException:
             self.close()
             raise
 
+    def _secure(self, sockets: Sequence[socket.socket], tls: bool) -> None:
+        """Unix sockets have their permissions, and who has connected is known of them."""
+        self.secured += [sock for sock in sockets if tls and sock.family != socket.AF_UNIX]
+
+    @property
+    def plain(self) -> list[socket.socket]:
+        """Those that workers accept from themselves."""
+        return [sock for sock in self.sockets if sock not in self.secured]
+
     def names(self) -> list[str]:
         """The addresses in force: port 0 has become a number."""
         return [name(sock) for sock in self.sockets]
+
+    def about_tls(self) -> dict[str, list[str]]:
+        """Which of them speak TLS, for the log."""
+        return {"tls": [name(sock) for sock in self.secured]} if self.secured else {}
 
     def heirlooms(self) -> list[Heirloom]:
         """The sockets as the next master gets them."""

@@ -20,8 +20,9 @@ from thriftserver.errors import ConfigError, StartFailed, ThriftServerError
 from thriftserver.handoff import BESIDE, Handoff
 from thriftserver.log import Logger
 from thriftserver.master import events, limits, obituary, policy
+from thriftserver.master.auxiliary import Auxiliaries, Auxiliary, Equipment
 from thriftserver.master.changes import Changes
-from thriftserver.master.children import Auxiliary, Child, bear, bury
+from thriftserver.master.children import Child, bear, bury
 from thriftserver.master.control import Control
 from thriftserver.master.fdstore import Store
 from thriftserver.master.fork import HANDLED
@@ -45,20 +46,9 @@ SLEEP = 1.0
 #: Seconds of one wait: poll takes no number, and a clock's end is one that no machine waits for.
 LONGEST = 3600.0
 
-_EVENTS: dict[int, events.Event] = {
-    signal.SIGTERM: events.StopAsked(graceful=True),
-    signal.SIGINT: events.StopAsked(graceful=False),
-    signal.SIGQUIT: events.StopAsked(graceful=False),
-    signal.SIGHUP: events.ReloadAsked(),
-    signal.SIGTTIN: events.ScaleAsked(by=1),
-    signal.SIGTTOU: events.ScaleAsked(by=-1),
-    signal.SIGWINCH: events.RestAsked(),
-    signal.SIGUSR2: events.UpgradeAsked(),
-}
-
 
 class Supervisor:
-    """Keeps ``settings.workers`` workers, and ``auxiliary``, running until told to stop; tells ``observers``.
+    """Keeps ``settings.workers`` workers, and ``auxiliaries``, running until told to stop; tells ``observers``.
 
     ``reload`` makes a Program anew from what is on disk; ``work`` is what a child does with its Assignment.
     ``changes`` are what it reloads for by itself.
@@ -72,7 +62,7 @@ class Supervisor:
         work: Callable[[Assignment], int],
         succession: Succession,
         observers: Sequence[Callable[[Board], Observer]] = (),
-        auxiliary: Auxiliary | None = None,
+        auxiliaries: Sequence[Auxiliary] = (),
         changes: Changes | None = None,
         store: Store | None = None,
     ) -> None:
@@ -94,12 +84,12 @@ class Supervisor:
         self._handoff.most = settings.max_frame + BESIDE
         self._children: dict[int, Child] = {}
         self._health = Health(self._board)
-        self._auxiliary = auxiliary
+        self._auxiliaries = Auxiliaries(auxiliaries, self._log)
         left = succession.control
         self._control = Control(settings.control, self._board, self._log, left) if settings.control else None
         self._changes = changes
         self._store = store
-        built_in = (self._control, changes, store, auxiliary.listeners if auxiliary else None)
+        built_in = (self._auxiliaries, self._control, changes, store, *self._auxiliaries.listeners)
         self._observers: list[Observer] = [succession, listeners, *(make(self._board) for make in observers)]
         self._observers += [each for each in built_in if each is not None]
         self._failure: events.Fail | None = None
@@ -115,10 +105,10 @@ class Supervisor:
         try:
             given = self._programs[1].settings
             self._log.info("starting", idl=given.idl, handler=given.handler, workers=given.workers)
-            self._log.info("listening", addresses=self._listeners.names())
+            self._log.info("listening", addresses=self._listeners.names(), **self._listeners.about_tls())
             limits.warn(given, self._log)
             self._handle(events.Tick())
-            self._walls.around("the auxiliary process", self._keep_auxiliary)
+            self._walls.around("the auxiliary processes", self._keep_auxiliaries)
             while not policy.finished(self._state):
                 for event in self._walls.of("a look", self._wait()):
                     self._walls.around("a decision", self._handle, event)
@@ -137,8 +127,9 @@ class Supervisor:
         around("the listeners", lambda: self._listeners.close(stay=self._state.keeping))
         if self._control:
             around("the control socket", self._control.close)
-        if self._auxiliary:
-            around("the auxiliary process", self._auxiliary.stop)
+        around("the queue", self._handoff.close)  # what nobody has taken ends now
+        patience = 0.0 if self._state.hurry else self._state.graceful_timeout
+        around("the auxiliary processes", self._auxiliaries.stop, patience, self._wake_read)
 
     def _install(self) -> None:
         """Route signals into a pipe: nothing but a byte is written when one arrives, so none can come at a bad time."""
@@ -193,8 +184,7 @@ class Supervisor:
                 return self._check_reload()
             case events.Adopt():
                 self._programs = {action.generation: self._programs[action.generation]}
-                if self._auxiliary:
-                    self._auxiliary.renew()
+                self._auxiliaries.renew()
             case events.Log():
                 getattr(self._log, action.level)(action.event, **action.facts)
             case events.Announce():
@@ -205,8 +195,7 @@ class Supervisor:
             case events.Disown():
                 self._succession.disown()
             case events.Abdicate():
-                if self._auxiliary:
-                    self._auxiliary.renew()  # it leaves, and the new master has one of its own
+                self._auxiliaries.leave()
                 self._succession.grant()
             case events.Offer():
                 self._succession.offer()
@@ -218,6 +207,7 @@ class Supervisor:
         self._log.info("reloading")
         try:
             program = self._reload()
+            self._auxiliaries.prepare(program)
         except ThriftServerError as error:
             return events.ReloadImpossible(str(error))
         settings, current = program.settings, self._state.generation
@@ -251,7 +241,7 @@ class Supervisor:
         return Estate(
             handoff=self._handoff.descriptors,
             listeners=self._listeners.heirlooms(),
-            admin=self._auxiliary.listeners.heirlooms() if self._auxiliary else [],
+            admin=self._auxiliaries.heirlooms(),
             control=self._control.heirloom if self._control else None,
             configured=self._state.configured or self._state.target,
             target=self._state.target,
@@ -277,8 +267,8 @@ class Supervisor:
             due = min(due, time.monotonic() + FULL_QUEUE)
         if self._store and self._state.keeping and not self._store.can_keep:
             due = min(due, time.monotonic() + FULL_QUEUE)
-        if self._auxiliary and not self._auxiliary.pid:
-            due = min(due, self._auxiliary.due)
+        if self._may_start_auxiliaries:
+            due = min(due, self._auxiliaries.due)
         if self._changes:
             due = min(due, self._changes.due)
         began = time.monotonic()
@@ -307,14 +297,14 @@ class Supervisor:
             self._reopen_logs()
         elif number == signal.SIGTERM and self._store:
             yield events.StopAsked(graceful=True, keep=self._store.expects_successor())
-        elif number in _EVENTS and self._terminal.counts(number):
-            yield _EVENTS[number]
+        elif number in events.ASKED and self._terminal.counts(number):
+            yield events.ASKED[number]
 
     def _look(self) -> Iterator[events.Event]:
-        """What time brings: sick workers, observers that want to know, the auxiliary's next try."""
+        """What time brings: sick workers, observers that want to know, an auxiliary's next try."""
         now = time.monotonic()
         self._terminal.look(now)
-        self._walls.around("the auxiliary process", self._keep_auxiliary)
+        self._walls.around("the auxiliary processes", self._keep_auxiliaries)
         log.retry()
         self._board.words[layout.BOARD_LOST_LINES] = log.lost()
         if now >= self._health.due and not self._state.heir:  # the older master speaks for the service
@@ -380,9 +370,7 @@ class Supervisor:
                 self._walls.around("a dead worker", bury, child, pid, why, self._board, self._log)
                 child.close()
                 yield events.Exited(pid, code, child.reason, random.random())
-            elif self._auxiliary and pid == self._auxiliary.pid:
-                self._auxiliary.gone(status, self._log, time.monotonic())
-            else:
+            elif not self._auxiliaries.gone(pid, status):
                 yield from self._succession.gone(pid, status)
 
     def _reopen_logs(self) -> None:
@@ -395,20 +383,25 @@ class Supervisor:
     def _private(self) -> list[int]:
         """Descriptors that no child may keep."""
         found = [self._wake_read, self._wake_write, self._lifeline_write, *self._succession.lines()]
-        found += self._listeners.unused()
+        found += [*self._listeners.unused(), *self._auxiliaries.descriptors()]
         for child in self._children.values():
             found += [child.stacks, *([child.pipe] if child.pipe >= 0 else [])]
         for each in (self._control, self._store):
             found += each.descriptors() if each else []
         return found
 
-    def _keep_auxiliary(self) -> None:
-        if self._auxiliary and self._state.phase is not events.Phase.STOPPING and not self._state.heir:
-            program, now = self._programs[self._state.generation], time.monotonic()
-            self._auxiliary.start(self._board, program, self._lifeline_read, self._private(), self._log, now)
+    @property
+    def _may_start_auxiliaries(self) -> bool:
+        return self._state.phase is not events.Phase.STOPPING and not self._state.heir
+
+    def _keep_auxiliaries(self) -> None:
+        if self._may_start_auxiliaries:
+            program = self._programs[self._state.generation]
+            given = Equipment(self._board, program, self._handoff, self._lifeline_read)
+            self._auxiliaries.keep(given, self._private())
 
     def _spawn(self, number: int, generation: int) -> events.Event:
-        program, sockets = self._programs[generation], self._listeners.sockets
+        program, sockets = self._programs[generation], self._listeners.plain
         line, board, queue = self._lifeline_read, self._board, self._handoff
 
         def work(report: int, stacks: int) -> int:

@@ -13,6 +13,7 @@ import thriftserver
 from thriftserver.master.events import State, Worker
 from thriftserver.master.health import resident
 from thriftserver.scoreboard.board import Board
+from thriftserver.scoreboard.records import spoken
 
 _BORN = time.monotonic()
 
@@ -32,10 +33,26 @@ def status(state: State, board: Board) -> dict[str, Any]:
         "inflight": sum(view.inflight for view in views),
         "connections": sum(view.connections for view in views),
         "calls": ledger.counters["calls"] + sum(view.counters["calls"] for view in views),
+        "dialects": spoken(views, ledger),
+        **_tls(board),
         "clock": time.monotonic(),
         "crashes": state.crashes,
         "crash_loop": state.looping,
         "upgrading": state.upgrading,
+    }
+
+
+def _tls(board: Board) -> dict[str, Any]:
+    found = board.tls
+    if not found.expires:
+        return {}
+    return {
+        "tls": {
+            "connections": found.connections,
+            "handshakes": found.handshakes,
+            "refused": sum(found.refused.values()),
+            "expires_in_days": int((found.expires - time.time()) // 86_400),
+        }
     }
 
 

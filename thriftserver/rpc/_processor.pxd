@@ -2,11 +2,10 @@
 cimport cython
 from cpython.object cimport PyObject
 
-from thriftserver.codec._message cimport (
-    Header, Method as Codec, method_of, put_declared, put_error, put_result, take_args, take_header,
-)
-from thriftserver.codec._seam cimport Sink, Source, finish, length, new_source, seal
-from thriftserver.rpc._call cimport Call
+from thriftserver.codec._memory cimport FRONT, Sink, Source, finish, length, new_source, seal
+from thriftserver.codec._header cimport Header
+from thriftserver.codec._protocol cimport Codec, Protocol, put_error
+from thriftserver.rpc._call cimport Call, Entry, Seat
 from thriftserver.scoreboard._slot cimport Slot
 
 cdef extern from *:
@@ -51,6 +50,7 @@ cdef extern from *:
     int PyContext_Exit(object context) except -1
     object PyContextVar_Set(object var, object value)
 
+cdef Protocol BINARY
 cdef int _CALL
 cdef int _ONEWAY
 cdef int _SUCCESS
@@ -70,28 +70,6 @@ cdef int _FIELDS_REPEATED
 cdef int _FIELDS_MISORDERED
 cdef int _BYTES_TRAILING
 
-@cython.final
-cdef class Entry:
-    cdef readonly object method
-    cdef readonly str name
-    cdef readonly str service
-    cdef readonly int number
-    cdef readonly bint oneway
-    cdef readonly bint void
-    cdef readonly long long timeout
-    cdef readonly object target
-    cdef readonly object chain
-    cdef Codec codec
-
-@cython.final
-cdef class Seat:
-    cdef public object fiber
-    cdef public Call call
-    cdef public bint expired
-    cdef public bint returned
-    cdef public bint left
-    cdef public bint spoiled
-
 cdef class Processor:
     cdef public Slot slot
     cdef public object on_failure
@@ -106,6 +84,7 @@ cdef class Processor:
     cdef public long long spent_after
     cdef public object on_spent
     cdef public object on_expired
+    cdef public object on_shortened
     cdef public dict entries
     cdef public str default
     cdef public list services
@@ -114,10 +93,11 @@ cdef class Processor:
     cpdef object process(self, bytes frame, Py_ssize_t start=*)
     @cython.locals(entry=Entry)
     cdef Entry find(self, Header header)
-    @cython.locals(call=Call, size=cython.Py_ssize_t, args=list, reply=Sink, known=cython.Py_ssize_t)
+    @cython.locals(call=Call, source=Source, size=cython.Py_ssize_t, args=list, reply=Sink, known=cython.Py_ssize_t)
     cdef Sink serve(
-        self, Header header, Entry entry, Source source, Seat seat, str peer, bytes label, long long received, long long started
+        self, Header header, Entry entry, Seat seat, object peer, bytes label, long long received, long long started
     )
+    cdef object shorten(self, Call call, str milliseconds)
     cdef object forgive(self, Source source)
     @cython.locals(entry=Entry, now=cython.longlong)
     cdef object settle(self, Call call, Py_ssize_t size, bint gone)
@@ -137,6 +117,8 @@ cdef class Processor:
     @cython.locals(entry=Entry)
     cdef Sink late(self, Header header, Call call)
     cdef Sink refuse(self, Header header)
+
+cdef Codec codec_of(Entry entry, Header header)
 
 cdef inline long long clock() noexcept:
     return monotonic_ns()

@@ -22,8 +22,8 @@ from thriftserver.errors import ConfigError, HandlerError
 from thriftserver.foreign import class_name, text_of
 from thriftserver.rpc import fb303
 from thriftserver.rpc.blame import excerpt, foreign_frames
-from thriftserver.rpc.parameters import kind_of, misplaced
-from thriftserver.rpc.strangers import cannot_call, stranger, wrong_result, wrong_spec
+from thriftserver.rpc.parameters import is_async, kind_of, misplaced, torn
+from thriftserver.rpc.strangers import cannot_call, needs, stranger, wrong_result, wrong_spec
 from thriftserver.schema.model import Function, Module, Service
 from thriftserver.schema.names import aliases, spellings
 
@@ -173,7 +173,7 @@ def load_middleware(spec: str) -> Callable[..., Any]:
         target = call_user(target, f"middleware {spec}: {path}()")
     if not callable(target):
         raise HandlerError(f"middleware {spec}: a {type(target).__name__} cannot be called with (call, proceed)")
-    if kind := kind_of(target):
+    if kind := kind_of(target) or (is_async(target) and "is async: write a plain def, whose proceed() waits"):
         raise HandlerError(f"middleware {spec} {kind}")
     return target  # type: ignore[no-any-return]
 
@@ -301,7 +301,7 @@ def fit(bound: Bound) -> list[Problem]:
             problems.extend(_misfit(function, method, bound))
     for name, value in extra.items():
         if name in LIFECYCLE:
-            kind = kind_of(value) or cannot_call(value, "the method")
+            kind = kind_of(value) or needs(value, "the method")
             if kind:
                 problems.append(Problem(True, f"{_place(value)}: {bound.spec}.{name} {kind}"))
         else:
@@ -342,7 +342,7 @@ def _misfit(function: Function, method: Any, bound: Bound) -> Iterator[Problem]:
         yield Problem(True, f"{head} is {_a(type(method).__name__)}, not a method; {_declared(function)}")
         return
     head = f"{_place(method)}: {bound.spec}.{function.name}"
-    if kind := kind_of(method):
+    if kind := kind_of(method) or torn(function, method):
         yield Problem(True, f"{head} {kind}; {_declared(function)}")
         return
     try:

@@ -13,7 +13,7 @@ CURRENT: ContextVar[Call] = ContextVar("thriftserver.current_call")
 
 
 def current_call() -> Call:
-    """The call that a handler is answering: service, method, seqid, peer, deadline, headers.
+    """The call that a handler is answering: service, method, seqid, deadline, headers, and who asks.
 
     Raises LookupError outside of a call.
     """

@@ -55,12 +55,17 @@ class Provider(Struct):
     shutdown: Callable[[], None] = _nothing
 
 
-def default_of(function: Function, service: str, provider: Provider) -> Callable[..., Any] | None:
-    """What answers a method that its handler lacks; None for one that is not fb303's.
+def has_default(function: Function) -> bool:
+    """Is this a method that a handler may lack?
 
     A copy of fb303.thrift of the user's own counts as well: the service and its file must have their usual names.
     """
-    if function.service != SERVICE or function.module != MODULE or function.name not in _METHODS:
+    return function.service == SERVICE and function.module == MODULE and function.name in _METHODS
+
+
+def default_of(function: Function, service: str, provider: Provider) -> Callable[..., Any] | None:
+    """What answers a method that its handler lacks; None for one that is not fb303's."""
+    if not has_default(function):
         return None
     answer: Callable[..., Any] = getattr(Defaults(provider, service), function.name)
     return answer

@@ -6,28 +6,31 @@ Made once at boot, so that nothing is decided about a method while a call is und
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from thriftserver.codec.foreign import Types
 from thriftserver.codec.plan import method_plan
 from thriftserver.errors import HandlerError
 from thriftserver.quantities import duration
 from thriftserver.rpc.binding import Bound, target_of
-from thriftserver.rpc.call import Call
+from thriftserver.rpc.parameters import MARK, is_async, is_blocking, may_be_async
 from thriftserver.schema.model import Function
 
-#: ``middleware(call, proceed)``: runs around every call; ``proceed()`` gives the handler's result, or what it raises.
-Middleware: TypeAlias = Callable[[Call, Callable[[], Any]], Any]
+if TYPE_CHECKING:
+    from thriftserver.rpc.call import Call
 
-#: Annotations of the IDL that mean something here.
-TIMEOUT, BLOCKING = "thriftserver.timeout", "thriftserver.blocking"
-#: What ``@thriftserver.blocking`` leaves on a function.
-_MARK = "__thriftserver_blocking__"
+#: ``middleware(call, proceed)``: runs around every call; ``proceed()`` gives the handler's result, or what it raises.
+Middleware: TypeAlias = "Callable[[Call, Callable[[], Any]], Any]"
+
+#: The annotation of the IDL that says how long a call may take.
+TIMEOUT = "thriftserver.timeout"
+#: Makes another function of a handler's, which runs it elsewhere and waits.
+Wrap: TypeAlias = "Callable[[Callable[..., Any]], Callable[..., Any]]"
 
 
 def blocking(function: Callable[..., Any]) -> Callable[..., Any]:
     """Decorate a handler's method that blocks or computes for long: it runs on a thread, and the loop goes on."""
-    setattr(function, _MARK, True)
+    setattr(function, MARK, True)
     return function
 
 
@@ -65,11 +68,13 @@ def make_methods(
     middleware: Sequence[Middleware] = (),
     timeout: float = 0.0,
     timeouts: Mapping[str, float] | None = None,
-    on_thread: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None,
+    on_thread: Wrap | None = None,
     types: Types | None = None,
+    on_loop: Wrap | None = None,
+    perhaps_on_loop: Wrap | None = None,
 ) -> list[Method]:
-    """The methods of every service, numbered. ``on_thread`` wraps functions that block;
-    ``types`` are the classes of structs in arguments, where they are not ours.
+    """The methods of every service, numbered. ``types`` are the classes of structs in arguments, where they are not
+    ours. ``on_thread`` wraps functions that block, ``on_loop`` coroutine functions, ``perhaps_on_loop`` what hides one.
 
     ``timeouts`` are by method, ``name`` or ``Service.name``; they win over the IDL's, and those over ``timeout``.
     """
@@ -79,8 +84,14 @@ def make_methods(
         for function in each.service.methods():
             target = target_of(each, function)
             assert target is not None, f"{function.name} is missing; require_fit comes first"
-            if on_thread is not None and (BLOCKING in function.annotations or getattr(target, _MARK, False)):
-                target = on_thread(target)
+            for wrap, wanted in (
+                (on_loop, is_async(target)),
+                (on_thread, is_blocking(function, target)),
+                (perhaps_on_loop, may_be_async(target)),
+            ):
+                if wrap is not None and wanted:
+                    target = wrap(target)
+                    break
             limit = _timeout(function, each.service.name, timeout, given)
             method = Method(function, each.service.name, target, len(made), limit, types)
             if middleware:

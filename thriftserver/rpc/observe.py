@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from thriftserver.errors import ThriftServerError
 from thriftserver.foreign import class_name, text_of
-from thriftserver.rpc.call import Call
 from thriftserver.rpc.current import CURRENT
+
+if TYPE_CHECKING:
+    from thriftserver.rpc.call import Call
 
 #: Called with level, event and facts; all facts are short texts, whole numbers and finite floats.
 Emit = Callable[[str, str, dict[str, Any]], None]
@@ -64,6 +66,7 @@ def facts(call: Call) -> dict[str, Any]:
         "method": call.method,
         "seqid": call.seqid,
         "peer": call.peer,
+        "dialect": call.dialect,
         "duration_ms": (call.finished - call.received) // 1000 / 1000,
         "queue_ms": (call.started - call.received) // 1000 / 1000 if call.started else 0.0,
         "request_bytes": call.request_bytes,

@@ -12,12 +12,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from thriftserver import wire
+from thriftserver.codec.protocols import spoken
 from thriftserver.errors import DeadlineExceeded, EncodeError, WireError
 from thriftserver.foreign import class_name, cut_traces, text_of
 from thriftserver.rpc.current import CURRENT
 from thriftserver.rpc.guesses import Guesses
 from thriftserver.rpc.method import Method
-from thriftserver.rpc.refusal import application
+from thriftserver.rpc.refusal import application, ended_with
 from thriftserver.scoreboard import layout
 from thriftserver.wire import Application
 
@@ -27,22 +28,16 @@ except ImportError:  # needed to compile this file, not to run it
     from thriftserver import uncompiled as cython
 
 if not cython.compiled:
-    from thriftserver.codec.message import (
-        Header,
-        method_of,
-        put_declared,
-        put_error,
-        put_result,
-        take_args,
-        take_header,
-    )
-    from thriftserver.codec.seam import Sink, Source, finish, length, new_source, seal
-    from thriftserver.rpc.call import Call
+    from thriftserver.codec.header import Header
+    from thriftserver.codec.memory import FRONT, Sink, Source, finish, length, new_source, seal
+    from thriftserver.codec.protocol import Codec, Protocol, put_error
+    from thriftserver.rpc.call import Call, Entry, Seat
     from thriftserver.rpc.within import clock, has_memory, holders, run_within
     from thriftserver.scoreboard.slot import Slot
 
 #: The arguments of a call that has not been decoded; nobody changes it.
 NOTHING: list[Any] = []
+BINARY: Protocol = spoken(cython.compiled)[0]
 _CALL = wire.CALL
 _ONEWAY = wire.ONEWAY
 _SUCCESS = layout.SUCCESS
@@ -63,42 +58,11 @@ _BYTES_TRAILING = layout.COUNTER["bytes_trailing"]
 _UNRECORDED = -2  # of a call that never was in flight
 
 
-class Entry:
-    """A method with what is looked at in every call."""
-
-    __slots__ = ("chain", "codec", "method", "name", "number", "oneway", "service", "target", "timeout", "void")
-
-    def __init__(self, method: Method) -> None:
-        self.method = method
-        self.name = method.name
-        self.service = method.service
-        self.number = method.number
-        self.oneway = method.oneway
-        self.void = method.void
-        self.timeout = method.timeout
-        self.target = method.target
-        self.chain = method.chain
-        self.codec = method_of(method.plan)
-
-
-class Seat:
-    """Where a call sits while it runs.
-
-    ``fiber`` is what it runs in, and belongs to whoever made the seat. ``expired``: the deadline was raised in it.
-    ``returned``: the handler is done, what still waits is a method of an object that it gave. ``left``: the caller is
-    gone already. ``call`` is None when the message named no method. ``spoiled``: a handler has left something in the
-    fiber that could reach the next call, so there must be none.
-    """
-
-    __slots__ = ("call", "expired", "fiber", "left", "returned", "spoiled")
-
-    def __init__(self, fiber: Any = None) -> None:
-        self.fiber = fiber
-        self.call: Any = None  # Call
-        self.expired = False
-        self.returned = False
-        self.left = False
-        self.spoiled = False
+def codec_of(entry: Entry, header: Header) -> Codec:
+    """A method in the protocol of a message; most are binary, which is made with the entry."""
+    if header.protocol is BINARY:
+        return entry.binary
+    return entry.codec(header.protocol)
 
 
 class Processor:
@@ -136,13 +100,15 @@ class Processor:
         #: Called with None or an error, when a call ends after its deadline was raised in it. In a process that was
         #: forked in a call it does not return.
         self.on_expired: Any = None
+        #: Called with the seconds that a client gives a call, where that is less than the call had.
+        self.on_shortened: Any = None
         self.entries: dict[str, Entry] = {}
         self.default = methods[0].service
         self.services = list(dict.fromkeys(method.service for method in methods))
         self.guesses = Guesses()
         by_name: dict[str, list[Entry]] = {}
         for method in methods:
-            entry = Entry(method)
+            entry = Entry(method, BINARY)
             self.entries[f"{method.service}:{method.name}"] = entry
             by_name.setdefault(method.name, []).append(entry)
         for name, entries in by_name.items():
@@ -157,12 +123,31 @@ class Processor:
         seat = Seat()
         now = clock()
         source = new_source(bytes(4) + frame[start:], 4)
-        header = take_header(source)
-        reply = self.serve(header, self.find(header), source, seat, "", bytes(64), now, now)
+        header = BINARY.take_header(source)
+        reply = self.serve(header, self.find(header), seat, "", bytes(64), now, now)
         size = 0 if reply is None else seal(reply)
         if seat.call is not None:
             self.settle(seat.call, size, False)
         return None if reply is None else finish(reply)
+
+    def answer(self, transport: Any, data: bytes, peer: str) -> bytes:
+        """The same for a whole message in a connection's ``transport``: what goes back, empty where nothing does.
+
+        For servers that serve one call at a time. Raises WireError for what is no message.
+        """
+        seat = Seat()
+        now = clock()
+        header = transport.open(data)
+        reply = self.serve(header, self.find(header), seat, peer, bytes(64), now, now)
+        call = seat.call
+        try:
+            reply = transport.wrap(header, reply, None if call is None else call._reply_headers)
+        except EncodeError as error:
+            reply = transport.wrap(header, self.internal(header, call, error, _BAD_RESULT), None)
+        answer = b"" if reply is None else finish(reply)
+        if call is not None:
+            self.settle(call, len(answer), False)
+        return answer
 
     def find(self, header: Header) -> Entry | None:
         """The method that a message calls; None when it calls none of ours."""
@@ -172,20 +157,20 @@ class Processor:
         self,
         header: Header,
         entry: Entry | None,
-        source: Source,
         seat: Seat,
         peer: str,
         label: bytes,
         received: int,
         started: int,
     ) -> Sink | None:
-        """Run the call whose arguments come next in ``source``, a frame with its length; its reply, not sealed yet.
+        """Run the call whose arguments come next in the header's source; its reply, not packed yet.
 
         ``settle`` must follow for the call that the seat holds then, whatever became of the reply.
 
         ``entry`` is what ``find`` gave for the header; ``label`` is the peer's name in exactly 64 bytes, ``received``
         when the frame had arrived, ``started`` now.
         """
+        source: Source = header.source
         size = source.end
         self.now = started
         seat.call = None
@@ -198,11 +183,15 @@ class Processor:
         call.peer = peer
         call.oneway = entry.oneway or header.kind == _ONEWAY
         call.args = NOTHING
-        call._headers = None
+        call._headers = header.infos
+        call._reply_headers = None
+        call.dialect = header.dialect
         call.received = received
         call.started = started
         call.finished = 0
         call.deadline = received + entry.timeout if entry.timeout else 0
+        if header.infos is not None:
+            self.shorten(call, header.infos.get(wire.TIMEOUT_HEADER, ""))
         call.request_bytes = size
         call.reply_bytes = 0
         call.outcome = ""
@@ -223,7 +212,7 @@ class Processor:
         if call.deadline and started > call.deadline:
             return self.late(header, call)
         try:
-            args = take_args(entry.codec, source)
+            args = codec_of(entry, header).take_args(source)
         except WireError as error:
             call.ending = _BAD_REQUEST
             call.error = error
@@ -250,6 +239,16 @@ class Processor:
                 seat.spoiled = True
         return self.checked(header, call, reply)
 
+    def shorten(self, call: Call, milliseconds: str) -> None:
+        """The client has said for how long its caller waits."""
+        if not milliseconds.isascii() or not milliseconds.isdigit() or len(milliseconds) > 9:
+            return  # eleven days are no limit either
+        limit = int(milliseconds) * 1_000_000
+        if not call.deadline or limit < call.deadline - call.received:
+            call.deadline = call.received + limit
+            if self.on_shortened is not None:
+                self.on_shortened(limit / 1e9)
+
     def forgive(self, source: Source) -> None:
         """Count what versioning lets pass in the arguments."""
         self.slot.add(_FIELDS_SKIPPED, source.skipped)
@@ -266,7 +265,7 @@ class Processor:
         if call.record != _UNRECORDED:  # until now, who ends this process takes the call along, and it is named
             self.slot.end(call.record)
             call.record = _UNRECORDED
-        entry = call.entry
+        entry: Entry = call.entry
         self.slot.finish(
             entry.number,
             call.ending,
@@ -300,12 +299,15 @@ class Processor:
 
     def returned(self, header: Header, seat: Seat, result: Any) -> Sink | None:
         call = seat.call
-        entry = call.entry
+        entry: Entry = call.entry
         seat.returned = True
         if seat.expired or (call.deadline and clock() > call.deadline):
             if self.on_expired is not None:
                 self.on_expired(None)
             return self.late(header, call)
+        if result is not None and entry.void and hasattr(type(result), "__await__"):
+            text = f"{entry.name} returned a coroutine, and nobody awaits it: write it as async def"
+            return self.internal(header, call, EncodeError(text), _BAD_RESULT)
         if call.oneway:
             return None
         if result is None and not entry.void:
@@ -313,7 +315,7 @@ class Processor:
             self.fail(call, EncodeError(text), _BAD_RESULT)
             return put_error(header, Application.MISSING_RESULT, text)
         try:
-            reply = put_result(entry.codec, header, result)
+            reply = codec_of(entry, header).put_result(header, result)
         except BaseException as error:  # noqa: BLE001 - EncodeError, or whatever a foreign object's attributes raise
             return self.spoilt(header, seat, error, _BAD_RESULT)
         return self.late(header, call) if seat.expired else reply  # it may have waited while it was encoded
@@ -321,7 +323,7 @@ class Processor:
     def raised(self, header: Header, seat: Seat, error: BaseException) -> Sink | None:
         call = seat.call
         seat.returned = True
-        if seat.expired or issubclass(type(error), DeadlineExceeded):
+        if seat.expired or issubclass(type(error), DeadlineExceeded) or ended_with(error, call.deadline, clock()):
             if self.on_expired is not None:
                 self.on_expired(error)
             cut_traces(error)
@@ -337,10 +339,10 @@ class Processor:
 
     def put_raised(self, header: Header, call: Call, error: BaseException) -> Sink | None:
         """The reply that an exception stands for: a declared one, or what a handler raised to answer with."""
-        entry = call.entry
+        entry: Entry = call.entry
         index = entry.method.plan.declared(error)
         if index is not None:
-            reply = put_declared(entry.codec, header, index, error)
+            reply = codec_of(entry, header).put_declared(header, index, error)
             call.ending = _DECLARED
             call.kind = index
             call.error = error
@@ -364,7 +366,7 @@ class Processor:
         """No reply is larger than a frame may be."""
         if reply is None:
             return None
-        size = length(reply) - 4
+        size = length(reply) - FRONT
         if size <= self.max_frame:
             return reply
         problem = EncodeError(f"the reply has {size} bytes, more than max-frame ({self.max_frame})")
@@ -400,7 +402,7 @@ class Processor:
         call.ending = _TIMEOUT
         if call.oneway:
             return None
-        seconds = call.entry.timeout / 1e9
+        seconds = (call.deadline - call.received) / 1e9
         return put_error(header, Application.TIMEOUT, f"{call.method} took longer than its {seconds:g} s")
 
     def refuse(self, header: Header) -> Sink | None:

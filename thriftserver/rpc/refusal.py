@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from thriftserver.errors import ApplicationError, EncodeError
+from thriftserver.errors import ApplicationError, EncodeError, TransportError
 from thriftserver.foreign import class_name
 
 _LEAST_I32, _MOST_I32 = -(1 << 31), (1 << 31) - 1
@@ -33,3 +33,8 @@ def application(error: BaseException) -> ApplicationError | None:
     if not issubclass(type(message), str):
         raise EncodeError(f"the message of {name} is a {class_name(message)}, no text")
     return ApplicationError(int.__index__(kind), str.__str__(message))
+
+
+def ended_with(error: BaseException, deadline: int, now: int) -> bool:
+    """Is that a call out of the handler, over because the ``deadline`` (0: none) of the call that it serves was?"""
+    return issubclass(type(error), TransportError) and 0 < deadline < now

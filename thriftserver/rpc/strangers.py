@@ -53,14 +53,19 @@ def stranger(target: Any) -> str:
 
 def cannot_call(target: Any, path: str) -> str:
     """Why a class or factory cannot be called without arguments; empty if it can."""
-    try:
-        signature = inspect.signature(target)
-    except (TypeError, ValueError):  # some builtins have none
-        return ""
     if inspect.iscoroutinefunction(target) or inspect.isasyncgenfunction(target):
         return f"{path} is async, which is not supported; write a plain function"
     if inspect.isgeneratorfunction(target):
         return f"{path} is a generator, which is not supported; write a function that returns a handler"
+    return needs(target, path)
+
+
+def needs(target: Any, path: str) -> str:
+    """Which arguments it cannot be called without; empty if it can."""
+    try:
+        signature = inspect.signature(target)
+    except (TypeError, ValueError):  # some builtins have none
+        return ""
     try:
         signature.bind()
     except TypeError:
@@ -97,7 +102,7 @@ def _module(module: ModuleType) -> str:
 def _speaks(target: Any) -> bool:
     """Is it a client of ours, or one that Apache's compiler generated?"""
     line = target.__mro__ if inspect.isclass(target) else type(target).__mro__
-    if any(base.__module__ == "thriftserver.client.sync" for base in line):
+    if any(base.__module__.startswith("thriftserver.client.") for base in line):
         return True
     sends = any(name.startswith("send_") and _has(target, f"recv_{name[5:]}") for name in dir(target))
     return sends and any(base.__name__ == "Client" for base in line)

@@ -14,7 +14,7 @@ from copy import deepcopy
 from enum import IntEnum
 from functools import partial
 from sys import intern
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 from msgspec.structs import force_setattr
@@ -35,6 +35,8 @@ _UNUSABLE_MEMBERS = frozenset({"mro"})
 
 class ThriftStruct(msgspec.Struct):
     """Base of the classes of structs; it adds what msgspec leaves to its users."""
+
+    __thrift__: ClassVar[model.Struct]
 
     def __repr__(self) -> str:
         return describe(self)
@@ -66,8 +68,23 @@ class ThriftStruct(msgspec.Struct):
         return cls(**{name: values[name] for name in cls.__struct_fields__ if name in values})
 
 
+class _OfEnum:
+    """An attribute of an enum's class, made of its members whenever it is asked for."""
+
+    def __init__(self, make: Callable[[Any], Any]) -> None:
+        self._make = make
+
+    def __get__(self, _: Any, cls: Any) -> Any:
+        return self._make(cls)
+
+
 class ThriftEnum(IntEnum):
     """Base of the classes of enums; members pickle by the IDL's path, name and number."""
+
+    __thrift__: ClassVar[model.Enum]
+    # How code for Apache's and thriftpy2's classes asks for names.
+    _VALUES_TO_NAMES = _OfEnum(lambda cls: {member.value: member.name for member in cls})
+    _NAMES_TO_VALUES = _OfEnum(lambda cls: {name: member.value for name, member in cls.__members__.items()})
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return reduced(self, int(self))

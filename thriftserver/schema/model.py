@@ -190,6 +190,8 @@ Annotations: TypeAlias = dict[str, str]
 
 #: The annotation of what must not be shown: ``1: string password (thriftserver.redact)``.
 REDACT: Final = "thriftserver.redact"
+#: That of a method which may be executed twice: ``User get(1: i64 id) (thriftserver.idempotent)``.
+IDEMPOTENT: Final = "thriftserver.idempotent"
 
 
 class Definition(msgspec.Struct, eq=False, kw_only=True):
@@ -274,6 +276,11 @@ class Function(Definition, kw_only=True):
     returns: Type | None = None
     args: tuple[Field, ...] = ()
     throws: tuple[Field, ...] = ()
+
+    @property
+    def idempotent(self) -> bool:
+        """May a call of it be made again where nobody knows whether it was executed?"""
+        return self.annotations.get(IDEMPOTENT, "false") in ("", "1", "true")
 
 
 class Service(Definition, kw_only=True):

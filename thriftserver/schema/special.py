@@ -6,8 +6,9 @@ Nothing here reads definitions; ``schema.classes`` fills in the ``__thrift_...__
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
+from thriftserver.errors import TException
 from thriftserver.schema.frozen import hash_of
 from thriftserver.schema.names import meant
 from thriftserver.schema.pickles import is_generated, reduced
@@ -28,7 +29,7 @@ def _bind(cls: type, names: tuple[str, ...], values: tuple[Any, ...], named: dic
     return bound
 
 
-class ThriftException(Exception):
+class ThriftException(TException):
     """Base of the classes of IDL exceptions."""
 
     __slots__ = ()
@@ -37,7 +38,7 @@ class ThriftException(Exception):
     #: (field, value, factory) of the fields with a default.
     __thrift_defaults__: ClassVar[tuple[tuple[str, Any, Any], ...]] = ()
 
-    def __new__(cls, /, *values: Any, **named: Any) -> Any:
+    def __new__(cls, /, *values: Any, **named: Any) -> Self:
         self = super().__new__(cls)
         # Every slot is filled from birth on: the codec reads slots without asking.
         for name in cls.__thrift_fields__:
@@ -138,7 +139,7 @@ class ThriftUnion:
     __which__: str | None
     __value__: Any
 
-    def __new__(cls, /, *values: Any, **named: Any) -> Any:
+    def __new__(cls, /, *values: Any, **named: Any) -> Self:
         self = object.__new__(cls)
         _set_which(self, None)
         _set_value(self, None)

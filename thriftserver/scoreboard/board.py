@@ -18,8 +18,9 @@ import msgspec
 
 from thriftserver.scoreboard import layout, ring
 from thriftserver.scoreboard.layout import COUNTERS, OUTCOMES, Layout
-from thriftserver.scoreboard.records import CallInFlight, MethodStats, RecentError, WorkerView
+from thriftserver.scoreboard.records import CallInFlight, MethodStats, RecentError, TlsView, WorkerView
 from thriftserver.sealed import sealed
+from thriftserver.wire import DIALECTS
 
 #: Calls in flight that are named one by one, per worker; more are served, but not seen.
 CALLS = 1024
@@ -105,6 +106,18 @@ class Board:
         """How many workers have ended for each of ``layout.EXITS``."""
         return {name: self.words[layout.BOARD_EXITS + place] for place, name in enumerate(layout.EXITS)}
 
+    @property
+    def tls(self) -> TlsView:
+        first = layout.BOARD_TLS_REFUSED
+        return TlsView(
+            self.words[layout.BOARD_TLS_CONNECTIONS],
+            self.words[layout.BOARD_TLS_HANDSHAKES],
+            self.words[layout.BOARD_TLS_AGREED],
+            self.words[layout.BOARD_TLS_RESUMED],
+            self.words[layout.BOARD_TLS_EXPIRY],
+            {name: self.words[first + place] for place, name in enumerate(layout.TLS_REFUSALS)},
+        )
+
     def slot_words(self, number: int) -> memoryview:
         """The part of the memory that is a worker's own."""
         start = self.plan.slot(number)
@@ -149,6 +162,7 @@ class Board:
             words[layout.QUEUED],
             words[layout.THREADS],
             words[layout.ROOM],
+            {name: words[layout.DIALECT + number] for number, name in enumerate(DIALECTS)},
             {name: words[word] for name, word in layout.COUNTER.items()},
             list(words[self.plan.queue : self.plan.queue + layout.BUCKETS]),
             [self._method(words, place, name) for place, name in enumerate(names)],

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from thriftserver.wire import DIALECTS
+
 WORD: Final = 8
 #: Words of a page of 4 KiB: every region begins on one, so that what nobody uses is never backed by memory.
 PAGE: Final = 512
@@ -41,6 +43,27 @@ BOARD_LOST_CONNECTIONS: Final = 9
 """Connections that workers held when they died."""
 BOARD_LOST_LINES: Final = 10
 """Lines that the log of the master could not take."""
+#: TLS: connections now, handshakes under way, handshakes that were agreed, those of them that went on with an earlier
+#: session, and when the first certificate expires (seconds since 1970; 0: there is none).
+BOARD_TLS_CONNECTIONS: Final = 16
+BOARD_TLS_HANDSHAKES: Final = 17
+BOARD_TLS_AGREED: Final = 18
+BOARD_TLS_RESUMED: Final = 19
+BOARD_TLS_EXPIRY: Final = 20
+BOARD_TLS_REFUSED: Final = 32
+"""Handshakes that came to nothing, one counter for each of ``TLS_REFUSALS``."""
+#: Why, in the order of the counters.
+TLS_REFUSALS: Final = (
+    "plain",
+    "version",
+    "cipher",
+    "no_certificate",
+    "bad_certificate",
+    "refused_ours",
+    "slow",
+    "hung_up",
+    "broken",
+)
 BOARD_EXITS: Final = 64
 """Workers that have ended, one counter for each of ``EXITS``."""
 #: Why a worker has ended, in the order of the counters.
@@ -78,6 +101,8 @@ ERRORS: Final = 12
 """Errors noted so far; the ring holds the newest ``RING`` of them."""
 ROOM: Final = 13
 """Connections that the worker holds at most."""
+#: Connections by dialect, a gauge each in the order of ``wire.DIALECTS``.
+DIALECT: Final = 256
 #: Counters that belong to no method, in the order of ``COUNTERS``.
 FIRST_COUNTER: Final = 16
 #: Those that are strange or unwelcome, with what a person should know of each.
@@ -96,7 +121,13 @@ ODDITIES: Final = {
     "loop_blocked": "times that a handler kept the event loop from going round",
     "connections_full": "times that no connection was accepted because a worker had --max-connections",
 }
-COUNTERS: Final = ("calls", "accepted", "handed_in", "handed_out", "bytes_in", "bytes_out", "log_lines_lost", *ODDITIES)
+#: Calls by dialect: the counter's name for each.
+SPOKEN: Final = {name: f"calls_{name}" for name in DIALECTS}
+COUNTERS: Final = (
+    *("calls", "accepted", "handed_in", "handed_out", "bytes_in", "bytes_out", "log_lines_lost"),
+    *ODDITIES,
+    *SPOKEN.values(),
+)
 #: Word of each counter by its name.
 COUNTER: Final = {name: FIRST_COUNTER + place for place, name in enumerate(COUNTERS)}
 

@@ -5,6 +5,8 @@ Nothing here touches the memory that they come from.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from thriftserver.scoreboard import layout
@@ -83,6 +85,8 @@ class WorkerView(msgspec.Struct):
     threads: int
     room: int
     """Connections that it holds at most; 0 while that is not known."""
+    dialects: dict[str, int]
+    """Connections by the dialect that they speak, of those that have said something."""
     counters: dict[str, int]
     queue: list[int]
     """Calls by ``layout.bucket`` of the time they waited."""
@@ -103,3 +107,28 @@ class WorkerView(msgspec.Struct):
     def full(self) -> bool:
         """It takes no more connections; new ones wait in the backlog."""
         return 0 < self.room <= self.connections
+
+
+class TlsView(msgspec.Struct):
+    """What the keeper has noted. ``expires`` is when the first certificate does, in seconds since 1970; 0: no TLS."""
+
+    connections: int
+    handshakes: int
+    """Under way."""
+    agreed: int
+    resumed: int
+    """Of these, those that went on with an earlier session."""
+    expires: int
+    refused: dict[str, int]
+    """Handshakes that came to nothing, by ``layout.TLS_REFUSALS``."""
+
+
+def spoken(workers: Sequence[WorkerView], past: WorkerView) -> dict[str, dict[str, int]]:
+    """Every dialect with its ``connections`` now and its ``calls`` ever, those of dead workers included."""
+    return {
+        name: {
+            "connections": sum(worker.dialects[name] for worker in workers),
+            "calls": past.counters[counter] + sum(worker.counters[counter] for worker in workers),
+        }
+        for name, counter in layout.SPOKEN.items()
+    }

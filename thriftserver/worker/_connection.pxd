@@ -2,12 +2,13 @@
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING
 
-from thriftserver.codec._message cimport Header, put_error, take_header
-from thriftserver.codec._seam cimport Sink, Source, finish_frame, load32, new_source, recycle, seal
-from thriftserver.rpc._call cimport Call
-from thriftserver.rpc._processor cimport Entry, Processor, Seat, clock
+from thriftserver.codec._memory cimport Sink, recycle, waiting
+from thriftserver.codec._header cimport Header
+from thriftserver.dialect._transport cimport START, Transport
+from thriftserver.rpc._call cimport Call, Entry, Seat
+from thriftserver.rpc._processor cimport Processor, clock
 from thriftserver.worker._pump cimport Pump
-from thriftserver.worker._stream cimport START, Stream, length_of
+from thriftserver.worker._stream cimport Stream
 
 cdef extern from *:
     """
@@ -32,6 +33,7 @@ cdef extern from *:
 cdef unsigned int _READABLE
 cdef long long PATIENT
 cdef int SHARE
+cdef int _SPOKEN
 cdef int _BYTES_OUT
 
 @cython.final
@@ -42,9 +44,10 @@ cdef class Ticket:
     cdef Py_ssize_t size
 
 cdef class Connection(Stream):
-    cdef readonly str peer
+    cdef readonly object peer
     cdef bytes label
     cdef readonly int running
+    cdef int width
     cdef bint condemned
     cdef bytes farewell
     cdef public bint lingering
@@ -59,16 +62,19 @@ cdef class Connection(Stream):
     cpdef bint without_seat(self) except -1
     @cython.locals(mask=cython.uint)
     cdef bint is_free(self) except -1
-    @cython.locals(data=bytes, size=cython.Py_ssize_t)
+    @cython.locals(data=bytes)
     cdef object read(self, Seat seat)
     cdef bint may_serve(self)
-    @cython.locals(pump=Pump, length=cython.longlong, frame=bytes)
+    @cython.locals(transport=Transport, length=cython.Py_ssize_t, frame=bytes)
     cdef object serve_held(self, Seat seat)
     @cython.locals(
-        pump=Pump, processor=Processor, ticket=Ticket, header=Header, source=Source, entry=Entry, reply=Sink, call=Call,
+        pump=Pump, processor=Processor, ticket=Ticket, header=Header, transport=Transport, entry=Entry, reply=Sink, call=Call,
         size=cython.Py_ssize_t, now=cython.longlong,
     )
     cdef object serve(self, bytes data, Seat seat)
+    @cython.locals(processor=Processor)
+    cdef Sink wrap(self, Transport transport, Header header, Sink reply, Call call)
+    cdef object follow(self, Transport transport)
     @cython.locals(sent=cython.Py_ssize_t)
     cdef object send(self, Sink reply, Py_ssize_t size)
     @cython.locals(ticket=Ticket)
@@ -78,13 +84,15 @@ cdef class Connection(Stream):
     cdef object rest(self)
     cdef object lose(self)
     cpdef object abandon(self)
-    cdef object refuse_stream(self, bytes start, long long length)
+    cdef object refuse_stream(self, bytes start)
+    cdef object say(self, bytes interim)
     cdef object condemn(self, object problem, bytes farewell)
     cdef object part(self)
     cdef object discard(self)
 
-cdef inline int frame_length(bytes data) noexcept:
-    return load32(PyBytes_AS_STRING(data))
-
 cdef inline Py_ssize_t transmit(int fd, Sink sink, Py_ssize_t offset, bint more):
-    return send_from(fd, sink.start + offset, sink.at - sink.start - offset, more)
+    return send_from(fd, sink.start + sink.first + offset, sink.at - sink.start - sink.first - offset, more)
+
+cdef inline int utter(int fd, bytes data):
+    send_from(fd, PyBytes_AS_STRING(data), len(data), False)
+    return 0

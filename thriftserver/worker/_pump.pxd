@@ -1,7 +1,8 @@
 # Types for the compiled form of pump.py, and the C twins of what it takes from io.py.
 cimport cython
 
-from thriftserver.rpc._processor cimport Processor, Seat, clock
+from thriftserver.rpc._call cimport Seat
+from thriftserver.rpc._processor cimport Processor, clock
 from thriftserver.scoreboard._slot cimport Slot
 
 cdef extern from *:
@@ -35,7 +36,7 @@ cdef class Member:
     cdef unsigned int mask
     cdef bint queued
     cdef long long ready_at
-    cdef bint ending
+    cdef readonly bint ending
     cdef bint reset
     cdef public bint urgent
     cpdef object on_ready(self, Seat seat)
@@ -46,7 +47,7 @@ cdef class Pump:
     cdef readonly int epoll_fd
     cdef readonly Processor processor
     cdef readonly Slot slot
-    cdef readonly Py_ssize_t max_frame
+    cdef readonly object ear
     cdef readonly int max_inflight
     cdef readonly int pipeline
     cdef public bint draining

@@ -1,6 +1,7 @@
 # Types for the compiled form of stream.py, and the C twins of what it takes from io.py.
 cimport cython
 
+from thriftserver.dialect._transport cimport MORE, START, UNTOLD, Transport
 from thriftserver.rpc._processor cimport clock
 from thriftserver.worker._pump cimport Member, Pump
 
@@ -24,10 +25,8 @@ cdef extern from *:
     const Py_ssize_t INBOX "INBOX_SIZE"
     bytes receive "receive_bytes"(int fd)
 
-cdef Py_ssize_t START
 cdef int _BYTES_IN
-
-cdef long long length_of(bytearray held) except? -1
+cdef int _DIALECT
 
 cdef class Stream(Member):
     cdef Pump pump
@@ -36,13 +35,18 @@ cdef class Stream(Member):
     cdef bint ended
     cdef readonly bytearray held
     cdef bint whole
+    cdef Py_ssize_t length
+    cdef readonly Transport transport
     cdef long long received
     @cython.locals(data=bytes)
     cdef bytes take(self)
     @cython.locals(data=bytes)
     cdef object take_in(self)
     cpdef object hold(self, bytes data)
-    @cython.locals(size=cython.Py_ssize_t, length=cython.longlong)
+    cpdef object speak(self, Transport transport)
+    cdef bint is_known(self, object data) except -1
+    @cython.locals(length=cython.Py_ssize_t)
     cdef object measure(self)
+    cdef object say(self, bytes interim)
     @cython.locals(data=bytes)
     cdef bint throw_away(self) except -1

@@ -16,6 +16,8 @@ from gevent.monkey import get_original
 
 from thriftserver.compiled import choose
 from thriftserver.handoff import Handoff
+from thriftserver.keepalive import keep_alive
+from thriftserver.peers import UNIX, Introduction, name_of, unix_peer
 from thriftserver.scoreboard import layout
 from thriftserver.scoreboard.board import Board
 
@@ -35,10 +37,6 @@ COURTESY = 0.005
 STALE = 1_500_000_000
 #: Connections above the fair share that are worth a move.
 SLACK = 2
-
-#: Questions that a silent peer may leave unanswered; and the longest silence that the kernel takes, in seconds.
-PROBES = 4
-MOST_IDLE = 32_767
 
 plain_socket: type[socket.socket] = get_original("socket", "socket")
 _OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -86,6 +84,7 @@ class Source(Member):
                 self._come_back()
                 return
             try:
+                self.loop.count(1)  # before it is ours: a worker that is killed now has said what dies with it
                 if not self.take():
                     return
             except OSError as error:
@@ -93,6 +92,8 @@ class Source(Member):
                     raise
                 self.loop.pause_accept(error)
                 return
+            finally:
+                self.loop.count()
         self.loop.pump.look(self)
 
     def _come_back(self) -> None:
@@ -126,13 +127,16 @@ class Listener(Source):
         except ConnectionAbortedError:
             return True
         os.set_blocking(fd, False)
-        if self._sock.family != socket.AF_UNIX:
-            sock = plain_socket(self._sock.family, socket.SOCK_STREAM, self._sock.proto, fd)
+        sock = plain_socket(self._sock.family, socket.SOCK_STREAM, self._sock.proto, fd)
+        if self._sock.family == socket.AF_UNIX:
+            peer: str = unix_peer(sock)
+        else:
+            peer = name_of(address)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self.loop.keepalive:
                 keep_alive(sock, self.loop.keepalive)
-            sock.detach()
-        self.loop.adopt(fd, _name(address))
+        sock.detach()
+        self.loop.adopt(fd, peer)
         return True
 
 
@@ -151,9 +155,12 @@ class Inheritance(Source):
         parcel = self._handoff.take()
         if parcel is None:
             return False
-        peer, _, held = parcel.data.partition(b"\n")
+        line, _, held = parcel.data.partition(b"\n")
+        known = Introduction.read(line)
+        if known.peer == UNIX:
+            known = known._replace(peer=_credited(parcel.descriptor))
         try:
-            self.loop.inherit(parcel.descriptor, peer.decode("utf-8", "replace"), held)
+            self.loop.inherit(parcel.descriptor, known, held)
         except OSError:  # the kernel watches no more of them for us
             self._handoff.put(parcel)
             os.close(parcel.descriptor)
@@ -161,17 +168,13 @@ class Inheritance(Source):
         return True
 
 
-def keep_alive(sock: socket.socket, seconds: float) -> None:
-    """Have the kernel end a connection whose peer has vanished: after so long in silence, and as long for answers."""
-    idle = min(max(round(seconds), 1), MOST_IDLE)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, idle)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(idle // PROBES, 1))
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, PROBES)
-
-
-def _name(address: Any) -> str:
-    """A peer for people: ``127.0.0.1:4711``, ``[::1]:4711``, ``unix``."""
-    if isinstance(address, tuple):
-        return f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}"
-    return "unix"
+def _credited(fd: int) -> str:
+    """The peer of a unix socket: the kernel still knows who has connected."""
+    try:
+        sock = plain_socket(fileno=fd)
+    except OSError:  # whatever code runs in a worker can put something else into the queue
+        return UNIX
+    try:
+        return unix_peer(sock)
+    finally:
+        sock.detach()

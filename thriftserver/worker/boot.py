@@ -12,6 +12,7 @@ import os
 import random
 import sys
 from collections.abc import Callable
+from functools import partial
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
 
@@ -33,10 +34,12 @@ from thriftserver.rpc.binding import (
     place_of,
     require_fit,
 )
-from thriftserver.rpc.method import Method, make_methods
+from thriftserver.rpc.method import Method, Wrap, make_methods
 from thriftserver.rpc.observe import access_log, identity, now_serving
+from thriftserver.rpc.parameters import is_async
 from thriftserver.rpc.types import load_types
 from thriftserver.scoreboard import layout
+from thriftserver.waiting import lines_from
 from thriftserver.worker.infancy import Infancy
 from thriftserver.worker.patch import patch
 
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     from thriftserver.worker.forked import Offspring
     from thriftserver.worker.lifetime import Lifetime
     from thriftserver.worker.loop import Loop
+    from thriftserver.worker.outgoing import Outgoing
 
 
 def run(assignment: Assignment, become: Callable[[], None]) -> int:
@@ -77,6 +81,7 @@ def run(assignment: Assignment, become: Callable[[], None]) -> int:
 def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[], None]) -> int:
     # Imported here because these rooms import gevent, which must not happen before the patch, nor in the master.
     from thriftserver.worker.accept import Fellows
+    from thriftserver.worker.aio import Aio
     from thriftserver.worker.contexts import inherit_contexts
     from thriftserver.worker.fb303 import provider
     from thriftserver.worker.lifetime import Lifetime
@@ -111,6 +116,8 @@ def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[], None])
         for problem in require_fit(each):
             log.warning("handler_problem", problem=str(problem))
     threads = Threads(settings.threads, slot, offspring.end_child)
+    aio = Aio(log, offspring.end_child)
+    offspring.without(aio.disown)
     methods = make_methods(
         bound,
         middleware,
@@ -118,6 +125,8 @@ def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[], None])
         dict(settings.method_timeout),
         threads,
         load_types(settings.types, bound),
+        aio,
+        aio.perhaps,
     )
     slot.open(os.getpid(), assignment.generation, [(m.service, m.name, m.throws) for m in methods], monotonic_ns())
     processor = choose("rpc.processor").Processor(
@@ -133,26 +142,29 @@ def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[], None])
     processor.on_expired = offspring.end_child
     _expire(processor, settings, assignment.report)
     fellows = Fellows(assignment.board, assignment.number)
-    loop = Loop(assignment.listeners, assignment.handoff, fellows, processor, threads, log, settings)
+    loop = Loop(assignment.listeners, assignment.handoff, fellows, processor, [threads.stack, aio.stack], log, settings)
     offspring.without(loop.disown)
+    lines_from(partial(_parking, loop.outgoing))
     lifetime = Lifetime(assignment.lifeline, {TELL: loop.dump})
     for each in bound:
         with offspring.kept_out():
-            _lifecycle(each, "setup")
+            _lifecycle(each, "setup", aio)
     gc.freeze()  # what is alive now stays: the collector need not look at it again
     infancy.over = True
     slot.put(layout.STATE, layout.SERVING)
     loop.start()
-    Watch(slot, methods, log, HEARTBEAT).start()
+    Watch(slot, methods, log, HEARTBEAT, aio).start()
     if settings.reload:
         from thriftserver.worker.imports import Imports
 
         Imports(program.loader, assignment.report).start()
     Report(READY).send(assignment.report)
     _drain(loop, lifetime, assignment, log)
+    aio.cut()
     for each in reversed(bound):
         with offspring.kept_out():
-            _lifecycle(each, "teardown")
+            _lifecycle(each, "teardown", aio)
+    aio.stop()
     slot.put(layout.COUNTER["log_lines_lost"], lost())
     slot.put(layout.STATE, layout.GONE)
     return 0
@@ -169,6 +181,15 @@ def _offspring(assignment: Assignment, log: Logger) -> Offspring:
     for descriptor in (assignment.lifeline, assignment.report, assignment.stacks, assignment.board.descriptor):
         offspring.without_descriptor(descriptor)
     return offspring
+
+
+def _parking(outgoing: Outgoing) -> Callable[[int], Any] | None:
+    """What a connection that a handler makes is, if it is made where it can be waited for in the worker's loop."""
+    if not outgoing.is_here():
+        return None
+    from thriftserver.worker.parking import Parking  # most handlers call nobody
+
+    return partial(Parking, outgoing)
 
 
 def _tell_of_greenlets(log: Logger) -> None:
@@ -213,12 +234,12 @@ def _drain(loop: Loop, lifetime: Lifetime, assignment: Assignment, log: Logger) 
         log.warning("calls_cut", connections=left, graceful_timeout=timeout)
 
 
-def _lifecycle(bound: Bound, name: str) -> None:
+def _lifecycle(bound: Bound, name: str, on_loop: Wrap) -> None:
     """Call ``setup`` or ``teardown`` of a handler, unless its service has a method of that name."""
     assert name in LIFECYCLE
     function: Callable[[], Any] | None = getattr(bound.target, name, None)
     if function is not None and all(name != each.name for each in bound.service.methods()):
-        call_user(function, f"handler {bound.spec}: {name}()")
+        call_user(on_loop(function) if is_async(function) else function, f"handler {bound.spec}: {name}()")
 
 
 def _failures(log: Logger, slot: Slot, methods: list[Method]) -> Callable[[Call], None]:

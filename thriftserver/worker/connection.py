@@ -1,18 +1,17 @@
-"""One client's connection as a small state machine: bytes in, frames through the processor, replies out.
+"""One client's connection as a small state machine: bytes in, messages through the processor, replies out.
 
-It is an object with a descriptor and no greenlet, so that an idle one costs next to nothing. How bytes become frames is
-``stream``'s business, whose turn it is the pump's; what a frame means is the processor's. This one source runs on plain
-CPython, and Cython compiles it, with ``_connection.pxd``, into the module ``_connection``.
+It is an object with a descriptor and no greenlet, so that an idle one costs next to nothing. How bytes become messages
+is ``stream``'s business, whose turn it is the pump's; what a message means is the processor's. This one source runs on
+plain CPython, and Cython compiles it, with ``_connection.pxd``, into the module ``_connection``.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from contextlib import suppress
 from typing import Any
 
-from thriftserver.codec.framing import recognise, recognise_frame
-from thriftserver.errors import WireError
+from thriftserver import wire
+from thriftserver.errors import EncodeError, WireError
 from thriftserver.scoreboard import layout
 
 try:
@@ -21,13 +20,14 @@ except ImportError:  # needed to compile this file, not to run it
     from thriftserver import uncompiled as cython
 
 if not cython.compiled:
-    from thriftserver.codec.message import put_error, take_header
-    from thriftserver.codec.seam import Sink, finish_frame, new_source, recycle, seal
-    from thriftserver.rpc.processor import Seat
+    from thriftserver.codec.header import Header
+    from thriftserver.codec.memory import Sink, recycle, waiting
+    from thriftserver.dialect.transport import START, Transport
+    from thriftserver.rpc.call import Call, Seat
     from thriftserver.rpc.within import clock
-    from thriftserver.worker.io import BROKEN, frame_length, is_reset, transmit
+    from thriftserver.worker.io import BROKEN, is_reset, transmit, utter
     from thriftserver.worker.pump import Pump
-    from thriftserver.worker.stream import START, Stream, length_of
+    from thriftserver.worker.stream import Stream
 
 _READABLE = 0x1 | 0x2000 | 0x8 | 0x10  # EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP
 
@@ -36,7 +36,9 @@ PATIENT = 10_000_000
 #: Frames that one connection gets answered before others have their turn.
 SHARE = 32
 
+_SPOKEN = layout.COUNTER[layout.SPOKEN[wire.DIALECTS[0]]]
 _BYTES_OUT = layout.COUNTER["bytes_out"]
+_BAD_RESULT = layout.OUTCOMES.index("bad_result")
 
 
 class Ticket:
@@ -52,7 +54,7 @@ class Ticket:
 
 
 class Connection(Stream):
-    """One client. Frames are answered in order; ``running`` calls at once are at most ``pump.pipeline``.
+    """One client. Frames are answered in order; ``running`` calls at once are at most ``width``.
 
     While a reply does not leave, nothing more is read: a peer that does not read holds one reply and one read's bytes.
     """
@@ -70,6 +72,7 @@ class Connection(Stream):
         "since",
         "size",
         "unsent",
+        "width",
     )
 
     def __init__(self, fd: int, peer: str, pump: Pump) -> None:
@@ -77,6 +80,8 @@ class Connection(Stream):
         self.peer = peer
         self.label = peer.encode("utf-8", "backslashreplace")[:64].ljust(64, b"\0")
         self.running = 0
+        #: Calls that may run beside each other.
+        self.width = pump.pipeline
         #: Nothing more of the stream can be understood, or is waited for: once what was asked before is answered, the
         #: peer is told ``farewell``, and that is the end.
         self.condemned = False
@@ -120,6 +125,11 @@ class Connection(Stream):
             return True
         return False
 
+    def speak(self, transport: Transport) -> None:
+        Stream.speak(self, transport)
+        if transport.serial:
+            self.width = 1
+
     def is_free(self) -> bool:
         """Send what is left; may the stream be read on?"""
         mask = self.mask
@@ -128,7 +138,7 @@ class Connection(Stream):
             self.more = True
         if self.unsent is not None:
             self.flush()
-        if self.fd < 0 or self.unsent is not None or self.taken or self.running >= self.pump.pipeline:
+        if self.fd < 0 or self.unsent is not None or self.taken or self.running >= self.width:
             return False
         return self.lingering or not self.condemned
 
@@ -139,8 +149,7 @@ class Connection(Stream):
             self.taken = False
             self.rest()
             return
-        size = len(data)
-        if self.held is None and size >= 4 and frame_length(data) == size - 4 and size - 4 <= self.pump.max_frame:
+        if self.held is None and self.is_known(data) and self.transport.is_message(data):
             self.serve(data, seat)
             self.rest()
         else:
@@ -149,25 +158,26 @@ class Connection(Stream):
             self.serve_held(seat)
 
     def may_serve(self) -> bool:
-        """Is there a whole frame, and may it be served now?"""
+        """Is there a whole message, and may it be served now?"""
         if not self.whole or self.fd < 0 or self.unsent is not None or self.taken:
             return False
-        return not self.condemned and self.running < self.pump.pipeline
+        return not self.condemned and self.running < self.width
 
     def serve_held(self, seat: Seat) -> None:
-        pump = self.pump
+        transport: Transport = self.transport
         for _ in range(SHARE):
             if not self.may_serve():
                 break
             self.taken = True
             held = self.held
-            length = length_of(held)
-            if not 0 <= length <= pump.max_frame:
+            length = self.length
+            if length < 0:
                 self.taken = False
-                self.refuse_stream(bytes(held[:START]), length)
+                self.refuse_stream(bytes(held[:START]))
                 return
-            frame = bytes(held[: 4 + length])
-            del held[: 4 + length]
+            frame = bytes(held[:length])
+            del held[:length]
+            transport.advance()
             self.measure()
             self.serve(frame, seat)
             if seat.spoiled:
@@ -175,8 +185,9 @@ class Connection(Stream):
         self.rest()
 
     def serve(self, data: bytes, seat: Seat) -> None:
-        """Answer the message in a frame, its length in front. Whoever calls has ``taken`` the stream."""
+        """Answer a message with all that it is packed in. Whoever calls has ``taken`` the stream."""
         pump = self.pump
+        transport: Transport = self.transport
         processor = pump.processor
         ticket = None
         if pump.pipeline > 1:
@@ -185,27 +196,31 @@ class Connection(Stream):
                 self.order = deque()
             self.order.append(ticket)
         now = clock()
-        source = new_source(data, 4)
         try:
-            header = take_header(source)
-        except WireError:
+            header = transport.open(data)
+        except WireError as problem:
             if ticket is not None and self.order is not None:
                 self.order.pop()
             self.taken = False
-            problem = recognise_frame(data[4:])
-            self.condemn(problem, problem.answer)
+            refusal = transport.explain(problem, data)
+            self.condemn(refusal, refusal.answer)
             return
+        pump.slot.add(_SPOKEN + transport.number, 1)
         seat.left = self.reset or (now - self.received > PATIENT and is_reset(self.fd))
         self.running += 1  # until the reply is on its way: no end and no other call comes before it
         self.taken = False
         try:
-            if self.running < pump.pipeline and (self.whole or self.more):
+            if self.running < self.width and (self.whole or self.more):
                 pump.again(self)  # should this call wait, another fiber goes on with the next one
             entry = processor.find(header)
-            reply = processor.serve(header, entry, source, seat, self.peer, self.label, self.received, now)
+            reply = processor.serve(header, entry, seat, self.peer, self.label, self.received, now)
             call = seat.call
             seat.call = None
-            size = 0 if reply is None else seal(reply)
+            if call is None or call._reply_headers is None:
+                reply = transport.wrap(header, reply, None)
+            else:
+                reply = self.wrap(transport, header, reply, call)
+            size = 0 if reply is None else waiting(reply)
             if ticket is not None:
                 ticket.reply = reply
                 ticket.size = size
@@ -217,6 +232,23 @@ class Connection(Stream):
             self.running -= 1
         if call is not None:
             processor.settle(call, size, self.fd < 0 or self.reset)
+        if transport.serial:
+            self.follow(transport)
+
+    def wrap(self, transport: Transport, header: Header, reply: Sink | None, call: Call) -> Sink | None:
+        """The reply with what the handler sends along; a call has failed whose headers cannot be sent."""
+        try:
+            return transport.wrap(header, reply, call._reply_headers)
+        except EncodeError as error:
+            processor = self.pump.processor
+            return transport.wrap(header, processor.internal(header, call, error, _BAD_RESULT), None)
+
+    def follow(self, transport: Transport) -> None:
+        """What comes next on a connection whose calls cannot run beside each other."""
+        if transport.last:
+            self.condemn(None, b"")
+        elif self.held is not None and not self.whole and self.fd >= 0:
+            self.measure()
 
     def send(self, reply: Sink, size: int) -> None:
         """Send at once what the kernel takes; keep the rest until the descriptor is writable."""
@@ -252,6 +284,10 @@ class Connection(Stream):
                 self.send(ticket.reply, ticket.size)
         self.sending = False
 
+    def say(self, interim: bytes) -> None:
+        if self.unsent is None and self.fd >= 0:
+            utter(self.fd, interim)
+
     def flush(self) -> None:
         """Go on sending where it stopped."""
         sent = transmit(self.fd, self.unsent, self.offset, self.pump.closing)
@@ -281,7 +317,7 @@ class Connection(Stream):
         if self.condemned:
             self.part()
             return
-        if self.taken or self.running >= self.pump.pipeline:
+        if self.taken or self.running >= self.width:
             return
         if self.whole or self.more:
             self.pump.again(self)
@@ -314,14 +350,10 @@ class Connection(Stream):
         else:
             self.lose()
 
-    def refuse_stream(self, start: bytes, length: int) -> None:
-        """The stream is not framed Thrift, or the frame too large: one answer, if it can be understood, and hang up."""
-        problem = recognise(start, length, self.pump.max_frame)
-        answer = problem.answer
-        if length > 0 and not answer:
-            with suppress(WireError):
-                answer = finish_frame(put_error(take_header(new_source(start, 4)), problem.type, str(problem)))
-        self.condemn(problem, answer)
+    def refuse_stream(self, start: bytes) -> None:
+        """The stream can never be a message: one answer, if it can be understood, and hang up."""
+        problem = self.transport.refuse(start)
+        self.condemn(problem, problem.answer)
 
     def condemn(self, problem: WireError | None, farewell: bytes) -> None:
         """Nothing after this is read: answer what was asked before, say ``farewell``, and hang up."""
@@ -331,7 +363,7 @@ class Connection(Stream):
         self.whole = False
         self.pump.partial.pop(self, None)
         self.pump.untold.pop(self, None)
-        if problem is not None:
+        if problem is not None and not getattr(problem, "quiet", False):
             self.pump.complain(self, problem)
         self.rest()
 

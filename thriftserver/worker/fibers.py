@@ -15,9 +15,9 @@ from greenlet import greenlet
 from thriftserver.compiled import choose
 
 if TYPE_CHECKING:
-    from thriftserver.rpc.processor import Seat
+    from thriftserver.rpc.call import Seat
 else:
-    Seat = choose("rpc.processor").Seat
+    Seat = choose("rpc.call").Seat
 
 #: Fibers that stay parked; a burst of waiting handlers makes more, and they end with it.
 KEPT = 64

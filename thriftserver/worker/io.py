@@ -14,7 +14,7 @@ from typing import Any
 
 from gevent.monkey import get_original
 
-from thriftserver.codec.seam import Sink
+from thriftserver.codec.memory import Sink
 
 poll = get_original("select", "poll")
 
@@ -35,21 +35,27 @@ def receive(fd: int) -> bytes | None:
         return None
 
 
-def frame_length(data: bytes) -> int:
-    """The first four bytes as a number."""
-    return int.from_bytes(data[:4], "big", signed=True)
-
-
 def transmit(fd: int, sink: Sink, offset: int, more: bool) -> int:
     """Send what was put into a sink, from ``offset`` on; the bytes sent. ``more``: the end of the stream follows."""
     sock = socket(fileno=fd)
     try:
-        with sink.getbuffer() as data, data[offset:] as rest:
+        with sink.getbuffer() as data, data[sink.first + offset :] as rest:
             return sock.send(rest, MSG_NOSIGNAL | (MSG_MORE if more else 0))
     except BlockingIOError:
         return NOT_YET
     except OSError:
         return BROKEN
+    finally:
+        sock.detach()
+
+
+def utter(fd: int, data: bytes) -> None:
+    """Send a few bytes; what the kernel does not take at once, nobody hears."""
+    sock = socket(fileno=fd)
+    try:
+        sock.send(data, MSG_NOSIGNAL)
+    except OSError:
+        pass  # the next read tells
     finally:
         sock.detach()
 

@@ -8,11 +8,13 @@ semaphores, queues) is the standard library's own Python.
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import threading
 from _thread import TIMEOUT_MAX, LockType
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import thread as pools
 from contextlib import suppress
 from typing import Any
 
@@ -142,6 +144,10 @@ def share_locks() -> None:
     for name in ("Queue", "LifoQueue", "PriorityQueue"):
         setattr(queue, name, get_original("queue", name))
     queue.SimpleQueue = queue._PySimpleQueue  # type: ignore[attr-defined, misc]
+    threading._active_limbo_lock = recursive()  # type: ignore[attr-defined]
+    for_pools: Any = Lock()
+    pools._global_shutdown_lock = for_pools  # gevent has put one of its own there
+    os.register_at_fork(after_in_child=for_pools._at_fork_reinit)
     logging._lock = recursive()  # type: ignore[attr-defined]
     for reference in logging._handlerList:  # type: ignore[attr-defined]
         handler = reference()

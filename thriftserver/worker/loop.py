@@ -19,21 +19,24 @@ from gevent.monkey import get_original
 
 from thriftserver.compiled import choose
 from thriftserver.config import Settings
+from thriftserver.dialect.detect import Ear
+from thriftserver.dialect.table import chosen
 from thriftserver.errors import WireError
 from thriftserver.handoff import ADVICE, Handoff, Parcel
 from thriftserver.log import Logger, lost
+from thriftserver.peers import Introduction
 from thriftserver.scoreboard import layout
 from thriftserver.worker.accept import PAUSE, SLACK, Fellows, Inheritance, Listener, Source, plain_socket
 from thriftserver.worker.fibers import Fibers
 from thriftserver.worker.forked import close
-from thriftserver.worker.stacks import Stacks
+from thriftserver.worker.outgoing import Outgoing
+from thriftserver.worker.stacks import Elsewhere, Stacks
 from thriftserver.worker.sweep import LINGER, Limits, Sweep
 
 if TYPE_CHECKING:
     from thriftserver.rpc.processor import Processor
     from thriftserver.worker.connection import Connection
     from thriftserver.worker.pump import Member, Pump
-    from thriftserver.worker.threads import Threads
 else:
     Pump, Connection = choose("worker.pump").Pump, choose("worker.connection").Connection
 
@@ -98,7 +101,7 @@ class _Pump(Pump):
 
 
 class Loop:
-    """Every descriptor of a worker and the fibers that serve them; ``threads`` are where calls run that block."""
+    """Every descriptor of a worker and the fibers that serve them; ``elsewhere`` is where calls run besides."""
 
     def __init__(
         self,
@@ -106,7 +109,7 @@ class Loop:
         handoff: Handoff,
         fellows: Fellows,
         processor: Processor,
-        threads: Threads,
+        elsewhere: Sequence[Elsewhere],
         log: Logger,
         settings: Settings,
     ) -> None:
@@ -120,7 +123,9 @@ class Loop:
         self._max_connections = settings.max_connections
         # patch_all() takes epoll out of the select module, because it would block the loop. This one never waits.
         epoll = get_original("select", "epoll")()
-        self.pump = _Pump(self, epoll, processor, settings.max_inflight, settings.pipeline)
+        ear = Ear(processor.max_frame, chosen(settings.dialect, settings.http), settings.http_cors)
+        self.pump = _Pump(self, epoll, processor, ear, settings.max_inflight, settings.pipeline)
+        self.outgoing = Outgoing(self.pump)
         self._sources: list[Source] = [Listener(sock, self) for sock in listeners]
         self._sources.append(Inheritance(handoff, self))
         self._accept_again: Any = None
@@ -131,17 +136,18 @@ class Loop:
         self._empty.set()
         self.fibers = Fibers(self.pump.turn)
         slow = settings.slow_call if settings.access_log != "off" else 0.0
-        self.stacks = Stacks(self.fibers, threads, log, slow)
+        self.stacks = Stacks(self.fibers, elsewhere, log, slow)
         loop = get_hub().loop
         self._watcher = loop.io(epoll.fileno(), 1)
+        self._watcher.start(self.wake)  # a handler's setup may call others before this worker is called
         self._heart = loop.timer(HEARTBEAT, HEARTBEAT)
         limits = Limits(settings.read_timeout, settings.write_timeout, settings.idle_timeout)
         shortest = min((entry.timeout for entry in processor.entries.values() if entry.timeout), default=0) / 1e9
         self.sweep = Sweep(self, limits, [shortest, slow])
+        processor.on_shortened = self.sweep.hurry
 
     def start(self) -> None:
         """Accept and serve from now on."""
-        self._watcher.start(self.wake)
         self.processor.slot.put(layout.ROOM, self._max_connections)
         self.beat()
         self._heart.start(self._pulse)
@@ -149,12 +155,19 @@ class Loop:
 
     def wake(self) -> None:
         """Give fibers turns while there is something to do that may be done. To be called from the hub."""
-        pump, fibers = self.pump, self.fibers
+        pump, fibers, outgoing = self.pump, self.fibers, self.outgoing
         pump.kicked = False
         pump.stalled = False
-        fibers.wake()
-        while pump.waiting() and not pump.stalled:
+        outgoing.waking = True
+        try:
             fibers.wake()
+            while outgoing.due or (pump.waiting() and not pump.stalled):
+                if outgoing.due:
+                    outgoing.resume()
+                else:
+                    fibers.wake()
+        finally:
+            outgoing.waking = False
         self.sweep.arm()
 
     def beat(self) -> None:
@@ -191,13 +204,18 @@ class Loop:
         self.pump.add(connection)
         self.connections += 1
         self._empty.clear()
-        self.processor.slot.put(layout.CONNECTIONS, self.connections)
+        self.count()
         self.processor.slot.add(layout.COUNTER["accepted"], 1)
         return connection
 
-    def inherit(self, fd: int, peer: str, held: bytes) -> None:
-        """Go on with a connection that another process has served until now."""
-        connection = self.adopt(fd, peer)
+    def inherit(self, fd: int, known: Introduction, held: bytes) -> None:
+        """Go on with a connection that another process has served until now, and what it had ``held`` of a message."""
+        connection = self.adopt(fd, known.peer)
+        transport = self.pump.ear.resume(known.dialect)
+        if transport is not None:
+            if known.memory:
+                transport.recall(known.memory)
+            connection.speak(transport)
         self.processor.slot.add(layout.COUNTER["handed_in"], 1)
         if held:
             connection.hold(held)
@@ -206,12 +224,15 @@ class Loop:
     def release(self, connection: Connection) -> None:
         """The connection leaves the set."""
         self.pump.remove(connection)
+        transport = connection.transport
+        if transport is not None and transport.number >= 0:
+            self.processor.slot.add(layout.DIALECT + transport.number, -1)
         self.pump.partial.pop(connection, None)
         self.pump.blocked.pop(connection, None)
         self.pump.untold.pop(connection, None)
         self.sweep.lingering.pop(connection, None)
         self.connections -= 1
-        self.processor.slot.put(layout.CONNECTIONS, self.connections)
+        self.count()
         if self.connections == 0:
             self._empty.set()
         if not self.accepting and self._accept_again is None:
@@ -230,6 +251,10 @@ class Loop:
                 yield member
 
     # Accepting, and taking no more than a fair share.
+
+    def count(self, coming: int = 0) -> None:
+        """Tell the others how many connections this worker has, never fewer than end if it is killed."""
+        self.processor.slot.put(layout.CONNECTIONS, self.connections + coming)
 
     def has_room(self) -> bool:
         return self.connections < self._max_connections
@@ -333,8 +358,11 @@ class Loop:
 
     def hand_over(self, connection: Connection) -> None:
         """Pass a connection on with what has been received of its next request; wait while the queue is full."""
-        data = connection.peer.encode("utf-8", "backslashreplace") + b"\n" + bytes(connection.held or b"")
-        if self._handoff.put(Parcel(connection.fd, data)):
+        # What a release before dialects understands is what it would say itself: no name, for framed binary alone.
+        transport = connection.transport
+        said = (transport.name, transport.memory()) if transport is not None and transport.number > 0 else ()
+        known = Introduction(connection.peer, *said)
+        if self._handoff.put(Parcel(connection.fd, known.write() + bytes(connection.held or b""))):
             self.processor.slot.add(layout.COUNTER["handed_out"], 1)
             connection.close()
         elif (

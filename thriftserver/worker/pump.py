@@ -19,7 +19,8 @@ except ImportError:  # needed to compile this file, not to run it
     from thriftserver import uncompiled as cython
 
 if not cython.compiled:
-    from thriftserver.rpc.processor import Processor, Seat
+    from thriftserver.rpc.call import Seat
+    from thriftserver.rpc.processor import Processor
     from thriftserver.rpc.within import clock
     from thriftserver.worker.io import find, found_count, found_fd, found_mask
 
@@ -64,12 +65,13 @@ class Member:
 class Pump:
     """The set, the queue and the turns. ``worker.loop.Loop`` fills in what is not a connection's everyday life."""
 
-    def __init__(self, epoll: Any, processor: Processor, max_inflight: int, pipeline: int) -> None:
+    def __init__(self, epoll: Any, processor: Processor, ear: Any, max_inflight: int, pipeline: int) -> None:
         self.epoll = epoll
         self.epoll_fd = epoll.fileno()
         self.processor = processor
         self.slot = processor.slot
-        self.max_frame = processor.max_frame
+        #: What understands the first bytes of a connection: ``dialect.detect.Ear``.
+        self.ear = ear
         self.max_inflight = max_inflight
         self.pipeline = pipeline
         self.draining = False

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import traceback
+from collections.abc import Callable, Sequence
 from itertools import dropwhile
 from time import monotonic_ns
 from types import FrameType
@@ -16,10 +17,11 @@ from thriftserver.log import Logger
 from thriftserver.rpc.observe import identity
 
 if TYPE_CHECKING:
-    from thriftserver.rpc.call import Call
-    from thriftserver.rpc.processor import Seat
+    from thriftserver.rpc.call import Call, Seat
     from thriftserver.worker.fibers import Fibers
-    from thriftserver.worker.threads import Threads
+
+#: The frames of a call whose code runs somewhere else than in its fiber, outermost first; None if it does not.
+Elsewhere = Callable[["Call"], list[FrameType] | None]
 
 #: Frames of a stack that are told: the innermost ones.
 DEPTH = 30
@@ -30,14 +32,14 @@ _HOUSE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
 class Stacks:
-    """Tells of calls in ``fibers`` and on ``threads``. A call is slow after ``slow`` seconds (0: never).
+    """Tells of calls in ``fibers`` and ``elsewhere``. A call is slow after ``slow`` seconds (0: never).
 
     ``look`` costs a call nothing: it goes through the fibers, now and then.
     """
 
-    def __init__(self, fibers: Fibers, threads: Threads, log: Logger, slow: float) -> None:
+    def __init__(self, fibers: Fibers, elsewhere: Sequence[Elsewhere], log: Logger, slow: float) -> None:
         self._fibers = fibers
-        self._threads = threads
+        self._elsewhere = elsewhere
         self._log = log
         self._slow = int(slow * 1e9)
         self._told: set[Call] = set()
@@ -62,16 +64,22 @@ class Stacks:
 
     def _tell(self, level: str, event: str, call: Call, seat: Seat) -> None:
         age = round((monotonic_ns() - call.received) / 1e9, 3)
-        frame = self._threads.frame(call) or seat.fiber.gr_frame
-        getattr(self._log, level)(event, **identity(call), age_s=age, stack=text_of(frame))
+        found = next(filter(None, (look(call) for look in self._elsewhere)), None)
+        stack = text_of(found or walk(seat.fiber.gr_frame))
+        getattr(self._log, level)(event, **identity(call), age_s=age, stack=stack)
 
 
-def text_of(frame: FrameType | None) -> str:
-    """The stack of a frame, innermost last; it begins where ours has called the handler's code."""
-    outermost_first = list(traceback.walk_stack(frame))[::-1] if frame is not None else []
-    below = dropwhile(lambda each: not _ours(each[0]), outermost_first)
-    foreign = list(dropwhile(lambda each: _ours(each[0]), below)) or outermost_first
-    return "".join(traceback.StackSummary.extract(iter(foreign[-DEPTH:])).format())
+def walk(frame: FrameType | None) -> list[FrameType]:
+    """The stack that a frame is on top of, outermost first."""
+    return [each for each, _ in traceback.walk_stack(frame)][::-1] if frame is not None else []
+
+
+def text_of(stack: list[FrameType]) -> str:
+    """A stack, innermost frame last; it begins where ours has called the handler's code."""
+    below = dropwhile(lambda each: not _ours(each), stack)
+    foreign = list(dropwhile(_ours, below)) or stack
+    frames = ((frame, frame.f_lineno) for frame in foreign[-DEPTH:])
+    return "".join(traceback.StackSummary.extract(frames).format())
 
 
 def _ours(frame: FrameType) -> bool:

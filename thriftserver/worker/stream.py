@@ -1,15 +1,13 @@
-"""The bytes of one peer, from the kernel until they are whole frames.
+"""The bytes of one peer, from the kernel until they are whole messages.
 
-It knows what a frame's length says and nothing of calls or replies (``connection`` does). This one source runs on plain
-CPython, and Cython compiles it, with ``_stream.pxd``, into the module ``_stream``.
+Where a message ends its ``transport`` knows; nothing here knows calls or replies (``connection`` does). This one source
+runs on plain CPython, and Cython compiles it, with ``_stream.pxd``, into the module ``_stream``.
 """
 
 from __future__ import annotations
 
-from struct import Struct
 from typing import Any
 
-from thriftserver.codec.framing import can_tell
 from thriftserver.scoreboard import layout
 
 try:
@@ -18,20 +16,13 @@ except ImportError:  # needed to compile this file, not to run it
     from thriftserver import uncompiled as cython
 
 if not cython.compiled:
+    from thriftserver.dialect.transport import MORE, START, UNTOLD, Transport
     from thriftserver.rpc.within import clock
     from thriftserver.worker.io import INBOX, receive
     from thriftserver.worker.pump import Member, Pump
 
-#: Bytes that tell what a stream is.
-START = 1024
-
 _BYTES_IN = layout.COUNTER["bytes_in"]
-_length = Struct(">i").unpack_from
-
-
-def length_of(held: bytearray) -> int:
-    """What the first four bytes say."""
-    return _length(held)[0]  # type: ignore[no-any-return]
+_DIALECT = layout.DIALECT
 
 
 class Stream(Member):
@@ -41,7 +32,7 @@ class Stream(Member):
     who has read them, and ``taken`` keeps others away from the stream until it is known what is to be done with them.
     """
 
-    __slots__ = ("ended", "held", "more", "pump", "received", "taken", "whole")
+    __slots__ = ("ended", "held", "length", "more", "pump", "received", "taken", "transport", "whole")
 
     def __init__(self, fd: int, pump: Pump) -> None:
         Member.__init__(self, fd)
@@ -52,9 +43,12 @@ class Stream(Member):
         self.taken = False
         #: We have read up to the end of the stream.
         self.ended = False
-        #: Bytes received and not served, and whether they hold a whole frame.
+        #: How this peer packs its messages; None until its first bytes have told.
+        self.transport: Any = None  # Transport
+        #: Bytes received and not served, whether they hold a whole message or can never be one, and its length.
         self.held: Any = None  # bytearray
         self.whole = False
+        self.length = 0
         self.received = clock()
 
     def take(self) -> bytes | None:
@@ -86,8 +80,22 @@ class Stream(Member):
             self.hold(data)
         self.taken = False
 
+    def speak(self, transport: Transport) -> None:
+        """It is known now how this peer packs its messages."""
+        self.transport = transport
+        if transport.number >= 0:
+            self.pump.slot.add(_DIALECT + transport.number, 1)
+
+    def is_known(self, data: Any) -> bool:
+        """Do the first bytes tell, or have they told, how this peer packs its messages?"""
+        if self.transport is None:
+            found = self.pump.ear.detect(bytes(data[:START]), self.ended)
+            if found is not None:
+                self.speak(found)
+        return self.transport is not None
+
     def hold(self, data: bytes) -> None:
-        """Keep bytes until they are a frame."""
+        """Keep bytes until they are a message."""
         if self.held is None:
             self.held = bytearray()
             self.pump.partial[self] = clock()
@@ -95,28 +103,34 @@ class Stream(Member):
         self.measure()
 
     def measure(self) -> None:
-        """Is there a whole frame, or something that never will be one?"""
+        """Is there a whole message, or something that never will be one?"""
         held = self.held
-        size = len(held)
-        if size == 0:
+        if len(held) == 0:
             self.held = None
             self.pump.partial.pop(self, None)
             self.whole = False
             return
-        if size < 4:
-            self.whole = False
-            return
-        length = length_of(held)
-        if 0 <= length <= self.pump.max_frame:
-            self.whole = size - 4 >= length
+        if self.is_known(held):
+            length = self.transport.measure(held, self.ended)
         else:
-            self.whole = self.ended or can_tell(bytes(held[:START]), length)
-            if not self.whole and self not in self.pump.untold:
+            length = UNTOLD if self.pump.ear.is_oversize(bytes(held[:START])) else MORE
+        if length == UNTOLD:
+            length = MORE
+            if self not in self.pump.untold:
                 self.pump.untold[self] = clock()
+        self.length = length
+        self.whole = length != MORE
         if self.whole:
             self.pump.partial.pop(self, None)
         elif self not in self.pump.partial:
             self.pump.partial[self] = clock()
+        if self.transport is not None and self.transport.interim:
+            self.say(self.transport.interim)
+            self.transport.interim = b""
+
+    def say(self, interim: bytes) -> None:
+        """Send what a peer waits for before it sends the rest of a message."""
+        raise NotImplementedError
 
     def throw_away(self) -> bool:
         """Read for nothing what has come; whether that was all that ever will."""

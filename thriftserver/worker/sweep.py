@@ -49,6 +49,15 @@ class Sweep:
         self._period = min(max(min(all_limits) / 8, FINEST), COARSEST)
         self._timer: Any = get_hub().loop.timer(self._period, self._period)
 
+    def hurry(self, seconds: float) -> None:
+        """Calls may have limits of so many seconds, too."""
+        period = max(seconds / 8, FINEST)
+        if period < self._period:
+            self._period = period
+            self._timer.stop()
+            self._timer = get_hub().loop.timer(period, period)
+            self._timer.start(self._look)
+
     def arm(self) -> None:
         """There may be something to look at from now on."""
         if not self._timer.active and self._needed():

@@ -15,6 +15,7 @@ from greenlet import getcurrent, greenlet
 
 from thriftserver.rpc.current import CURRENT
 from thriftserver.scoreboard import layout
+from thriftserver.worker.stacks import walk
 
 if TYPE_CHECKING:
     from gevent.threadpool import ThreadPool
@@ -62,15 +63,14 @@ class Threads:
 
         return on_thread
 
-    def frame(self, call: Call) -> FrameType | None:
-        """Where the code of a call is that runs on a thread; None for one that does not."""
+    def stack(self, call: Call) -> list[FrameType] | None:
+        """Where the code of a call is that runs on a thread, outermost frame first; None for one that does not."""
         found = self._running.get(call)  # it may end at any moment
         if found is None:
             return None
         ident, its = found
         # A thread that waits cooperatively is in the hub of its own, and the call's code in a greenlet that rests.
-        frame: FrameType | None = its.gr_frame
-        return frame or sys._current_frames().get(ident)
+        return walk(its.gr_frame or sys._current_frames().get(ident))
 
     def _count(self, change: int) -> None:
         self._busy += change

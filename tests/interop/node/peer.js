@@ -1,5 +1,6 @@
 // What the scripts beside this one share: a connection of Apache's Node library, a record of the methods called, and
-// values in a form that can be compared. A script is run as: node SCRIPT PORT GENERATED [MORE...]
+// values in a form that can be compared. A script is run as: node SCRIPT PORT GENERATED DIALECT [MORE...]
+// where DIALECT is framed, unframed, header or http, a hyphen, and binary, compact or json.
 
 "use strict";
 
@@ -8,33 +9,60 @@ const path = require("node:path");
 const Int64 = require("node-int64");
 const thrift = require("thrift");
 
-const [port, generated, ...more] = process.argv.slice(2);
+const [port, generated, dialect, ...more] = process.argv.slice(2);
+const [transport, protocol] = dialect.split("-");
+const PROTOCOLS = { binary: thrift.TBinaryProtocol, compact: thrift.TCompactProtocol, json: thrift.TJSONProtocol };
+const HEADER_IDS = { binary: 0, compact: 2 };
 
 /** A module that Apache's compiler made. */
 const load = (name) => require(path.join(generated, name));
 
+function connect() {
+  const options = {
+    transport: transport === "framed" ? thrift.TFramedTransport : thrift.TBufferedTransport,
+    protocol: transport === "header" ? thrift.THeaderProtocol : PROTOCOLS[protocol],
+  };
+  const make = transport === "http" ? thrift.createHttpConnection : thrift.createConnection;
+  return make("127.0.0.1", Number(port), options);
+}
+
+/** A client of a service; by what its name is, if it is multiplexed. */
+function client(service, connection, multiplexer, name) {
+  const made = multiplexer
+    ? multiplexer.createClient(name, service, connection)
+    : thrift.createClient(service, connection);
+  if (transport === "header") {
+    made.output.setProtocolId(HEADER_IDS[protocol]);
+  }
+  return made;
+}
+
 /** Connects, hands the connection to `scenario`, prints what it returns as JSON; any failure ends the process with 1. */
 function run(scenario) {
-  const connection = thrift.createConnection("127.0.0.1", Number(port), {
-    transport: thrift.TFramedTransport,
-    protocol: thrift.TBinaryProtocol,
-  });
+  const connection = connect();
   const fail = (error) => {
     console.error(error);
     process.exit(1);
   };
-  connection.on("error", fail);
-  connection.on("close", () => fail(new Error("the server closed the connection")));
-  connection.on("connect", async () => {
+  const start = async () => {
     try {
       const result = await scenario(connection);
       connection.removeAllListeners("close");
-      connection.end();
+      if (transport !== "http") {
+        connection.end();
+      }
       console.log(JSON.stringify(result));
     } catch (error) {
       fail(error);
     }
-  });
+  };
+  connection.on("error", fail);
+  if (transport === "http") {
+    start(); // each call may have a connection of its own
+  } else {
+    connection.on("close", () => fail(new Error("the server closed the connection")));
+    connection.on("connect", start);
+  }
 }
 
 /** The client, and a set that is going to hold the names of the methods called. */
@@ -99,4 +127,19 @@ const UNICODE = "Zoë Žižek, 名前, עברית, 🦆\u200d, \u{10ffff}";
 const CONTROLS = String.fromCharCode(...Array(32).keys()) + "\x7f\x80\u2028";
 const EVERY_BYTE = Buffer.from([...Array(256).keys()]);
 
-module.exports = { CONTROLS, EVERY_BYTE, UNICODE, i64, load, more, plain, raises, record, refused, run, same };
+module.exports = {
+  CONTROLS,
+  EVERY_BYTE,
+  UNICODE,
+  client,
+  i64,
+  load,
+  more,
+  plain,
+  protocol,
+  raises,
+  record,
+  refused,
+  run,
+  same,
+};

@@ -42,8 +42,17 @@ export function overview() {
           h("tr", { "data-key": fullName(method) }, h("th", { scope: "row" }, methodLink(method)), slowCell(method), number(count(method.rate)))),
         "No calls in the last seconds.")),
       h("section", { class: "card flush" }, h("h2", {}, "Recent errors"), errorTable(6, false))),
+    dialects(),
     troubles(),
   ];
+}
+
+/** What clients speak: nothing is drawn while all of them speak the plainest. */
+function dialects() {
+  const found = Object.entries(state.workers.dialects).filter(([, each]) => each.connections || each.calls);
+  return found.some(([name]) => name !== "framed-binary") && h("section", { class: "card flush dialects" }, h("h2", {}, "Dialects"),
+    table("Dialects", ["Dialect", ">Connections", ">Calls"], found.map(([name, each]) =>
+      h("tr", { "data-key": name }, h("th", { scope: "row" }, name), number(count(each.connections)), number(count(each.calls)))), ""));
 }
 
 /** What was lost or is strange: nothing is drawn while nothing is. */

@@ -1,0 +1,1 @@
+struct Price { 1: required i32 cents, 2: string currency = "EUR" }

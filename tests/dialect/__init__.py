@@ -1,0 +1,1 @@
+"""How dialects are told apart, and what each packs messages in."""

@@ -1,0 +1,1 @@
+struct V { 1: i32 x}

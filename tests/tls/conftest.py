@@ -1,0 +1,20 @@
+"""What the tests of this folder share: a service and an authority in a folder of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.server.services import write_demo
+from tests.tls.pki import Pki
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_demo(tmp_path)
+
+
+@pytest.fixture
+def pki(folder: Path) -> Pki:
+    return Pki(folder)

@@ -1,0 +1,103 @@
+"""What a pool does for every call: choose a server, hand out one of its connections, take it back.
+
+All of it is single operations of containers, which threads may do at the same time without a lock; nothing here
+decides who is well, nor knows what a connection is. One source: it runs on plain CPython, and Cython compiles it, with
+``_lending.pxd``, into the module ``_lending``.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+
+class Place:
+    """A server as far as connections go: ``busy`` ones with a call, ``idle`` ones without, the latest on the right.
+
+    A call in flight weighs ``cost``, against others'. ``odd``: it wants to be told how calls end.
+    """
+
+    __slots__ = ("busy", "cost", "idle", "odd")
+
+    def __init__(self) -> None:
+        self.busy: set[Held] = set()
+        self.idle: deque[Held] = deque()
+        self.cost = 1.0
+        self.odd = False
+
+
+class Held:
+    """A connection of a pool, made or to be made; shells derive their own from it.
+
+    It is good ``until`` then, its last call began when it was last ``used``. It has had first attempts of so many
+    ``calls``, and so many ``repeats`` of others.
+    """
+
+    __slots__ = ("calls", "endpoint", "repeats", "until", "used")
+
+    def __init__(self, endpoint: Place) -> None:
+        self.endpoint: Any = endpoint  # and what else it is to those who decide
+        self.until = self.used = 0.0
+        self.calls = self.repeats = 0
+
+    def close(self) -> None:
+        """Close it, if it is open; it must not wait."""
+        raise NotImplementedError
+
+
+Pairs: TypeAlias = Iterator[tuple[Place, Place]]
+
+
+class Lender:
+    """Hands out connections. ``new`` gives one to a server, and ``drop`` ends one, when it is then.
+
+    ``pairs`` are servers that chance has drawn in advance, without an end.
+    """
+
+    __slots__ = ("_drop", "_new", "pairs")
+
+    def __init__(self, new: Callable[[Any, float], Held], drop: Callable[[Held], None]) -> None:
+        self.pairs: Pairs = iter(())
+        self._new = new
+        self._drop = drop
+
+    def choose(self) -> Place:
+        """The less loaded of the next pair. There must be one."""
+        drawn = next(self.pairs)
+        first, second = drawn[0], drawn[1]
+        if len(second.busy) * second.cost < len(first.busy) * first.cost:
+            return second
+        return first
+
+    def take(self, now: float) -> Held:
+        """A connection for a call, to the server whose turn it is."""
+        held = self.borrow(self.choose(), now)
+        held.calls += 1
+        return held
+
+    def take_of(self, place: Place, now: float) -> Held:
+        """A connection to this server, for another attempt of a call."""
+        held = self.borrow(place, now)
+        held.repeats += 1
+        return held
+
+    def borrow(self, place: Place, now: float) -> Held:
+        """The connection that was idle for the shortest time, or a new one."""
+        try:
+            held = place.idle.pop()
+            while held.until < now:
+                self._drop(held)
+                held = place.idle.pop()
+        except IndexError:
+            held = self._new(place, now)
+        place.busy.add(held)
+        held.used = now
+        return held
+
+    def give(self, held: Held) -> bool:
+        """A call on it was answered. Is it at a server that wants to hear of that?"""
+        place: Place = held.endpoint
+        place.busy.discard(held)
+        place.idle.append(held)
+        return place.odd

@@ -1,0 +1,1 @@
+"""What a client imports of ``thrift.transport``."""
