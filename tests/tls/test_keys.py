@@ -69,10 +69,10 @@ def test_keys_are_read_as_the_master_s_user_and_served_as_another(pki: Pki) -> N
     pki.folder.chmod(0o777)  # the handler leaves files there
     with Server(*ARGS, *pki.options(), "--user", "nobody", cwd=pki.folder) as server:
         keeper = server.wait("certificates_loaded")["pid"]
-        assert f"Uid:\t{pwd.getpwnam('nobody').pw_uid}\t" in Path(f"/proc/{keeper}/status").read_text()
         with TlsPeer(server, pki.client()) as peer:
             before = peer.shown
             assert version(peer)
+            assert f"Uid:\t{pwd.getpwnam('nobody').pw_uid}\t" in Path(f"/proc/{keeper}/status").read_text()
             pki.issue("server", "localhost")
             (pki.folder / "server.key").chmod(0o600)
             server.signal(signal.SIGHUP)

@@ -307,9 +307,9 @@ class Keeper:
     def refused(self, handshake: Handshake, why: Refusal) -> None:
         sock = self._let_in(handshake)
         self._words[layout.BOARD_TLS_REFUSED + layout.TLS_REFUSALS.index(why.kind)] += 1
+        self._count()
         self._log.warning("tls_refused", peer=handshake.peer, kind=why.kind, reason=why.reason)
         self.part(sock)
-        self._count()
 
     def is_plain(self, handshake: Handshake) -> None:
         if self.terms.plain_too:
