@@ -1,8 +1,8 @@
 """A prefork gevent server for Apache Thrift services, from IDL loaded at run time.
 
-Public names: ``load``, ``deadline``, ``headers``, ``serialize``, ``deserialize``, ``which``, ``install_import_hook``,
-and the exceptions in ``thriftserver.errors``. They are imported when they are first used, so that importing one room of
-the house does not furnish all the others.
+Public names: ``load``, ``reflect``, ``deadline``, ``headers``, ``serialize``, ``deserialize``, ``which``,
+``install_import_hook``, and the exceptions in ``thriftserver.errors``. They are imported when they are first used, so
+that importing one room of the house does not furnish all the others.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from thriftserver.errors import ApplicationError
     from thriftserver.importing import install_import_hook, remove_import_hook
     from thriftserver.loading import load
+    from thriftserver.reflection.asking import reflect
     from thriftserver.rpc.current import current_call
     from thriftserver.rpc.method import blocking
     from thriftserver.schema.special import which
@@ -33,6 +34,7 @@ __all__ = [
     "headers",
     "install_import_hook",
     "load",
+    "reflect",
     "remove_import_hook",
     "serialize",
     "which",
@@ -40,6 +42,7 @@ __all__ = [
 
 _HOMES = {
     "load": ("thriftserver.loading", "load"),
+    "reflect": ("thriftserver.reflection.asking", "reflect"),
     "install_import_hook": ("thriftserver.importing", "install_import_hook"),
     "remove_import_hook": ("thriftserver.importing", "remove_import_hook"),
     "serialize": ("thriftserver.codec.protocols", "encode_struct"),

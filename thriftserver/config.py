@@ -277,6 +277,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     access_sample: float = _row(
         0.01, "Share of the calls that --access-log sampled takes at random: 0.01 or 1%.", parse=share, metavar="SHARE"
     )
+    reflection: str = _row(
+        "local",
+        "Whom the server tells its IDL, as `thriftserver call` and `describe` ask for it: off, local (who comes over "
+        "loopback and unix sockets), on for everybody.",
+        parse=one_of("off", "local", "on"),
+        metavar="WHO",
+    )
     admin: str = _row(
         "",
         "Address for /metrics, /healthz, /readyz and a page for people. Whoever reaches it reads it: keep it private.",

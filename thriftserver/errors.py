@@ -94,6 +94,8 @@ class EncodeError(ThriftServerError):
 class ApplicationError(ThriftServerError):
     """Thrift's TApplicationException: raised by a client that was answered with one; a handler may raise it too."""
 
+    exit_code = 6
+
     def __init__(self, type: int = Application.UNKNOWN, message: str = "") -> None:
         super().__init__(message)
         self.type = type
@@ -117,6 +119,8 @@ class TransportError(ThriftServerError):
     ``address`` is the server's, ``phase`` what the call was busy with (one of ``client.deadline.PHASES``), and
     ``executed`` whether the server can have executed it: False where it has certainly not had all of the request.
     """
+
+    exit_code = 7
 
     def __init__(self, message: str, address: str = "", phase: str = "", executed: bool = True) -> None:
         super().__init__(message)

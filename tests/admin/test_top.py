@@ -46,7 +46,7 @@ def test_once(admin: Admin, script: Script) -> None:
 def test_what_makes_no_sense_is_said(admin: Admin) -> None:
     for args, code, what in (
         (["--once"], 2, "give --admin"),
-        (["--admin", "127.0.0.1:1", "--once"], 1, "does not answer"),
+        (["--admin", "127.0.0.1:1", "--once"], 7, "does not answer"),
         (["--admin", "unix:/x", "--once"], 2, "write HOST:PORT"),
         (["--admin", admin.url], 2, "needs a terminal"),
         (["--admin", admin.url, "--json"], 2, "--json needs --once"),

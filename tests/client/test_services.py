@@ -109,7 +109,7 @@ def test_call_says_how_it_called_what_is_not_there(folder: Path) -> None:
     with Server("--idl", "four.thrift", "--handler", "First=four:First", cwd=folder) as server:
         address = f"{server.host}:{server.port}"
         done = run(folder, "call", address, "Second.name", "--idl", "four.thrift")
-        assert done.returncode == 1
+        assert done.returncode == 6
         assert "no service 'Second' here" in done.stderr
         assert done.stderr.endswith(" (called as Second:name; --bare calls name)\n")
         done = run(folder, "call", address, "Second.name", "--idl", "four.thrift", "--bare")
@@ -121,7 +121,7 @@ def test_call_says_how_it_called_what_is_not_there(folder: Path) -> None:
 def test_call_has_a_largest_reply(server: Server, folder: Path) -> None:
     address, idl = f"{server.host}:{server.port}", ("--idl", "four.thrift")
     done = run(folder, "call", address, "First.one", *idl, "--max-frame", "10")
-    assert (done.returncode, "more than this client's max_frame (10)" in done.stderr) == (1, True)
+    assert (done.returncode, "more than this client's max_frame (10)" in done.stderr) == (7, True)
     assert run(folder, "call", address, "First.one", *idl, "--max-frame", "1k", "--timeout", "0").stdout == "1\n"
     for wrong in ("0", "9g", "much"):
         done = run(folder, "call", address, "First.one", *idl, "--max-frame", wrong)

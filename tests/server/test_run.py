@@ -393,7 +393,7 @@ def test_call_prints_json(folder: Path) -> None:
         assert done.returncode == 2
         assert "Demo has no method 'ad'" in done.stderr
     done = run(folder, "call", address, "add", "[1, 2]", "--idl", "demo.thrift")
-    assert done.returncode == 1
+    assert done.returncode == 7
     assert done.stderr == f"Error: cannot connect to {address}: Connection refused\n"
 
 

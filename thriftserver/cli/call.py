@@ -1,149 +1,233 @@
-"""``thriftserver call``: one call from the command line, arguments and result as JSON."""
+"""``thriftserver call``: calls from the command line, arguments and results as JSON. It only parses and prints."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import click
 
-from thriftserver import loading
-from thriftserver.cli.options import setting_options
+from thriftserver.calling.arguments import documents, is_pair, read_pairs
+from thriftserver.calling.attempt import Listener, Outcome, attempt, listener_class
+from thriftserver.calling.methods import Meant, find
+from thriftserver.calling.shown import hexdump
+from thriftserver.cli.connecting import Target, connecting_options, idl_options, parsed
+from thriftserver.cli.paint import colored, echo, harmless
+from thriftserver.client.example import example_arguments
+from thriftserver.client.headers import headers
 from thriftserver.client.plain import read_arguments
-from thriftserver.client.sync import Client, client_class
-from thriftserver.codec.plain import to_plain
-from thriftserver.errors import ApplicationError, ConfigError, EncodeError, ThriftServerError
-from thriftserver.idl.loader import Loader
-from thriftserver.master.sockets import parse
-from thriftserver.quantities import duration, size
-from thriftserver.rpc.binding import choose_service
-from thriftserver.schema.model import Function, Module, Service
-from thriftserver.schema.special import ThriftException
-from thriftserver.wire import MAX_FRAME, Application
+from thriftserver.errors import ConfigError
+from thriftserver.quantities import count, duration
+from thriftserver.schema.model import Function
 
 
 @click.command()
 @click.argument("address")
 @click.argument("method")
-@click.argument("arguments", default="{}")
-@click.option("--idl", required=True, metavar="FILE", help="Thrift IDL file that defines the service.")
-@setting_options("include")
-@click.option(
-    "--timeout",
-    default="10s",
-    show_default=True,
-    metavar="DURATION",
-    help="How long the whole call may take, from connecting to the end of the reply; 0: for ever.",
-)
-@click.option("--max-frame", default=str(MAX_FRAME), show_default=True, metavar="SIZE", help="Largest reply to accept.")
+@click.argument("arguments", nargs=-1)
+@idl_options
+@click.option("-d", "--data", metavar="JSON|@FILE|-", help="Arguments as JSON; each document of a file is one call.")
+@click.option("--template", is_flag=True, help="Call nothing; print arguments to fill in.")
+@click.option("--repeat", default="1", metavar="N", help="Make each call N times; 0: until interrupted.")
+@click.option("--interval", default="0", metavar="DURATION", help="Time between two calls.")
+@click.option("-H", "--header", multiple=True, metavar="NAME:VALUE", help="Send this beside the calls; repeatable.")
+@click.option("-v", "--verbose", is_flag=True, help="Tell times, bytes and headers, on stderr.")
+@click.option("--hex", "as_hex", is_flag=True, help="Show the bytes of messages, on stderr.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a call, whatever comes of it.")
 @click.option("--bare", is_flag=True, help="Call the method without its service's name in any case.")
+@connecting_options
 def call(
     address: str,
     method: str,
-    arguments: str,
-    idl: str,
+    arguments: tuple[str, ...],
+    idl: str | None,
     include: tuple[str, ...],
-    timeout: str,
-    max_frame: str,
+    data: str | None,
+    template: bool,
+    repeat: str,
+    interval: str,
+    header: tuple[str, ...],
+    verbose: bool,
+    as_hex: bool,
+    as_json: bool,
     bare: bool,
+    **connecting: str,
 ) -> None:
     """Call METHOD (method, Service.method or Service:method) at ADDRESS (HOST:PORT or unix:/path) and print the result.
 
-    ARGUMENTS is a JSON object by argument name, or an array in the order of the IDL; - reads it from standard input.
+    ARGUMENTS are name=value pairs (user.name=value goes into a struct), or one JSON object by argument name, or an
+    array in the order of the IDL; - reads it from standard input. With -d - each line of standard input is a call.
 
     \b
+    thriftserver call 127.0.0.1:9090 Calculator.add a=1 b=2
     thriftserver call 127.0.0.1:9090 Calculator.add '{"a": 1, "b": 2}' --idl idl/calculator.thrift
 
+    Without --idl the server is asked for its IDL, which a thriftserver tells (see --reflection there).
+
     Service:method is what a server of several services is called with (multiplexed). Service.method becomes that where
-    another service of the IDL has a method of that name too, unless --bare is given; else the bare name is called.
+    it has to be, unless --bare is given; else the bare name is called.
 
-    Exits with 0 after a result, 1 if the server answered with an exception or not at all, 2 if the call makes no sense.
+    Exits with 0 after a result, 1 after an exception that the IDL declares, 2 if the call makes no sense, 6 if the
+    server has answered with an error, 7 if it has not answered; of several calls the greatest of these.
     """
-    loader = Loader()
-    module = loader.load(idl, include)
-    loading.use(loader)
-    service, function, known_by = _find(method, module)
-    host, port = _address(address)
-    values = read_arguments(function, _standard_input() if arguments == "-" else arguments)
-    seconds = _option("--timeout", duration, timeout) or None
-    limit = _option("--max-frame", size, max_frame)
-    known_by = "" if bare else known_by
-    hint = f" (called as {known_by}:{function.name}; --bare calls {function.name})" if known_by else ""
+    target = Target.of(address, **connecting)
+    times = parsed("--repeat", count, repeat)
+    pause = parsed("--interval", duration, interval)
+    if arguments and data is not None:
+        raise ConfigError("give arguments, or -d, and not both")
+    meant = find(method, target.known(idl, include))
+    if bare:
+        meant = meant._replace(known_by="")
+    if template:
+        click.echo(_template(meant.function))
+        return
+    requests: Iterable[list[Any]] = _requests(meant.function, arguments, data)
+    several = times != 1 or data == "-"
+    if data != "-":
+        requests = [*requests]  # what makes no sense is said before anybody is called
+        several = several or len(requests) != 1
+    teller = _Teller(meant, verbose, as_hex, as_json, several)
+    with ExitStack() as stack:
+        began = time.monotonic()
+        client = stack.enter_context(target.client(listener_class(meant.service), meant.known_by))
+        teller.connected(client, time.monotonic() - began, target.dialect)
+        _require_place(header, client, target.dialect)
+        stack.enter_context(headers(dict(map(_header, header))))
+        for values in _paced(requests, times, pause):
+            teller.over(attempt(client, meant.function, values))
+    sys.exit(teller.code)
+
+
+def _template(function: Function) -> str:
+    example = example_arguments(function)
+    if example is None:
+        raise ConfigError(f"{function.name} has no example of a reasonable size: a type in it requires itself")
+    return json.dumps(example, indent=2, ensure_ascii=False)
+
+
+def _requests(function: Function, arguments: tuple[str, ...], data: str | None) -> Iterator[list[Any]]:
+    """The arguments of each call. Raises ConfigError when it comes to some that do not fit."""
+    if data == "-":
+        for number, line in enumerate(sys.stdin.buffer, 1):
+            if line.strip():
+                yield _read(function, _decoded(line, f"line {number} of standard input"), f"line {number}: ")
+    elif data is not None and data.startswith("@"):
+        for number, document in enumerate(documents(_file(data[1:])), 1):
+            yield _read(function, document, f"{data[1:]}, call {number}: ")
+    elif data is not None:
+        yield _read(function, data, "-d: ")
+    elif arguments == ("-",):
+        yield read_arguments(function, _decoded(sys.stdin.buffer.read(), "standard input"))
+    elif len(arguments) > 1 or (arguments and is_pair(arguments[0])):
+        yield read_pairs(function, arguments)
+    else:
+        yield read_arguments(function, arguments[0] if arguments else "{}")
+
+
+def _read(function: Function, text: str, place: str) -> list[Any]:
     try:
-        client = client_class(service)(host, port, timeout=seconds, max_frame=limit, service=known_by)
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
-    with client:
-        sys.exit(_show(client, function, values, hint))
+        return read_arguments(function, text)
+    except ConfigError as error:
+        raise ConfigError(f"{place}{error}") from None
 
 
-def _find(text: str, module: Module) -> tuple[Service, Function, str]:
-    """The service and the method that are meant, and the name to put before the method's: none for a bare one."""
-    owner, mark, name = text.rpartition(":") if ":" in text else text.rpartition(".")
-    having = [each for each in module.services.values() if _method(each, name)]
-    service = having[0] if not owner and len(having) == 1 else choose_service(owner, [module])
-    function = _method(service, name)
-    if function is None:
-        names = ", ".join(each.name for each in service.methods())
-        raise ConfigError(f"{service.name} has no method {name!r}; there is {names}")
-    shared = mark and any(not _akin(each, service) for each in having)
-    return service, function, service.name if mark == ":" or shared else ""
-
-
-def _method(service: Service, name: str) -> Function | None:
-    return next((each for each in service.methods() if each.name == name), None)
-
-
-def _akin(one: Service, other: Service) -> bool:
-    """Does one extend the other? A server of the one then answers for both."""
-    return one in other.lineage() or other in one.lineage()
-
-
-def _option(flag: str, parse: Callable[[str], Any], text: str) -> Any:
+def _file(path: str) -> str:
     try:
-        return parse(text)
-    except ValueError as error:
-        raise ConfigError(f"{flag}: {error}") from None
+        with open(path, "rb") as file:
+            return _decoded(file.read(), path)
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
 
 
-def _unknown(error: ThriftServerError) -> bool:
-    return isinstance(error, ApplicationError) and error.type == Application.UNKNOWN_METHOD
-
-
-def _standard_input() -> str:
+def _decoded(data: bytes, what: str) -> str:
     try:
-        return sys.stdin.buffer.read().decode()
+        return data.decode()
     except UnicodeDecodeError as error:
-        raise ConfigError(f"standard input is not UTF-8: {error.reason} at byte {error.start}") from None
+        raise ConfigError(f"{what} is not UTF-8: {error.reason} at byte {error.start}") from None
 
 
-def _show(client: Client, function: Function, values: list[Any], hint: str) -> int:
-    """Make the call and print what came of it, with a ``hint`` where the server knows no such method; the exit code."""
-    try:
-        result = getattr(client, function.name)(*values)
-    except EncodeError as error:
-        raise ConfigError(str(error)) from None
-    except ThriftServerError as error:
-        click.echo(f"Error: {error}{hint if _unknown(error) else ''}", err=True)
-        return 1
-    except ThriftException as error:
-        definition = type(error).__thrift__
-        click.echo(f"{definition.name}: {json.dumps(to_plain(definition, error), ensure_ascii=False)}", err=True)
-        return 1
-    if function.returns is not None:
-        click.echo(json.dumps(to_plain(function.returns, result), ensure_ascii=False, indent=2))
-    return 0
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        raise ConfigError(f"-H: write NAME:VALUE, got {text!r}")
+    return name.strip(), value.strip()
 
 
-def _address(text: str) -> tuple[str, int]:
-    """Host and port as a Client takes them."""
-    address = parse(text, "call")
-    if address.kind == "fd" or not address.host:  # places to listen on, not to connect to
-        raise ConfigError(f"cannot call {text!r}: write HOST:PORT, [::1]:PORT or unix:/path")
-    try:
-        address.kind == "tcp" and address.host.encode("idna")
-    except UnicodeError:
-        raise ConfigError(f"cannot call {text!r}: that is no name of a host") from None
-    return (str(address), 0) if address.kind == "unix" else (address.host, address.port)
+def _require_place(header: tuple[str, ...], client: Listener, dialect: str) -> None:
+    if header and not client.__conversation__.takes_infos:
+        raise ConfigError(f"-H: {dialect} has no place for headers; use --dialect header-binary, or http-binary")
+
+
+def _paced(requests: Iterable[list[Any]], times: int, pause: float) -> Iterator[list[Any]]:
+    """Each of the requests so many times (0: for ever), with pauses between them."""
+    begun = False
+    for values in requests:
+        for _ in range(times) if times else itertools.count():
+            if begun and pause:
+                time.sleep(pause)
+            begun = True
+            yield values
+
+
+class _Teller:
+    """Prints what comes of calls. ``code`` is what the command ends with: the greatest of theirs."""
+
+    def __init__(self, meant: Meant, verbose: bool, as_hex: bool, as_json: bool, several: bool) -> None:
+        self._meant = meant
+        self._verbose, self._as_hex, self._as_json = verbose, as_hex, as_json
+        self._indent = None if several else 2
+        self._dialect = ""
+        self.code = 0
+
+    def connected(self, client: Listener, seconds: float, dialect: str) -> None:
+        self._dialect = dialect
+        self._note(f"* connected to {client.__channel__.peer} in {_time(seconds)}")
+
+    def over(self, outcome: Outcome) -> None:
+        self.code = max(self.code, outcome.code)
+        self._details(outcome)
+        if self._as_json:
+            click.echo(json.dumps({"method": self._meant.called} | outcome.plain(), ensure_ascii=False))
+        elif outcome.kind == "exception":
+            self._complain(outcome.name, json.dumps(outcome.value, ensure_ascii=False))
+        elif outcome.kind != "result":
+            self._complain("Error", outcome.text + self._hint(outcome))
+        elif self._meant.function.returns is not None:
+            click.echo(json.dumps(outcome.value, ensure_ascii=False, indent=self._indent))
+
+    def _hint(self, outcome: Outcome) -> str:
+        meant = self._meant
+        if not outcome.unknown or not meant.known_by:
+            return ""
+        return f" (called as {meant.called}; --bare calls {meant.function.name})"
+
+    def _complain(self, name: str, text: str) -> None:
+        color = colored(sys.stderr)
+        echo(f"{click.style(name, fg='red', bold=True) if color else name}: {harmless(text)}", sys.stderr, color)
+
+    def _details(self, outcome: Outcome) -> None:
+        self._note(f"> {self._meant.called} in {self._dialect}, {len(outcome.sent):,} bytes")
+        self._bytes(">", outcome.sent)
+        what = outcome.kind if outcome.received else "no answer"
+        self._note(f"< {what}, {len(outcome.received):,} bytes, after {_time(outcome.seconds)}")
+        for name, value in outcome.headers.items():
+            self._note(f"< {name}: {value}")
+        self._bytes("<", outcome.received)
+
+    def _bytes(self, mark: str, data: bytes) -> None:
+        if self._as_hex:
+            for line in hexdump(data):
+                click.echo(f"{mark} {line}", err=True)
+
+    def _note(self, text: str) -> None:
+        if self._verbose:
+            echo(harmless(text), sys.stderr, False)
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.3f} s" if seconds >= 1 else f"{seconds * 1000:.3f} ms"

@@ -6,12 +6,12 @@ It prints what the IDL front end says and decides nothing about Thrift.
 from __future__ import annotations
 
 import json
-import os
 import sys
 from typing import IO, Any
 
 import click
 
+from thriftserver.cli.paint import colored, echo
 from thriftserver.idl.diagnostics import Diagnostic, in_order, render
 from thriftserver.idl.dump import dump as dump_module
 from thriftserver.idl.loader import Loader
@@ -94,10 +94,10 @@ def diff(old: str, new: str, include_dirs: tuple[str, ...], as_json: bool) -> No
         data = {"breaking": breaks, "compatible": len(changes) - breaks, "changes": [each.plain() for each in changes]}
         click.echo(json.dumps(data, indent=1))
     else:
-        color = _colored(sys.stdout)
+        color = colored(sys.stdout)
         for change in changes:
-            _echo(_paint(change) if color else str(change), sys.stdout, color)
-        _echo(f"{breaks} breaking, {len(changes) - breaks} compatible" if changes else "no changes", sys.stdout, color)
+            echo(_paint(change) if color else str(change), sys.stdout, color)
+        echo(f"{breaks} breaking, {len(changes) - breaks} compatible" if changes else "no changes", sys.stdout, color)
     if breaks:
         sys.exit(1)
 
@@ -118,15 +118,5 @@ def _paint(change: Change) -> str:
 
 def show(found: list[Diagnostic], stream: IO[Any]) -> None:
     """Print a report, in colour on a terminal unless NO_COLOR asks for none."""
-    color = _colored(stream)
-    _echo(render(found, color=color), stream, color)
-
-
-def _colored(stream: IO[Any]) -> bool:
-    return stream.isatty() and not os.environ.get("NO_COLOR")
-
-
-def _echo(text: str, stream: IO[Any], color: bool) -> None:
-    """Print; the encoding of a terminal may lack letters."""
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-    click.echo(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, color=color)
+    color = colored(stream)
+    echo(render(found, color=color), stream, color)

@@ -58,7 +58,7 @@ def top(admin: str | None, config: str | None, sort: str, interval: str, once: b
     Reads the address that the server was given with --admin, from here, the environment or the configuration file.
     Keys: r p i f n sort the methods by rate, p99, calls in flight, failures and name; q leaves.
 
-    Exits with 1 if the server does not answer with --once, 2 if the options make no sense.
+    Exits with 7 if the server does not answer with --once, 2 if the options make no sense.
     """
     url = _url(resolve({"admin": admin}, config)[0].admin)
     try:

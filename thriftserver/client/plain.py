@@ -27,6 +27,11 @@ def read_arguments(function: Function, text: str) -> list[Any]:
         raise ConfigError(f"the arguments are not JSON: {error}") from None
     except ValueError:  # JSON knows no limit, Python one of 4,300 digits
         raise ConfigError("the arguments do not fit: a number in them has thousands of digits") from None
+    return arguments_of(function, data)
+
+
+def arguments_of(function: Function, data: Any) -> list[Any]:
+    """The same from JSON data that has been read."""
     if isinstance(data, list):
         if len(data) > len(function.args):
             raise ConfigError(f"{len(data)} arguments are too many: {signature(function)}")

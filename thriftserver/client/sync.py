@@ -6,7 +6,7 @@ It waits in the standard library's sockets, so it works with and without gevent'
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from thriftserver.client.chosen import Channel, Conversation, Deadline
 from thriftserver.client.methods import caller_class, plain, require_sense
@@ -34,6 +34,9 @@ class Client:
     Not to be shared between threads. After a TransportError the connection is closed; the next call makes a new one.
     """
 
+    #: What is said on its connection; who wants to hear all of it derives a class from this one.
+    __speech__: ClassVar[type[Conversation]] = Conversation
+
     def __init__(
         self,
         host: str | Sequence[str] = "localhost",
@@ -47,7 +50,7 @@ class Client:
         path: str = "/",
     ) -> None:
         require_sense(timeout, max_frame, keepalive)
-        self.__conversation__ = Conversation(dialect, max_frame, service, path)
+        self.__conversation__ = self.__speech__(dialect, max_frame, service, path)
         self.__channel__ = Channel(resolver_of(host, port), self.__conversation__, keepalive or 0.0)
         self.__timeout__ = timeout
         self.__channel__.ready(Deadline(timeout))

@@ -35,9 +35,9 @@ class Link(NamedTuple):
 
 
 class Loaded:
-    """One file, loaded: its module, what was wrong with it, the files it includes and where it does so."""
+    """One file, loaded: its text and module, what was wrong with it, the files it includes and where it does so."""
 
-    __slots__ = ("broken", "diagnostics", "includes", "links", "module")
+    __slots__ = ("broken", "diagnostics", "includes", "links", "module", "text")
     broken: bool
 
     def __init__(
@@ -47,8 +47,10 @@ class Loaded:
         includes: list[Loaded],
         links: list[Link],
         failed: bool,
+        text: str,
     ) -> None:
         self.module = module
+        self.text = text
         self.diagnostics = diagnostics
         self.includes = includes
         self.links = links
@@ -96,6 +98,11 @@ class Loader:
         """The real paths of all files that are loaded."""
         with self._lock:
             return list(self._loaded)
+
+    def text(self, module: Module) -> str:
+        """The text that a module was made of, whatever its file on disk says now."""
+        with self._lock:
+            return self._loaded[module.path].text
 
     def links(self, module: Module) -> list[Link]:
         """Every include of a module that was loaded from disk, in the order of its text."""
@@ -228,7 +235,7 @@ class _Run:
                     links.append(Link(item.path.at, item.path.end, target.module.path))
         module = resolve(document, units, report, lenient=bool(failures))
         del self.open[key]
-        loaded = self.known[key] = Loaded(module, report.diagnostics, includes, links, report.failed)
+        loaded = self.known[key] = Loaded(module, report.diagnostics, includes, links, report.failed, source.text)
         return loaded
 
     def _include(self, node: ast.Include, report: Report, units: list[Unit], includes: list[Loaded]) -> Loaded | None:

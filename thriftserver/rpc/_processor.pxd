@@ -85,6 +85,7 @@ cdef class Processor:
     cdef public object on_spent
     cdef public object on_expired
     cdef public object on_shortened
+    cdef public object beyond
     cdef public dict entries
     cdef public str default
     cdef public list services
@@ -116,7 +117,8 @@ cdef class Processor:
     cdef Sink shed(self, Header header, Call call)
     @cython.locals(entry=Entry)
     cdef Sink late(self, Header header, Call call)
-    cdef Sink refuse(self, Header header)
+    @cython.locals(codec=Codec)
+    cdef Sink refuse(self, Header header, object peer)
 
 cdef Codec codec_of(Entry entry, Header header)
 

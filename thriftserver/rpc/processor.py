@@ -38,21 +38,12 @@ if not cython.compiled:
 #: The arguments of a call that has not been decoded; nobody changes it.
 NOTHING: list[Any] = []
 BINARY: Protocol = spoken(cython.compiled)[0]
-_CALL = wire.CALL
-_ONEWAY = wire.ONEWAY
-_SUCCESS = layout.SUCCESS
-_DECLARED = layout.DECLARED
-_UNDECLARED = layout.UNDECLARED
-_BAD_REQUEST = layout.BAD_REQUEST
-_BAD_RESULT = layout.BAD_RESULT
-_APPLICATION = layout.APPLICATION
-_TIMEOUT = layout.TIMEOUT
-_SHED = layout.SHED
-_GONE = layout.CLIENT_GONE
-_UNKNOWN_METHOD = layout.COUNTER["unknown_method"]
-_BAD_MESSAGE = layout.COUNTER["bad_message"]
-_FIELDS_SKIPPED = layout.COUNTER["fields_skipped"]
-_FIELDS_REPEATED = layout.COUNTER["fields_repeated"]
+_CALL, _ONEWAY = wire.CALL, wire.ONEWAY
+_SUCCESS, _DECLARED, _UNDECLARED = layout.SUCCESS, layout.DECLARED, layout.UNDECLARED
+_BAD_REQUEST, _BAD_RESULT = layout.BAD_REQUEST, layout.BAD_RESULT
+_APPLICATION, _TIMEOUT, _SHED, _GONE = layout.APPLICATION, layout.TIMEOUT, layout.SHED, layout.CLIENT_GONE
+_UNKNOWN_METHOD, _BAD_MESSAGE = layout.COUNTER["unknown_method"], layout.COUNTER["bad_message"]
+_FIELDS_SKIPPED, _FIELDS_REPEATED = layout.COUNTER["fields_skipped"], layout.COUNTER["fields_repeated"]
 _FIELDS_MISORDERED = layout.COUNTER["fields_misordered"]
 _BYTES_TRAILING = layout.COUNTER["bytes_trailing"]
 _UNRECORDED = -2  # of a call that never was in flight
@@ -102,6 +93,9 @@ class Processor:
         self.on_expired: Any = None
         #: Called with the seconds that a client gives a call, where that is less than the call had.
         self.on_shortened: Any = None
+        #: Called with name, peer and headers of a call that names no method of ours; gives the plan of a method and its
+        #: result where there is an answer all the same.
+        self.beyond: Any = None
         self.entries: dict[str, Entry] = {}
         self.default = methods[0].service
         self.services = list(dict.fromkeys(method.service for method in methods))
@@ -175,7 +169,7 @@ class Processor:
         self.now = started
         seat.call = None
         if entry is None:
-            return self.refuse(header)
+            return self.refuse(header, peer)
         call = Call.__new__(Call)
         call.service = entry.service
         call.method = entry.name
@@ -405,12 +399,18 @@ class Processor:
         seconds = (call.deadline - call.received) / 1e9
         return put_error(header, Application.TIMEOUT, f"{call.method} took longer than its {seconds:g} s")
 
-    def refuse(self, header: Header) -> Sink | None:
+    def refuse(self, header: Header, peer: str) -> Sink | None:
         """Answer a message that names no method of ours, or is no request at all."""
         if header.kind == _ONEWAY:
             self.slot.add(_UNKNOWN_METHOD, 1)
             return None
         sent = header.name
+        if header.kind == _CALL and self.beyond is not None:
+            known = self.beyond(sent, peer, header.infos)
+            if known is not None:
+                header.name = known[0].name
+                codec: Codec = header.protocol.codec_of(known[0])
+                return codec.put_result(header, known[1])
         header.name = sent.rpartition(":")[2]
         if header.kind != _CALL:
             self.slot.add(_BAD_MESSAGE, 1)

@@ -13,9 +13,8 @@ from tempfile import NamedTemporaryFile
 from typing import Final, NamedTuple
 
 from thriftserver.errors import ThriftServerError
-from thriftserver.idl.lexer import unquote
+from thriftserver.idl import bundle
 from thriftserver.idl.loader import Loader
-from thriftserver.idl.source import read
 from thriftserver.schema.model import Module
 from thriftserver.stubs.names import Names, contents, free, identifier
 from thriftserver.stubs.stub import stub
@@ -40,9 +39,9 @@ class Package(NamedTuple):
 def package(root: Module, loader: Loader) -> Package:
     """The package of an IDL file that ``loader`` has read from disk. The same IDL gives the same bytes anywhere."""
     name = identifier(root.name)
-    modules = _tree(root)
+    modules = bundle.nearest(root)
     stems = _stems(modules)
-    copies = _copies(modules)
+    copies = bundle.places(modules)
     written = {module: contents(module) for module in modules}
     files = {"py.typed": b""}
     for module in modules:
@@ -54,30 +53,11 @@ def package(root: Module, loader: Loader) -> Package:
     return Package(name, {f"{name}/{path}": files[path] for path in sorted(files)}, frozenset(stems))
 
 
-def _tree(root: Module) -> list[Module]:
-    """The root, what it includes, what these include: of two files of one name the nearer one keeps it."""
-    found = [root]
-    for module in found:
-        found += [included for included in module.includes if included not in found]
-    return found
-
-
 def _stems(modules: Sequence[Module]) -> dict[str, str]:
     """The name of each file's Python module, by its path: two files may have one name. The first is the package."""
     found: dict[str, str] = {}
     for module in modules:
         found[module.path] = free(identifier(module.name), set(found.values())) if found else "__init__"
-    return found
-
-
-def _copies(modules: Sequence[Module]) -> dict[str, str]:
-    """Where the copy of each IDL file is, by its path. Its name has to stay, as IDL files call it by that."""
-    found: dict[str, str] = {}
-    for module in modules:
-        name, number = f"{module.name}.thrift", 1
-        while (path := f"{number}/{name}" if number > 1 else name) in found.values():
-            number += 1
-        found[module.path] = path
     return found
 
 
@@ -91,12 +71,7 @@ def _code(module: Module, stems: Mapping[str, str], copies: Mapping[str, str]) -
 
 def _copy(module: Module, loader: Loader, copies: Mapping[str, str]) -> str:
     """The text of an IDL file with its includes as they are in the package. Of a copy, the copy is the same."""
-    text = read(module.path).removeprefix("\ufeff")
-    beside = posixpath.dirname(copies[module.path])
-    for start, end, path in reversed(loader.links(module)):
-        there = posixpath.relpath(copies[path], beside or ".")
-        if unquote(text[start:end]) != there:
-            text = f'{text[:start]}"{there}"{text[end:]}'
+    text = bundle.text(module, loader, copies)
     return text.partition("\n")[2] if _is_marked(text) else text
 
 

@@ -17,7 +17,7 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
 
 from thriftserver import loading
-from thriftserver.assignment import FAILED, READY, SPENT, TELL, Assignment, Report
+from thriftserver.assignment import FAILED, READY, SPENT, TELL, Assignment, Program, Report
 from thriftserver.compiled import choose
 from thriftserver.config import Settings
 from thriftserver.errors import BootError, EncodeError, ThriftServerError
@@ -140,6 +140,7 @@ def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[], None])
         debug=settings.debug,
     )
     processor.on_expired = offspring.end_child
+    processor.beyond = _telling(program)
     _expire(processor, settings, assignment.report)
     fellows = Fellows(assignment.board, assignment.number)
     loop = Loop(assignment.listeners, assignment.handoff, fellows, processor, [threads.stack, aio.stack], log, settings)
@@ -201,6 +202,16 @@ def _tell_of_greenlets(log: Logger) -> None:
             log.exception("greenlet_failed", error, greenlet=repr(context))
 
     Hub.print_exception = failed  # type: ignore[assignment]  # of the hubs of threads too
+
+
+def _telling(program: Program) -> Any:
+    """What answers for the IDL; None where it is nobody's business."""
+    settings = program.settings
+    if settings.reflection == "off":
+        return None
+    from thriftserver.reflection.telling import Telling
+
+    return Telling(settings.reflection, program.modules, program.services, program.loader, settings.max_frame)
 
 
 def _expire(processor: Any, settings: Settings, report: int) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.support import ROOT
-from thriftserver.admin.example import example_arguments
 from thriftserver.admin.schema import describe
+from thriftserver.client.example import example_arguments
 from thriftserver.client.plain import read_arguments
 from thriftserver.idl.loader import Loader
 

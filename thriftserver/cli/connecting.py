@@ -1,0 +1,132 @@
+"""How commands reach a server, and what IDL they take it to have: options that they share, and what becomes of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import click
+
+from thriftserver import loading
+from thriftserver.calling.methods import Known
+from thriftserver.cli.options import Command, setting_options
+from thriftserver.client.sync import Client
+from thriftserver.dialect.caller import SPEAKABLE
+from thriftserver.errors import ConfigError
+from thriftserver.idl.loader import Loader
+from thriftserver.master.sockets import parse
+from thriftserver.quantities import duration, size
+from thriftserver.reflection.asking import Told, ask
+from thriftserver.wire import MAX_FRAME
+
+Made = TypeVar("Made", bound=Client)
+
+_CONNECTING = (
+    click.option(
+        "--timeout",
+        default="10s",
+        show_default=True,
+        metavar="DURATION",
+        help="How long each call may take, from connecting to the end of the reply; 0: for ever.",
+    ),
+    click.option(
+        "--max-frame", default=str(MAX_FRAME), show_default=True, metavar="SIZE", help="Largest reply to accept."
+    ),
+    click.option(
+        "--dialect",
+        default="framed-binary",
+        show_default=True,
+        metavar="NAME",
+        help=f"What to speak: {', '.join(SPEAKABLE)}.",
+    ),
+    click.option("--path", default="/", show_default=True, help="What HTTP asks the server for."),
+)
+_IDL = click.option("--idl", metavar="FILE", help="Thrift IDL file of the service; without it, the server is asked.")
+#: Where included files are looked for, of commands that read an IDL file.
+include_option = setting_options("include")
+
+
+def connecting_options(command: Command) -> Command:
+    """Decorate a command with what it takes to connect; ``Target`` takes the values, by these names."""
+    for option in reversed(_CONNECTING):
+        command = option(command)
+    return command
+
+
+def idl_options(command: Command) -> Command:
+    """Decorate a command with ``--idl`` and ``--include``; ``known`` takes the values."""
+    return _IDL(include_option(command))
+
+
+class Target(NamedTuple):
+    """A server to connect to. ``timeout`` is in seconds, None for ever."""
+
+    text: str
+    host: str
+    port: int
+    timeout: float | None
+    max_frame: int
+    dialect: str
+    path: str
+
+    @classmethod
+    def of(cls, address: str, timeout: str, max_frame: str, dialect: str, path: str) -> Target:
+        """What the options say. Raises ConfigError."""
+        host, port = place(address)
+        seconds = parsed("--timeout", duration, timeout) or None
+        return cls(address, host, port, seconds, parsed("--max-frame", size, max_frame), dialect, path)
+
+    def client(self, kind: type[Made], service: str = "") -> Made:
+        """A connected client. Raises ConfigError for options that make no sense, and TransportError."""
+        try:
+            return kind(
+                self.host,
+                self.port,
+                timeout=self.timeout,
+                max_frame=self.max_frame,
+                service=service,
+                dialect=self.dialect,
+                path=self.path,
+            )
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
+
+    def told(self) -> Told:
+        """The IDL that the server tells of itself. Raises Untold."""
+        return ask(self.client, self.text)
+
+    def known(self, idl: str | None, include: Sequence[str]) -> Known:
+        """The IDL of this file, or what the server tells."""
+        if idl is None:
+            told = self.told()
+            return Known(told.modules, told.services)
+        loader = Loader()
+        module = loader.load(idl, include)
+        loading.use(loader)
+        return Known((module,))
+
+
+def is_file(text: str) -> bool:
+    """Is an IDL file meant, and no address?"""
+    return text.endswith(".thrift") or os.path.isfile(text)
+
+
+def parsed(flag: str, parse: Callable[[str], Any], text: str) -> Any:
+    """The value of an option. Raises ConfigError that names it."""
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise ConfigError(f"{flag}: {error}") from None
+
+
+def place(text: str) -> tuple[str, int]:
+    """Host and port as a Client takes them."""
+    address = parse(text, "call")
+    if address.kind == "fd" or not address.host:  # places to listen on, not to connect to
+        raise ConfigError(f"cannot call {text!r}: write HOST:PORT, [::1]:PORT or unix:/path")
+    try:
+        address.kind == "tcp" and address.host.encode("idna")
+    except UnicodeError:
+        raise ConfigError(f"cannot call {text!r}: that is no name of a host") from None
+    return (str(address), 0) if address.kind == "unix" else (address.host, address.port)
