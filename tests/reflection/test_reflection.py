@@ -13,7 +13,7 @@ import pytest
 import thriftserver
 from tests.docs.pages import PAGES, blocks
 from tests.harness import PATIENCE, Server
-from tests.reflection.conftest import COIN, MAIN, MONEY, PEOPLE, SECOND
+from tests.reflection.bank import BOTH, COIN, MAIN, MONEY, ONE, PEOPLE, SECOND
 from tests.support import ROOT
 from thriftserver.dialect.caller import SPEAKABLE
 from thriftserver.errors import ApplicationError, IdlError
@@ -21,9 +21,6 @@ from thriftserver.idl.dump import dump
 from thriftserver.reflection.asking import Untold, read, reflect
 from thriftserver.reflection.contract import IDL, NAME, SERVICE, contract
 from thriftserver.reflection.telling import Telling, is_local
-
-ARGS = ("--idl", "bank.thrift", "-I", "inc", "--handler", "Bank=app:Bank", "--http")
-BOTH = (*ARGS, "--idl", "mint.thrift", "--handler", "Mint=app:Mint")
 
 
 @pytest.fixture(scope="module")
@@ -71,12 +68,12 @@ def read_with(server: Server, dialect: str) -> Any:
 
 
 def test_what_is_told_is_what_was_loaded(folder: Path) -> None:
-    with Server(*ARGS, cwd=folder) as server:
+    with Server(*ONE, cwd=folder) as server:
         api = reflect(server.host, server.port, timeout=PATIENCE)
     here: Any = thriftserver.load(str(folder / "bank.thrift"), [str(folder / "inc")])
     assert dump(api.__thrift__) == dump(here.__thrift__)
     assert api.Bank.__doc__ == "What a bank does."
-    open_, audit = api.Bank.__thrift__.functions
+    open_, audit, *_ = api.Bank.__thrift__.functions
     assert (open_.doc, open_.idempotent, audit.oneway) == ("One account.", True, True)
     assert [field.redacted for field in api.Account.__thrift__.fields] == [False, False, True]
     assert api.money.Amount(5).cents == 5
@@ -98,20 +95,20 @@ def test_the_running_generation_tells(folder: Path) -> None:
         api = reflect(server.host, server.port, timeout=PATIENCE)
         return [function.name for function in api.Bank.__thrift__.functions]
 
-    with Server(*ARGS, cwd=folder) as server:
+    with Server(*ONE, cwd=folder) as server:
         (folder / "bank.thrift").write_text(MAIN.replace("oneway void audit", "oneway void added(), oneway void audit"))
-        assert services(server) == ["open", "audit"]
+        assert services(server) == ["open", "audit", "told", "sorted"]
         (folder / "app.py").write_text(
             (folder / "app.py").read_text().replace("    def audit", "    def added(self): pass\n    def audit")
         )
         server.signal(signal.SIGHUP)
         server.wait("worker_exit", code=0)
-        assert services(server) == ["open", "added", "audit"]
+        assert services(server) == ["open", "added", "audit", "told", "sorted"]
 
 
 def test_who_is_told(folder: Path, anywhere: str) -> None:
     for who, there, here in (("off", False, False), ("local", False, True), ("on", True, True)):
-        with Server(*ARGS, "--reflection", who, "--bind", f"{anywhere}:0", "--bind", "unix:s", cwd=folder) as server:
+        with Server(*ONE, "--reflection", who, "--bind", f"{anywhere}:0", "--bind", "unix:s", cwd=folder) as server:
             for host, told in ((f"{anywhere}:{server.port}", there), (f"unix:{folder / 's'}", here)):
                 if told:
                     assert reflect(host, timeout=PATIENCE).Bank
@@ -122,7 +119,7 @@ def test_who_is_told(folder: Path, anywhere: str) -> None:
 
 
 def test_refused_it_is_a_method_like_any_other_that_is_not_there(folder: Path) -> None:
-    with Server(*ARGS, "--reflection", "off", cwd=folder) as server, pytest.raises(ApplicationError) as caught:
+    with Server(*ONE, "--reflection", "off", cwd=folder) as server, pytest.raises(ApplicationError) as caught:
         raw(server.host, server.port)
     assert str(caught.value) == f"UNKNOWN_METHOD: no service {SERVICE!r} here; there is Bank"
 

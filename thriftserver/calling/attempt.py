@@ -10,7 +10,7 @@ from thriftserver.client.chosen import Conversation
 from thriftserver.client.methods import caller_class, plain
 from thriftserver.client.sync import Client
 from thriftserver.codec.plain import to_plain
-from thriftserver.errors import ApplicationError, ConfigError, EncodeError, ThriftServerError
+from thriftserver.errors import ApplicationError, ConfigError, EncodeError, ThriftServerError, TransportError
 from thriftserver.schema.model import Function, Service
 from thriftserver.schema.special import ThriftException
 from thriftserver.wire import Application
@@ -91,8 +91,13 @@ CODES = {
     "result": 0,
     "exception": 1,
     "refused": ApplicationError.exit_code,
-    "unanswered": 7,
+    "unanswered": TransportError.exit_code,
 }
+
+
+def nobody(error: TransportError, seconds: float) -> Outcome:
+    """What came of a call for which there is no connection."""
+    return Outcome("unanswered", None, "", str(error), False, seconds, b"", b"", {})
 
 
 def attempt(client: Listener, function: Function, values: Sequence[Any]) -> Outcome:

@@ -82,8 +82,10 @@ def _owner(name: str, served: Sequence[Service]) -> Service:
 def _require(service: Service, name: str) -> Function:
     function = method(service, name)
     if function is None:
-        names = ", ".join(each.name for each in service.methods())
-        raise ConfigError(f"{service.name} has no method {name!r}; there is {names}")
+        names = [each.name for each in service.methods()]
+        close = closest(name, names)
+        hint = f"did you mean {close!r}?" if close else f"there is {', '.join(names) or 'none'}"
+        raise ConfigError(f"{service.name} has no method {name!r}; {hint}")
     return function
 
 

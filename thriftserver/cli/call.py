@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from thriftserver.calling.arguments import documents, is_pair, read_pairs
-from thriftserver.calling.attempt import Listener, Outcome, attempt, listener_class
+from thriftserver.calling.attempt import Listener, Outcome, attempt, listener_class, nobody
 from thriftserver.calling.methods import Meant, find
 from thriftserver.calling.shown import hexdump
 from thriftserver.cli.connecting import Target, connecting_options, idl_options, parsed
@@ -21,7 +21,7 @@ from thriftserver.cli.paint import colored, echo, harmless
 from thriftserver.client.example import example_arguments
 from thriftserver.client.headers import headers
 from thriftserver.client.plain import read_arguments
-from thriftserver.errors import ConfigError
+from thriftserver.errors import ConfigError, TransportError
 from thriftserver.quantities import count, duration
 from thriftserver.schema.model import Function
 
@@ -80,6 +80,7 @@ def call(
     pause = parsed("--interval", duration, interval)
     if arguments and data is not None:
         raise ConfigError("give arguments, or -d, and not both")
+    beside = dict(map(_header, header))
     meant = find(method, target.known(idl, include))
     if bare:
         meant = meant._replace(known_by="")
@@ -94,10 +95,14 @@ def call(
     teller = _Teller(meant, verbose, as_hex, as_json, several)
     with ExitStack() as stack:
         began = time.monotonic()
-        client = stack.enter_context(target.client(listener_class(meant.service), meant.known_by))
+        try:
+            client = stack.enter_context(target.client(listener_class(meant.service), meant.known_by))
+        except TransportError as error:
+            teller.over(nobody(error, time.monotonic() - began))
+            sys.exit(teller.code)
         teller.connected(client, time.monotonic() - began, target.dialect)
         _require_place(header, client, target.dialect)
-        stack.enter_context(headers(dict(map(_header, header))))
+        stack.enter_context(headers(beside))
         for values in _paced(requests, times, pause):
             teller.over(attempt(client, meant.function, values))
     sys.exit(teller.code)

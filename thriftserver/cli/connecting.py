@@ -112,6 +112,15 @@ def is_file(text: str) -> bool:
     return text.endswith(".thrift") or os.path.isfile(text)
 
 
+def is_address(text: str) -> bool:
+    """Is it written like an address?"""
+    try:
+        place(text)
+    except ConfigError:
+        return False
+    return True
+
+
 def parsed(flag: str, parse: Callable[[str], Any], text: str) -> Any:
     """The value of an option. Raises ConfigError that names it."""
     try:

@@ -37,7 +37,7 @@ def describe(target: str, name: str | None, include: tuple[str, ...], as_json: b
     thriftserver describe 127.0.0.1:9090 Calculator.divide
     thriftserver describe idl/directory.thrift Profile
 
-    Exits with 0, or 2 if there is no such NAME, 4 if the file has errors, 6 if the server tells nothing, 7 if it does
+    Exits with 0, or 1 if the file has errors, 2 if there is no such NAME, 6 if the server tells nothing, 7 if it does
     not answer.
     """
     if is_file(target):

@@ -11,12 +11,13 @@ from typing import IO, Any
 
 import click
 
+from thriftserver.cli.connecting import Target, connecting_options, is_address, is_file
 from thriftserver.cli.paint import colored, echo
 from thriftserver.idl.diagnostics import Diagnostic, in_order, render
 from thriftserver.idl.dump import dump as dump_module
 from thriftserver.idl.loader import Loader
 from thriftserver.schema.change import Change
-from thriftserver.schema.compat import compare
+from thriftserver.schema.compat import compare, deployed
 from thriftserver.schema.model import Module
 
 include_option = click.option(
@@ -78,17 +79,25 @@ def dump(file: str, include_dirs: tuple[str, ...], output: str | None) -> None:
 
 
 @idl.command()
-@click.argument("old", metavar="OLD", type=click.Path())
-@click.argument("new", metavar="NEW", type=click.Path())
+@click.argument("old", metavar="OLD|ADDRESS", type=click.Path())
+@click.argument("new", metavar="NEW...", nargs=-1, required=True, type=click.Path())
 @include_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
-def diff(old: str, new: str, include_dirs: tuple[str, ...], as_json: bool) -> None:
+@connecting_options
+def diff(old: str, new: tuple[str, ...], include_dirs: tuple[str, ...], as_json: bool, **connecting: str) -> None:
     """Compare two versions of an IDL file and of all it includes: does the new one break clients of the old one?
 
+    Instead of the old file, the ADDRESS of a running server: would a deploy of the new ones break its clients? Only
+    what it serves counts then, and NEW are all files that it is to serve.
+
     One line a change, those that break first; docs/idl.md has the rules. Exits with 1 if something breaks or a file has
-    errors, else 0.
+    errors, 6 if the server does not tell its IDL, 7 if it does not answer, else 0.
     """
-    changes = compare([load(old, include_dirs)], [load(new, include_dirs)])
+    if is_file(old) or not is_address(old):
+        changes = compare([load(old, include_dirs)], [load(each, include_dirs) for each in new])
+    else:
+        told = Target.of(old, **connecting).told()
+        changes = deployed(told.modules, [load(each, include_dirs) for each in new], told.services)
     breaks = sum(change.severity == "breaking" for change in changes)
     if as_json:
         data = {"breaking": breaks, "compatible": len(changes) - breaks, "changes": [each.plain() for each in changes]}

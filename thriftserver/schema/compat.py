@@ -25,12 +25,17 @@ def compare(old: Sequence[Module], new: Sequence[Module]) -> list[Change]:
     return comparison.findings.in_order()
 
 
-def breaking(old: Sequence[Module], new: Sequence[Module], served: Iterable[str]) -> list[Change]:
-    """The changes that break clients of the services called ``served``; no others."""
+def deployed(old: Sequence[Module], new: Sequence[Module], served: Iterable[str]) -> list[Change]:
+    """All changes for clients of the services called ``served``, and for nobody else; what breaks comes first."""
     comparison = _Comparison()
     before, after = services_by_name(old), services_by_name(new)
     comparison.services([(before[name], after.get(name)) for name in dict.fromkeys(served) if name in before])
-    return [change for change in comparison.findings.in_order() if change.severity == "breaking"]
+    return comparison.findings.in_order()
+
+
+def breaking(old: Sequence[Module], new: Sequence[Module], served: Iterable[str]) -> list[Change]:
+    """Those of them that break."""
+    return [change for change in deployed(old, new, served) if change.severity == "breaking"]
 
 
 class _Comparison:
