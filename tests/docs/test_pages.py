@@ -30,6 +30,7 @@ RUN_BY = {
     "stubs.md": "tests/docs/test_stubs.py",
     "systemd.md": "tests/systemd/test_page.py",
     "tls.md": "tests/docs/test_tls.py",
+    "tools.md": "tests/docs/test_tools.py",
 }
 
 
@@ -101,7 +102,19 @@ FOREIGN = {"--update", "--rounds", "--clients", "--gen", "--preload"}
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_options_and_variables_in_the_prose_exist(page: Path) -> None:
     known = set(FOREIGN) | {"--help", "--version"}
-    for name in ("run", "check", "call", "ctl", "top", "idl check", "idl dump", "idl diff", "generate"):
+    for name in (
+        "run",
+        "check",
+        "call",
+        "describe",
+        "doctor",
+        "ctl",
+        "top",
+        "idl check",
+        "idl dump",
+        "idl diff",
+        "generate",
+    ):
         known |= parameters(name.split())[1]
     variables = {f"{ENV_PREFIX}{row.name.upper()}" for row in OPTIONS} | {"THRIFTSERVER_PURE", "THRIFTSERVER_CONFIG"}
     for number, line in prose(page):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
+import struct
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +159,36 @@ def test_what_does_not_fit_is_not_told(folder: Path) -> None:
 
     assert told(10_000) is not None
     assert told(2_000) is None
+
+
+def test_whatever_comes_behind_the_name_the_connection_lives(folder: Path, env: dict[str, str]) -> None:
+    """Arguments are not looked at; a ONEWAY gets no answer, as any of an unknown method."""
+
+    def message(kind: int, seqid: int, arguments: bytes) -> bytes:
+        body = struct.pack(f">BBBBi{len(NAME)}si", 0x80, 1, 0, kind, len(NAME), NAME.encode(), seqid) + arguments
+        return struct.pack(">i", len(body)) + body
+
+    with Server(*ONE, cwd=folder, env=env) as server, socket.create_connection((server.host, server.port)) as sock:
+        sock.settimeout(PATIENCE)
+        sock.sendall(message(4, 1, b"\0") + message(1, 2, b"") + message(1, 3, b"\xff" * 99) + message(1, 4, b"\0"))
+        with sock.makefile("rb") as replies:
+            for seqid in (2, 3, 4):
+                reply = replies.read(int.from_bytes(replies.read(4), "big"))
+                assert reply[:18] == b"\x80\x01\0\x02\0\0\0\x06schema" + struct.pack(">i", seqid)
+                assert b"What a bank does." in reply
+
+
+def test_it_is_told_to_many_at_once(folder: Path) -> None:
+    with Server(*ONE, cwd=folder) as server, ThreadPoolExecutor(32) as pool:
+        told = list(pool.map(lambda _: raw(server.host, server.port), range(200)))
+    assert all(each == told[0] for each in told)
+
+
+def test_a_file_whose_name_is_no_text(folder: Path) -> None:
+    name = os.fsdecode(b"b\xe4nk.thrift")
+    (folder / name).write_text("service Bank { i32 count() }")
+    with Server("--idl", name, "--handler", "Bank=app:Bank", cwd=folder) as server:
+        assert reflect(server.host, server.port, timeout=PATIENCE).Bank
 
 
 def test_other_names_are_not_its_business(folder: Path) -> None:

@@ -52,10 +52,10 @@ class Telling:
         every = bundle.nearest(*self._modules)
         places = bundle.places(every)
         texts = {places[each.path]: bundle.text(each, self._loader, places) for each in every}
-        files = [api.File(path, _text(text)) for path, text in texts.items()]
+        files = [api.File(_text(path), _text(text)) for path, text in texts.items()]
         schema = api.Schema(
             files,
-            [places[each.path] for each in self._modules],
+            [_text(places[each.path]) for each in self._modules],
             list(self._services),
             f"thriftserver {thriftserver.__version__}",
         )
@@ -78,5 +78,5 @@ def is_local(peer: str, headers: Mapping[str, str] | None = None) -> bool:
 
 
 def _text(text: str) -> str:
-    """Bytes of a comment that are not UTF-8 cannot travel in a string."""
+    """Bytes that are not UTF-8, in a comment or a file's name, cannot travel in a string."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
