@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
 import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -22,7 +24,7 @@ from tests.harness import Server
 from tests.interop.conftest import thrifttest_idl, without_uuid  # noqa: F401 - fixtures
 from tests.interop.counterparts import compile_idl
 from tests.reflection.bank import ONE
-from tests.support import need
+from tests.support import ROOT, need
 from tests.tls.pki import Pki
 from tests.tools.conftest import Command
 from thriftserver.client.tls import Trust
@@ -73,6 +75,7 @@ def test_json(command: Command, address: str) -> None:
     assert [each["dialect"] for each in told["answers"]] == list(DIALECTS)
     assert {each["answer"] for each in told["answers"]} == {THRIFT}
     assert all(each.keys() <= {"level", "text", "advice"} for each in told["findings"])
+    assert not [each for each in told["findings"] if "idle" in each["text"]]
 
 
 def test_limits_of_ours_are_found(folder: Path) -> None:
@@ -210,7 +213,7 @@ def test_an_http_server() -> None:
     assert has(facts, "note: over HTTP Example/1.0 answers")
 
 
-@contextmanager
+@contextlib.contextmanager
 def haproxy(folder: Path, port: int, bind: str = "") -> Iterator[int]:
     """A proxy before a server; the port that it listens at."""
     need(shutil.which("haproxy"), "haproxy (apt install haproxy)")
@@ -318,3 +321,21 @@ def test_nobody_there(command: Command) -> None:
     done = command("doctor", "127.0.0.1:1")
     assert done.returncode == 7
     assert done.stdout.startswith("bad   cannot connect to 127.0.0.1:1: Connection refused\n      nobody listens there")
+
+
+def test_on_a_terminal_it_says_what_it_tries(folder: Path, address: str) -> None:
+    ours, theirs = pty.openpty()
+    words = [sys.executable, "-m", "thriftserver", "doctor", address, "--idle", "0"]
+    with subprocess.Popen(
+        words, cwd=folder, env={"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=theirs, text=True
+    ) as done:
+        os.close(theirs)
+        shown = ""
+        with contextlib.suppress(OSError):  # the end of a terminal
+            while data := os.read(ours, 4096):
+                shown += data.decode()
+        os.close(ours)
+        assert done.stdout is not None
+        assert done.stdout.read().startswith("ok    without TLS it speaks framed binary")
+    assert "trying framed-compact" in shown
+    assert shown.endswith("\r\x1b[K")

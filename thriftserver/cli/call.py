@@ -7,7 +7,6 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
 from typing import Any
 
 import click
@@ -93,19 +92,25 @@ def call(
         requests = [*requests]  # what makes no sense is said before anybody is called
         several = several or len(requests) != 1
     teller = _Teller(meant, verbose, as_hex, as_json, several)
-    with ExitStack() as stack:
-        began = time.monotonic()
-        try:
-            client = stack.enter_context(target.client(listener_class(meant.service), meant.known_by))
-        except TransportError as error:
-            teller.over(nobody(error, time.monotonic() - began))
-            sys.exit(teller.code)
-        teller.connected(client, time.monotonic() - began, target.dialect)
-        _require_place(header, client, target.dialect)
-        stack.enter_context(headers(beside))
-        for values in _paced(requests, times, pause):
-            teller.over(attempt(client, meant.function, values))
+    _make(target, meant, beside, _paced(requests, times, pause), teller)
     sys.exit(teller.code)
+
+
+def _make(target: Target, meant: Meant, beside: dict[str, str], calls: Iterable[list[Any]], teller: _Teller) -> None:
+    """Make the calls on one connection, each with these headers."""
+    began = time.monotonic()
+    try:
+        client = target.client(listener_class(meant.service), meant.known_by)
+    except TransportError as error:
+        teller.over(nobody(error, time.monotonic() - began))
+        return
+    with client, headers(beside):
+        teller.connected(client, time.monotonic() - began, target.dialect)
+        if beside and not client.__conversation__.takes_infos:
+            advice = "use --dialect header-binary, or http-binary"
+            raise ConfigError(f"-H: {target.dialect} has no place for headers; {advice}")
+        for values in calls:
+            teller.over(attempt(client, meant.function, values))
 
 
 def _template(function: Function) -> str:
@@ -161,11 +166,6 @@ def _header(text: str) -> tuple[str, str]:
     if not colon or not name.strip():
         raise ConfigError(f"-H: write NAME:VALUE, got {text!r}")
     return name.strip(), value.strip()
-
-
-def _require_place(header: tuple[str, ...], client: Listener, dialect: str) -> None:
-    if header and not client.__conversation__.takes_infos:
-        raise ConfigError(f"-H: {dialect} has no place for headers; use --dialect header-binary, or http-binary")
 
 
 def _paced(requests: Iterable[list[Any]], times: int, pause: float) -> Iterator[list[Any]]:

@@ -24,7 +24,7 @@ _COLOURS = {"ok": "green", "note": "yellow", "bad": "red"}
 @click.command()
 @click.argument("address")
 @click.option("--timeout", default="2s", show_default=True, metavar="DURATION", help="How long each step may take.")
-@click.option("--idle", default="2s", show_default=True, metavar="DURATION", help="How long a connection is left idle.")
+@click.option("--idle", default="2s", show_default=True, metavar="DURATION", help="How long one is left idle; 0: none.")
 @click.option("--path", default="/", show_default=True, help="What HTTP asks the server for.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def doctor(address: str, timeout: str, idle: str, path: str, as_json: bool) -> None:

@@ -154,9 +154,10 @@ def _closer(patient: Patient, best: Answer, idle: float, address: str, say: Call
         found["latency"] = latency = _latency(patient, best)
         say("how large a message may be")
         found["limit"] = limits.largest(patient, best.dialect, best.tls, latency[1])
-        say(f"an idle connection, {idle:g} s")
-        found["idle"] = limits.closes_after(patient, best.dialect, best.tls, idle)
-        found["idle_tried"] = idle
+        if idle:
+            say(f"an idle connection, {idle:g} s")
+            found["idle"] = limits.closes_after(patient, best.dialect, best.tls, idle)
+            found["idle_tried"] = idle
     except (OSError, ThriftServerError):
         pass  # it has gone meanwhile: what was found is told
     if best.tls:
