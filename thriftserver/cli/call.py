@@ -11,8 +11,10 @@ import click
 
 from thriftserver import loading
 from thriftserver.cli.options import setting_options
+from thriftserver.cli.tls import tls_options
 from thriftserver.client.plain import read_arguments
 from thriftserver.client.sync import Client, client_class
+from thriftserver.client.tls import Tls
 from thriftserver.codec.plain import to_plain
 from thriftserver.errors import ApplicationError, ConfigError, EncodeError, ThriftServerError
 from thriftserver.idl.loader import Loader
@@ -39,6 +41,7 @@ from thriftserver.wire import MAX_FRAME, Application
 )
 @click.option("--max-frame", default=str(MAX_FRAME), show_default=True, metavar="SIZE", help="Largest reply to accept.")
 @click.option("--bare", is_flag=True, help="Call the method without its service's name in any case.")
+@tls_options
 def call(
     address: str,
     method: str,
@@ -48,6 +51,7 @@ def call(
     timeout: str,
     max_frame: str,
     bare: bool,
+    tls: Tls | None,
 ) -> None:
     """Call METHOD (method, Service.method or Service:method) at ADDRESS (HOST:PORT or unix:/path) and print the result.
 
@@ -72,7 +76,7 @@ def call(
     known_by = "" if bare else known_by
     hint = f" (called as {known_by}:{function.name}; --bare calls {function.name})" if known_by else ""
     try:
-        client = client_class(service)(host, port, timeout=seconds, max_frame=limit, service=known_by)
+        client = client_class(service)(host, port, timeout=seconds, max_frame=limit, service=known_by, tls=tls)
     except ValueError as error:
         raise ConfigError(str(error)) from None
     with client:

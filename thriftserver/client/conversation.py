@@ -173,7 +173,7 @@ class Conversation:
     def _wrong(self, start: bytes) -> str:
         """What an answer is that begins like this and is no reply."""
         if start.startswith(_ALERT):
-            return "the server speaks TLS alone: give the client tls="
+            return "the server speaks TLS alone; give the client tls=, or --tls"
         size = int.from_bytes(start[:4], "big")
         if not self._framed:
             problem = f"the answer cannot be read as {self._transport.name}: {self._transport.refuse(start)}"

@@ -16,7 +16,7 @@ PIECE: Final = 1 << 18
 
 #: Alerts that end a handshake, by the end of their names in OpenSSL, and what they say.
 _ALERTS: Final = {
-    "CERTIFICATE_REQUIRED": "it asks for a certificate, and this client has none to show: Tls(cert=, key=)",
+    "CERTIFICATE_REQUIRED": "it asks for a certificate; give Tls(cert=, key=), or --cert and --key",
     "UNKNOWN_CA": "it does not know who vouches for this client's certificate",
     "BAD_CERTIFICATE": "it takes this client's certificate for wrong",
     "CERTIFICATE_EXPIRED": "this client's certificate has expired",

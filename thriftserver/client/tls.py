@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from thriftserver.client.encryption import Encryption, why
 
@@ -16,14 +18,22 @@ Path = str | os.PathLike[str]
 #: Sessions that are kept to be gone on with; more servers than that are met anew each time.
 SESSIONS = 256
 
+#: What OpenSSL says of files and ciphers, and what that means here.
+_KNOWN: Final = {
+    "NO_CERTIFICATE_OR_CRL_FOUND": "there are no certificates in PEM in it",
+    "KEY_VALUES_MISMATCH": "the key does not belong to the certificate",
+    "NO_CIPHER_MATCH": "OpenSSL knows no such cipher",
+}
+
 
 class Tls:
     """How clients meet servers over TLS: ``tls=Tls(ca="ca.pem")``. One may be given to any number of clients.
 
-    ``ca`` is a file of certificates, in PEM, of who vouches for servers (without it, those that the system trusts);
-    ``cert`` and ``key`` are what the client shows, ``key`` being in ``cert`` if it is not given. A server must be
-    ``server_name``, or else the host that was asked for. ``insecure``: any server will do, which protects from nobody
-    who can get in between. ``context`` is an ``ssl.SSLContext`` in the place of all files.
+    ``ca`` is a file of certificates, in PEM, of who vouches for servers, or a folder as OpenSSL has them (without it,
+    those that the system trusts); ``cert`` and ``key`` are what the client shows, ``key`` being in ``cert`` if it is
+    not given. A server must be ``server_name``, or else the host that was asked for. ``insecure``: any server will do,
+    which protects from nobody who can get in between. ``ciphers`` are those of TLS 1.2, as OpenSSL writes them.
+    ``context`` is an ``ssl.SSLContext`` in the place of all these but ``server_name``.
 
     Files are read once, here. Sessions are gone on with. Raises ValueError, which says what cannot be used.
     """
@@ -36,18 +46,19 @@ class Tls:
         key: Path = "",
         server_name: str = "",
         insecure: bool = False,
+        ciphers: str = "",
         context: ssl.SSLContext | None = None,
     ) -> None:
         if key and not cert:
             raise ValueError("key= is of no use without cert=, the certificate that it belongs to")
         if insecure and ca:
             raise ValueError("ca= says whom to trust, and insecure= to trust anybody; give one of them")
-        if context is not None and (ca or cert or insecure):
-            raise ValueError("context= has certificates and a mind of its own: give it no ca=, cert= or insecure=")
+        if context is not None and (ca or cert or insecure or ciphers):
+            raise ValueError("context= has certificates and a mind of its own: only server_name= goes with it")
         if context is not None and context.protocol == ssl.PROTOCOL_TLS_SERVER:
             raise ValueError("context= is one for servers; make it with ssl.create_default_context()")
         self.server_name = server_name
-        self._context = _made(ca, cert, key, insecure) if context is None else context
+        self._context = _made(ca, cert, key, insecure, ciphers) if context is None else context
         self._sessions: dict[tuple[str, str], ssl.SSLSession] = {}
 
     def begin(self, address: Address) -> Encryption:
@@ -82,7 +93,7 @@ def _usual() -> Tls:
     return Tls()
 
 
-def _made(ca: Path, cert: Path, key: Path, insecure: bool) -> ssl.SSLContext:
+def _made(ca: Path, cert: Path, key: Path, insecure: bool, ciphers: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION
@@ -91,17 +102,16 @@ def _made(ca: Path, cert: Path, key: Path, insecure: bool) -> ssl.SSLContext:
         context.verify_mode = ssl.CERT_NONE
     elif not ca:
         context.load_default_certs()
-    try:
-        if ca:
-            context.load_verify_locations(ca)
-    except OSError as error:
-        raise ValueError(f"ca={os.fspath(ca)!r}: {_unusable(error)}") from None
+    if ca:
+        folder = os.path.isdir(ca)
+        with _named(f"ca={os.fspath(ca)!r}"):
+            context.load_verify_locations(cafile=None if folder else ca, capath=os.fspath(ca) if folder else None)
     if cert:
-        shown = f"cert={os.fspath(cert)!r}" + (f", key={os.fspath(key)!r}" if key else "")
-        try:
+        with _named(f"cert={os.fspath(cert)!r}" + (f", key={os.fspath(key)!r}" if key else "")):
             context.load_cert_chain(cert, key or None, _nobody)
-        except (OSError, ValueError) as error:
-            raise ValueError(f"{shown}: {_unusable(error)}") from None
+    if ciphers:
+        with _named(f"ciphers={ciphers!r}"):
+            context.set_ciphers(ciphers)
     return context
 
 
@@ -110,13 +120,14 @@ def _nobody() -> str:
     raise ValueError("the key is encrypted; load it into an ssl.SSLContext, and give that as context=")
 
 
-def _unusable(error: Exception) -> str:
-    if isinstance(error, ssl.SSLError):
-        known = {
-            "NO_CERTIFICATE_OR_CRL_FOUND": "there are no certificates in PEM in it",
-            "KEY_VALUES_MISMATCH": "the key does not belong to the certificate",
-        }
-        if error.reason is None:  # OpenSSL has only said that it could not read it
-            return "there is no certificate, or no key, in PEM in it"
-        return known.get(error.reason, "") or why(error)
-    return getattr(error, "strerror", None) or str(error)
+@contextmanager
+def _named(option: str) -> Iterator[None]:
+    """What cannot be used is told with the option that it was given as."""
+    try:
+        yield
+    except ssl.SSLError as error:
+        unread = "there is no certificate, or no key, in PEM in it"  # where OpenSSL gives no reason
+        known = _KNOWN.get(error.reason, "") or why(error) if error.reason else unread
+        raise ValueError(f"{option}: {known}") from None
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{option}: {getattr(error, 'strerror', None) or error}") from None
