@@ -154,9 +154,7 @@ async def _made(
             encryption = door.tls.begin(address)
             try:
                 await _shake(opened, encryption, _part(deadline, share), door)
-            except TimeoutError as error:
-                if error.errno:
-                    raise
+            except TimeoutError:
                 raise deadline.passed() from None
         return await door.line(opened, encryption)
     except BaseException:
@@ -175,10 +173,15 @@ async def _shake(opened: Opened, encryption: Encryption, timeout: float | None, 
             with contextlib.suppress(OSError):  # the server is told why
                 await door.send(opened, encryption.leaving(), _left(end))
             raise
-        if leaving := encryption.leaving():
-            await door.send(opened, leaving, _left(end))
-        if not done:
-            data = await door.receive(opened, _left(end))
+        try:
+            if leaving := encryption.leaving():
+                await door.send(opened, leaving, _left(end))
+            if not done:
+                data = await door.receive(opened, _left(end))
+        except ConnectionError:
+            if done:
+                raise
+            data = b""  # it is an end like others
 
 
 def _part(deadline: Deadline, share: int) -> float | None:

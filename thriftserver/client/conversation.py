@@ -34,8 +34,6 @@ _REPLY = wire.REPLY
 _MOST = 0x7FFFFFFF
 #: From here on a length is rather four letters of a server that speaks something else.
 _TEXT = 0x40000000
-#: How TLS refuses what is none.
-_ALERT = b"\x15\x03"
 #: Bytes that tell what an answer is.
 _START = 16
 
@@ -172,8 +170,6 @@ class Conversation:
 
     def _wrong(self, start: bytes) -> str:
         """What an answer is that begins like this and is no reply."""
-        if start.startswith(_ALERT):
-            return "the server speaks TLS alone; give the client tls=, or --tls"
         size = int.from_bytes(start[:4], "big")
         if not self._framed:
             problem = f"the answer cannot be read as {self._transport.name}: {self._transport.refuse(start)}"

@@ -12,6 +12,7 @@ from thriftserver.client.encryption import PIECE
 
 if TYPE_CHECKING:
     from thriftserver.client.conversation import Conversation
+    from thriftserver.client.deadline import Deadline
     from thriftserver.client.encryption import Encryption
 
 
@@ -21,6 +22,8 @@ class Secured(Line):
     def __init__(self, sock: socket.socket, conversation: Conversation, encryption: Encryption) -> None:
         super().__init__(sock, conversation)
         self._encryption = encryption
+        #: What has broken the connection; it may be before anybody asks.
+        self._problem: ConnectionError | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         encrypting = _Encrypting(cast("asyncio.Transport", transport), self._encryption)
@@ -38,6 +41,12 @@ class Secured(Line):
         except OSError:
             pass
         return False
+
+    def ask(self, request: bytes, deadline: Deadline, answered: bool) -> asyncio.Future[bytes | None] | None:
+        if self._problem is not None:
+            deadline.enter("sending", len(request))
+            raise deadline.failed(self._problem)
+        return super().ask(request, deadline, answered)
 
     def buffer_updated(self, count: int) -> None:
         try:
@@ -78,6 +87,7 @@ class Secured(Line):
             self._unasked()
 
     def _broken(self, error: ConnectionError) -> None:
+        self._problem = error
         self._spoilt = True
         if self._answer is not None:
             self._fail(self._deadline.failed(error))
