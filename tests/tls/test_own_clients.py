@@ -379,7 +379,7 @@ def test_a_reply_that_is_cut_off_without_good_bye_is_none(pki: Pki, dialect: str
     ):
         error = refusal(it.pid)
         assert error.executed
-        assert "hung up without TLS's good-bye" in str(error)
+        assert "the server closed the connection without TLS's good-bye" in str(error)
 
 
 def test_a_server_that_says_good_bye_between_two_calls_is_called_anew(pki: Pki) -> None:

@@ -128,7 +128,7 @@ class Encryption:
         if self._keep is not None and (known := _alert(error)):
             return HandshakeRefused(known)
         if isinstance(error, ssl.SSLEOFError):
-            return ConnectionError("the server hung up without TLS's good-bye")
+            return ConnectionError("the server closed the connection without TLS's good-bye")
         return ConnectionError(why(error))
 
     def _keep_session(self) -> None:
