@@ -1,6 +1,6 @@
 """A prefork gevent server for Apache Thrift services, from IDL loaded at run time.
 
-Public names: ``load``, ``reflect``, ``deadline``, ``headers``, ``serialize``, ``deserialize``, ``which``,
+Public names: ``load``, ``reflect``, ``deadline``, ``headers``, ``Tls``, ``serialize``, ``deserialize``, ``which``,
 ``install_import_hook``, and the exceptions in ``thriftserver.errors``. They are imported when they are first used, so
 that importing one room of the house does not furnish all the others.
 """
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from thriftserver.client.headers import headers
     from thriftserver.client.limit import deadline
+    from thriftserver.client.tls import Tls
     from thriftserver.codec.protocols import decode_struct as deserialize
     from thriftserver.codec.protocols import encode_struct as serialize
     from thriftserver.errors import ApplicationError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "ApplicationError",
+    "Tls",
     "__version__",
     "blocking",
     "current_call",
@@ -50,6 +52,7 @@ _HOMES = {
     "blocking": ("thriftserver.rpc.method", "blocking"),
     "current_call": ("thriftserver.rpc.current", "current_call"),
     "deadline": ("thriftserver.client.limit", "deadline"),
+    "Tls": ("thriftserver.client.tls", "Tls"),
     "headers": ("thriftserver.client.headers", "headers"),
     "ApplicationError": ("thriftserver.errors", "ApplicationError"),
     "which": ("thriftserver.schema.special", "which"),

@@ -113,6 +113,10 @@ class DeadlineExceeded(BaseException):
     """
 
 
+class HandshakeRefused(ConnectionError):
+    """A server has ended TLS's handshake after its client had taken it for done; so it has executed nothing."""
+
+
 class TransportError(ThriftServerError):
     """A client cannot reach its server, or the connection broke before the reply was complete.
 

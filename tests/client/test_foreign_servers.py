@@ -23,6 +23,8 @@ from tests.interop.counterparts import compile_cpp, compile_idl
 from tests.interop.scenarios import UNICODE
 from tests.interop.thrifttest_scenario import NOT_FINITE, base_types, containers, insanity, structs
 from tests.support import ROOT
+from tests.tls.pki import Pki
+from thriftserver import Tls
 from thriftserver.errors import ApplicationError, TransportError
 from thriftserver.wire import Application
 
@@ -39,7 +41,9 @@ PYTHON = [
     *(("apache_server.py", "threaded", dialect) for dialect in (*FRAMED, *UNFRAMED, *HEADER, *HTTP)),
     *(("apache_server.py", "nonblocking", dialect) for dialect in FRAMED),
     # Not in JSON: it forgets no request that has no arguments, and takes the next one for it.
+    *(("apache_server.py", "tls", dialect) for dialect in (FRAMED[0], UNFRAMED[1], HEADER[0], HTTP[0])),
     *(("thriftpy2_server.py", "threaded", dialect) for dialect in (*FRAMED[:2], *UNFRAMED[:2], *HTTP[:2])),
+    *(("thriftpy2_server.py", "tls", dialect) for dialect in (FRAMED[0], UNFRAMED[1])),
 ]
 CPP = [
     *(("threaded", dialect) for dialect in (*FRAMED, *UNFRAMED, *HEADER, *HTTP)),
@@ -97,11 +101,15 @@ def api(thrifttest_idl: Path, tmp_path_factory: pytest.TempPathFactory) -> Any: 
 
 @pytest.fixture(scope="module")
 def folder(without_uuid: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: F811
-    """What the servers in Python need beside them: Apache's generated code, and an IDL that thriftpy2 can read."""
+    """What the servers in Python need beside them: Apache's generated code, an IDL that thriftpy2 can read, and a pair
+    for TLS, also in one file.
+    """
     made = tmp_path_factory.mktemp("python")
     compile_idl("py", without_uuid, made)
     text = re.sub(r' *\(python\.immutable *= ""\)|^namespace xsd .*$', "", without_uuid.read_text("utf-8"), flags=re.M)
     (made / "ThriftTest.thrift").write_text(text, "utf-8")
+    Pki(made)
+    (made / "both.pem").write_bytes(b"".join((made / f"server.{part}").read_bytes() for part in ("pem", "key")))
     return made
 
 
@@ -117,7 +125,8 @@ def program(without_uuid: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def test_servers_in_python(api: Any, folder: Path, file: str, kind: str, dialect: str) -> None:
     spoken = dialect.partition("-")[0] if "header" in dialect else dialect
     with running([sys.executable, str(HERE / file), kind, spoken], folder) as server:
-        everything(api, server, dialect, cpp=False, apache="apache" in file)
+        tls = Tls(ca=folder / "ca.pem", server_name="localhost") if kind == "tls" else None
+        everything(api, server, dialect, cpp=False, apache="apache" in file, tls=tls)
 
 
 @pytest.mark.slow
@@ -130,14 +139,14 @@ def test_servers_in_cpp(api: Any, program: Path) -> None:
             everything(api, server, dialect, cpp=True, apache=True)
 
 
-def everything(api: Any, server: Foreign, dialect: str, cpp: bool, apache: bool) -> None:
+def everything(api: Any, server: Foreign, dialect: str, cpp: bool, apache: bool, tls: Tls | None = None) -> None:
     """C++ has no way to leave a field unset, and in JSON none to send a NUL.
 
     Apache's servers have both services, thriftpy2's the first.
     """
 
     def client(of: Any = api.ThriftTest, **options: Any) -> Any:
-        return of.Client("127.0.0.1", server.port, timeout=PATIENCE, dialect=dialect, **options)
+        return of.Client("127.0.0.1", server.port, timeout=PATIENCE, dialect=dialect, tls=tls, **options)
 
     nul = not (cpp and "json" in dialect)
     with client() as it:

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.client.shells import shell
 from tests.server.services import write_demo
 from tests.tls.pki import Pki
+
+__all__ = ["folder", "pki", "shell"]
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
-"""The client's line over TLS, against a server of ours: calls, ends, and servers that are not trusted."""
+"""The client's line over TLS, against a server of ours: calls and ends; and what ``Tls`` cannot use."""
 
 from __future__ import annotations
 
 import signal
-import socket
+import ssl
 import threading
 
 import pytest
@@ -12,17 +12,19 @@ from tests.harness import PATIENCE, Server
 from tests.server.raw import REPLY, add, field, i32, message, text
 from tests.server.services import ARGS
 from tests.tls.pki import Pki
+from tests.tls.test_terms import encrypt
+from thriftserver.client.chosen import Deadline
+from thriftserver.client.connecting import connect
 from thriftserver.client.line import Line
-from thriftserver.client.lines import plain_line
-from thriftserver.client.tls import Trust, secured
+from thriftserver.client.tls import Tls
+from thriftserver.discovery.resolvers import resolver_of
 
 REPLIED = message("add", field(8, 0, i32(42)) + b"\0", REPLY)
 
 
-def meet(server: Server, trust: Trust, host: str = "localhost") -> Line:
-    line = plain_line(socket.AF_INET)
-    line.connect((server.host, server.port), PATIENCE)
-    return secured(line, trust, host, PATIENCE)
+def meet(server: Server, tls: Tls) -> Line:
+    _, line = connect(resolver_of("localhost", server.port), Deadline(PATIENCE), 0.0, tls)
+    return line
 
 
 def whole(line: Line, size: int) -> bytes:
@@ -34,8 +36,8 @@ def whole(line: Line, size: int) -> bytes:
     return data
 
 
-def trust(pki: Pki, **options: str) -> Trust:
-    return Trust(ca=str(pki.folder / "ca.pem"), **options)
+def trust(pki: Pki) -> Tls:
+    return Tls(ca=pki.folder / "ca.pem")
 
 
 def test_calls_are_answered_and_between_them_the_line_is_quiet(pki: Pki) -> None:
@@ -107,42 +109,28 @@ def test_whoever_waits_in_another_thread_goes_on_when_the_line_is_aborted(pki: P
         line.close()
 
 
-def test_a_client_shows_its_certificate(pki: Pki) -> None:
-    pki.issue("client", "billing.example.com")
-    own = {"cert": str(pki.folder / "client.pem"), "key": str(pki.folder / "client.key")}
-    with Server(*ARGS, *pki.mutual(), cwd=pki.folder) as server:
-        line = meet(server, trust(pki, **own))
-        line.send(message("add", add(20, 22)), PATIENCE)
-        assert whole(line, len(REPLIED)) == REPLIED
-        line.close()
-
-
-def test_a_server_that_is_not_trusted_or_is_another_one_is_refused(pki: Pki) -> None:
-    with Server(*ARGS, *pki.options(), cwd=pki.folder) as server:
-        with pytest.raises(ConnectionError, match="certificate is refused: unable to get local issuer"):
-            meet(server, Trust())
-        with pytest.raises(ConnectionError, match=r"certificate is refused: IP address mismatch"):
-            meet(server, trust(pki), "127.0.0.1")
-        for lenient in (Trust(insecure=True), trust(pki, server_name="localhost")):
-            line = meet(server, lenient, "127.0.0.1")
-            line.send(message("pid"), PATIENCE)
-            assert line.receive(100, PATIENCE)
-            line.close()
-
-
-def test_a_server_without_tls_is_told(pki: Pki) -> None:
-    with Server(*ARGS, cwd=pki.folder) as server, pytest.raises(ConnectionError, match="TLS"):
-        meet(server, trust(pki))
-
-
 def test_files_and_options_that_cannot_be_used_are_named(pki: Pki) -> None:
-    with pytest.raises(ValueError, match=r"ca='nowhere.pem': No such file"):
-        Trust(ca="nowhere.pem")
-    with pytest.raises(ValueError, match="without cert="):
-        Trust(key="server.key")
-    with pytest.raises(ValueError, match="give one of them"):
-        Trust(ca="ca.pem", insecure=True)
+    folder = pki.folder
     pki.issue("other", "other.example.com")
-    pair = {"cert": str(pki.folder / "server.pem"), "key": str(pki.folder / "other.key")}
-    with pytest.raises(ValueError, match=r"server\.pem"):
-        Trust(**pair)
+    for problem, options in {
+        "ca='nowhere.pem': No such file": {"ca": "nowhere.pem"},
+        "no certificates in PEM in it": {"ca": folder / "server.key"},
+        "without cert=": {"key": "server.key"},
+        "give one of them": {"ca": "ca.pem", "insecure": True},
+        r"cert='nowhere.pem', key='no.key': No such file": {"cert": "nowhere.pem", "key": "no.key"},
+        r"server\.pem.*other\.key.*the key does not belong": {
+            "cert": folder / "server.pem",
+            "key": folder / "other.key",
+        },
+        r"server\.pem.*no certificate, or no key": {"cert": folder / "server.pem"},
+        "a mind of its own": {"context": ssl.create_default_context(), "ca": "ca.pem"},
+        "one for servers": {"context": ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)},
+    }.items():
+        with pytest.raises(ValueError, match=problem):
+            Tls(**options)  # type: ignore[arg-type]
+
+
+def test_nobody_is_asked_for_a_passphrase(pki: Pki) -> None:
+    encrypt(pki, b"open sesame")
+    with pytest.raises(ValueError, match="the key is encrypted; load it into"):
+        Tls(cert=pki.folder / "server.pem", key=pki.folder / "server.key")

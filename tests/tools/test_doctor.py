@@ -27,9 +27,9 @@ from tests.reflection.bank import ONE
 from tests.support import ROOT, need
 from tests.tls.pki import Pki
 from tests.tools.conftest import Command
-from thriftserver.client.tls import Trust
+from thriftserver.client.tls import Tls
 from thriftserver.discovery.addresses import Address
-from thriftserver.doctor.examination import DIALECTS, Facts, Tls, examine
+from thriftserver.doctor.examination import DIALECTS, Facts, Handshake, examine
 from thriftserver.doctor.findings import BAD, NOTE, OK, Finding, exit_code, findings
 from thriftserver.doctor.limits import Limit
 from thriftserver.doctor.probe import CLOSED, OTHER, THRIFT, UNREACHABLE, Answer
@@ -38,9 +38,16 @@ from thriftserver.doctor.strangers import read_http, recognise
 NOW = 1_800_000_000.0
 
 
-def examined(port: int, host: str = "127.0.0.1", timeout: float = 5.0, idle: float = 0.05, path: str = "/") -> Facts:
+def examined(
+    port: int,
+    host: str = "127.0.0.1",
+    timeout: float = 5.0,
+    idle: float = 0.05,
+    path: str = "/",
+    tls: Tls | None = None,
+) -> Facts:
     """A step that answers is as fast as it is; ``timeout`` is for those that say nothing."""
-    return examine(Address(host, port), path, timeout, idle, Trust(), lambda _step: None)
+    return examine(Address(host, port), path, timeout, idle, tls, lambda _step: None)
 
 
 def said(facts: Facts) -> list[str]:
@@ -107,16 +114,30 @@ def test_tls_only(folder: Path) -> None:
         facts = examined(server.port)
     assert spoken(facts.plain) == []
     assert spoken(facts.secure) == list(DIALECTS)
+    assert facts.told is not None
     assert has(facts, "note: it speaks TLS only")
     assert has(facts, "note: it speaks TLSv1.3, and who trusts the system's authorities does not trust it: ")
     assert exit_code(facts, findings(facts, NOW)) == 0
 
 
+def test_a_certificate_that_is_trusted_is_told(folder: Path) -> None:
+    pki = Pki(folder)
+    with Server(*ONE, *pki.options(), cwd=folder) as server:
+        facts = examined(server.port, host="localhost", tls=Tls(ca=folder / "ca.pem"))
+    assert facts.tls is not None
+    assert (facts.tls.problem, facts.tls.names) == ("", ("DNS:localhost",))
+    assert any("with a certificate of " in each and "for DNS:localhost, until " in each for each in said(facts))
+
+
 def test_a_client_certificate_is_asked_for(folder: Path) -> None:
     pki = Pki(folder)
+    pki.issue("orders", "orders.internal")
     with Server(*ONE, *pki.mutual(), cwd=folder) as server:
         facts = examined(server.port)
-    assert has(facts, "bad: it asks clients for a certificate")
+        shown = Tls(ca=folder / "ca.pem", cert=folder / "orders.pem", key=folder / "orders.key")
+        let_in = examined(server.port, host="localhost", tls=shown)
+    assert has(facts, "bad: it asks clients for a certificate"), said(facts)
+    assert spoken(let_in.secure) == list(DIALECTS)
 
 
 @pytest.mark.parametrize(
@@ -276,16 +297,16 @@ def test_certificates_that_end_soon_or_are_wrong() -> None:
     secure = (Answer("framed-binary", True, THRIFT),)
     plain = (Answer("framed-binary", False, CLOSED),)
 
-    def of(tls: Tls) -> Finding:
+    def of(tls: Handshake) -> Finding:
         return findings(Facts("a:1", plain, secure, tls), NOW)[1]
 
-    fine = of(Tls("TLSv1.3", "CN=a", ("DNS:a",), NOW + 100 * 86400))
+    fine = of(Handshake("TLSv1.3", "CN=a", ("DNS:a",), NOW + 100 * 86400))
     assert (fine.level, "for DNS:a, until 2027-04-25 (100 days)" in fine.text) == (OK, True)
-    soon = of(Tls("TLSv1.3", "CN=a", (), NOW + 3 * 86400))
+    soon = of(Handshake("TLSv1.3", "CN=a", (), NOW + 3 * 86400))
     assert (soon.level, soon.advice) == (BAD, "renew it, and reload the server")
-    expired = of(Tls("TLSv1.3", problem="certificate has expired"))
+    expired = of(Handshake("TLSv1.3", problem="certificate has expired"))
     assert (expired.level, expired.advice) == (NOTE, "renew it, and reload the server")
-    named = of(Tls("TLSv1.3", problem="Hostname mismatch, certificate is not valid for 'a'."))
+    named = of(Handshake("TLSv1.3", problem="Hostname mismatch, certificate is not valid for 'a'."))
     assert named.advice == "connect by a name that stands in it"
 
 

@@ -55,7 +55,7 @@ def call(
     as_hex: bool,
     as_json: bool,
     bare: bool,
-    **connecting: str,
+    **connecting: Any,
 ) -> None:
     """Call METHOD (method, Service.method or Service:method) at ADDRESS (HOST:PORT or unix:/path) and print the result.
 

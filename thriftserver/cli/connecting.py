@@ -11,7 +11,9 @@ import click
 from thriftserver import loading
 from thriftserver.calling.methods import Known
 from thriftserver.cli.options import Command, setting_options
+from thriftserver.cli.tls import tls_options
 from thriftserver.client.sync import Client
+from thriftserver.client.tls import Tls
 from thriftserver.dialect.caller import SPEAKABLE
 from thriftserver.errors import ConfigError
 from thriftserver.idl.loader import Loader
@@ -48,7 +50,8 @@ include_option = setting_options("include")
 
 
 def connecting_options(command: Command) -> Command:
-    """Decorate a command with what it takes to connect; ``Target`` takes the values, by these names."""
+    """Decorate a command with what it takes to connect, TLS included; ``Target`` takes the values, by these names."""
+    command = tls_options(command)
     for option in reversed(_CONNECTING):
         command = option(command)
     return command
@@ -69,13 +72,14 @@ class Target(NamedTuple):
     max_frame: int
     dialect: str
     path: str
+    tls: Tls | None
 
     @classmethod
-    def of(cls, address: str, timeout: str, max_frame: str, dialect: str, path: str) -> Target:
+    def of(cls, address: str, timeout: str, max_frame: str, dialect: str, path: str, tls: Tls | None) -> Target:
         """What the options say. Raises ConfigError."""
         host, port = place(address)
         seconds = parsed("--timeout", duration, timeout) or None
-        return cls(address, host, port, seconds, parsed("--max-frame", size, max_frame), dialect, path)
+        return cls(address, host, port, seconds, parsed("--max-frame", size, max_frame), dialect, path, tls)
 
     def client(self, kind: type[Made], service: str = "") -> Made:
         """A connected client. Raises ConfigError for options that make no sense, and TransportError."""
@@ -88,6 +92,7 @@ class Target(NamedTuple):
                 service=service,
                 dialect=self.dialect,
                 path=self.path,
+                tls=self.tls,
             )
         except ValueError as error:
             raise ConfigError(str(error)) from None

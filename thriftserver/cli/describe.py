@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import click
 
@@ -27,7 +28,7 @@ _ALARM = {"fg": "red", "bold": True}
 @include_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @connecting_options
-def describe(target: str, name: str | None, include: tuple[str, ...], as_json: bool, **connecting: str) -> None:
+def describe(target: str, name: str | None, include: tuple[str, ...], as_json: bool, **connecting: Any) -> None:
     """Show the IDL that a server tells of itself (see --reflection there), or that a FILE has, with all its docs.
 
     With NAME only a Service, Service.method, or a type: name, or file.name. A method is shown with the types that a

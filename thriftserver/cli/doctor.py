@@ -11,7 +11,8 @@ import click
 
 from thriftserver.cli.connecting import parsed, place
 from thriftserver.cli.paint import colored, echo, harmless
-from thriftserver.client.tls import Trust
+from thriftserver.cli.tls import tls_options
+from thriftserver.client.tls import Tls
 from thriftserver.discovery.addresses import Address
 from thriftserver.doctor.examination import examine
 from thriftserver.doctor.findings import Finding, exit_code, findings
@@ -27,7 +28,8 @@ _COLOURS = {"ok": "green", "note": "yellow", "bad": "red"}
 @click.option("--idle", default="2s", show_default=True, metavar="DURATION", help="How long one is left idle; 0: none.")
 @click.option("--path", default="/", show_default=True, help="What HTTP asks the server for.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def doctor(address: str, timeout: str, idle: str, path: str, as_json: bool) -> None:
+@tls_options
+def doctor(address: str, timeout: str, idle: str, path: str, as_json: bool, tls: Tls | None) -> None:
     """Examine whatever listens at ADDRESS (HOST:PORT or unix:/path): each dialect and TLS are tried, how long a call
     takes, how large a message may be, whether idle connections last; with advice.
 
@@ -42,7 +44,7 @@ def doctor(address: str, timeout: str, idle: str, path: str, as_json: bool) -> N
     if not path.startswith("/"):
         raise ConfigError(f"--path must begin with /; got {path!r}")
     progress = _Progress(sys.stderr)
-    facts = examine(where, path, patience, rest, Trust(), progress.say)
+    facts = examine(where, path, patience, rest, tls, progress.say)
     progress.end()
     found = findings(facts, time.time())
     code = exit_code(facts, found)

@@ -84,7 +84,7 @@ def dump(file: str, include_dirs: tuple[str, ...], output: str | None) -> None:
 @include_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
 @connecting_options
-def diff(old: str, new: tuple[str, ...], include_dirs: tuple[str, ...], as_json: bool, **connecting: str) -> None:
+def diff(old: str, new: tuple[str, ...], include_dirs: tuple[str, ...], as_json: bool, **connecting: Any) -> None:
     """Compare two versions of an IDL file and of all it includes: does the new one break clients of the old one?
 
     Instead of the old file, the ADDRESS of a running server: would a deploy of the new ones break its clients? Only

@@ -13,6 +13,7 @@ cdef class Channel:
     cdef object _where
     cdef Conversation _conversation
     cdef object _keepalive
+    cdef object _tls
     cdef readonly Line _line
     cdef bint _busy
     cpdef object close(self)

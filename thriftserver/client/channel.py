@@ -19,6 +19,7 @@ except ImportError:  # needed to compile this file, not to run it
     from thriftserver import uncompiled as cython
 
 if TYPE_CHECKING:
+    from thriftserver.client.tls import Tls
     from thriftserver.codec.plan import MethodPlan
 
 if not cython.compiled:
@@ -33,17 +34,19 @@ INBOX, LARGE = 1 << 16, 1 << 20
 class Channel:
     """A connection that is made when it is needed, and closed by whatever goes wrong in an exchange.
 
-    ``keepalive`` is after how many seconds of silence the kernel asks whether the server is still there, 0 for never.
-    Calls come one after the other. Raises TransportError.
+    ``keepalive`` is after how many seconds of silence the kernel asks whether the server is still there, 0 for never;
+    ``tls`` is on what terms it is encrypted, None for not at all. Calls come one after the other. Raises
+    TransportError.
     """
 
-    __slots__ = ("_busy", "_conversation", "_keepalive", "_line", "_where", "peer")
+    __slots__ = ("_busy", "_conversation", "_keepalive", "_line", "_tls", "_where", "peer")
 
-    def __init__(self, where: Resolver, conversation: Conversation, keepalive: float) -> None:
+    def __init__(self, where: Resolver, conversation: Conversation, keepalive: float, tls: Tls | None) -> None:
         self.peer = ""
         self._where = where
         self._conversation = conversation
         self._keepalive = keepalive
+        self._tls = tls
         self._line: Line | None = None
         self._busy = False
 
@@ -70,7 +73,7 @@ class Channel:
         if line is not None and (self._conversation.over() or not (line.usable() and line.quiet())):
             self.close()
         if self._line is None:
-            address, self._line = connect(self._where, deadline, self._keepalive)
+            address, self._line = connect(self._where, deadline, self._keepalive, self._tls)
             self.peer = str(address)
             self._conversation.again(self.peer)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from thriftserver import wire
 from thriftserver.client.limit import LIMIT
-from thriftserver.errors import TransportError
+from thriftserver.errors import HandshakeRefused, TransportError
 from thriftserver.rpc.current import CURRENT
 
 try:
@@ -20,12 +20,13 @@ if not cython.compiled:
     from thriftserver.rpc.within import clock
 
 #: What a call is busy with, in this order.
-PHASES = ("queueing", "resolving", "connecting", "sending", "waiting", "receiving")
+PHASES = ("queueing", "resolving", "connecting", "handshaking", "sending", "waiting", "receiving")
 
 #: More seconds than that are for ever.
 _MOST = 1e9
 _WORDS = {
     "queueing": "waiting for its turn",
+    "handshaking": "waiting for the TLS handshake",
     "sending": "sending the request",
     "waiting": "waiting for the reply",
     "receiving": "receiving the reply",
@@ -105,6 +106,10 @@ class Deadline:
         """What an error of the connection says: that the time has passed, or that it broke."""
         if isinstance(error, TimeoutError) and not error.errno:  # else it is the kernel that has given up
             return self.passed()
+        if isinstance(error, HandshakeRefused):
+            self.enter("handshaking")
+            self.sent = False
+            return TransportError(f"the server refuses the TLS handshake: {error}")
         return TransportError(f"the connection broke while {self.doing}: {error.strerror or error}")
 
     def deserted(self, hint: str) -> TransportError:

@@ -38,7 +38,8 @@ class Pool(AnyPool):
 
     Made by ``api.Service.Pool(host, port)``; its methods are those of the IDL, as ``Client`` has them. ``host`` may be
     a list of servers, or a name that stands for some (``dns://``, ``dns+srv://``); a call goes to one of those with few
-    calls in flight. ``timeout``, ``max_frame``, ``service``, ``dialect`` and ``keepalive`` are those of ``Client``.
+    calls in flight. ``timeout``, ``max_frame``, ``service``, ``dialect``, ``keepalive``, ``path`` and ``tls`` are
+    those of ``Client``.
 
     ``size`` calls may be under way at once; others ``wait`` for so many seconds, None for as long as they may take. A
     connection is closed that was ``idle`` for so many seconds, or is older than ``max_age``.

@@ -6,14 +6,18 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from thriftserver.client.chosen import Conversation, Held
+from thriftserver.client.connecting import tls_of
 from thriftserver.client.methods import require_sense
 from thriftserver.client.pooling import PoolOptions
 from thriftserver.discovery.resolvers import Fixed, resolver_of
 from thriftserver.wire import MAX_FRAME
 
 if TYPE_CHECKING:
+    import ssl
+
     from thriftserver.client.balance import Endpoint
     from thriftserver.client.statistics import PoolStats
+    from thriftserver.client.tls import Tls
 
 
 class AnyPool:
@@ -26,7 +30,7 @@ class AnyPool:
 
     def __parts__(self) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Held]]:
         """What makes a shell out of (name, resolver, timeout, options, connection), a channel out of (resolver,
-        conversation, keepalive), and a connection out of (endpoint, channel, seconds for connecting).
+        conversation, keepalive, tls), and a connection out of (endpoint, channel, seconds for connecting).
         """
         raise NotImplementedError
 
@@ -41,6 +45,7 @@ class AnyPool:
         dialect: str = "framed-binary",
         keepalive: float | None = None,
         path: str = "/",
+        tls: bool | Tls | ssl.SSLContext | None = None,
         size: int = 64,
         wait: float | None = None,
         idle: float = 60.0,
@@ -68,11 +73,12 @@ class AnyPool:
             refresh=refresh,
         )
         Conversation(dialect, max_frame, service, path)  # raises for a dialect that is none
+        terms = tls_of(tls)
         shell, make_channel, make_connection = self.__parts__()
 
         def connection(endpoint: Endpoint) -> Held:
             conversation = Conversation(dialect, max_frame, service, path)
-            channel = make_channel(Fixed([endpoint.address]), conversation, keepalive or 0.0)
+            channel = make_channel(Fixed([endpoint.address]), conversation, keepalive or 0.0, terms)
             return make_connection(endpoint, channel, connect_timeout)
 
         self.__shell__ = shell(type(self).__name__, resolver_of(host, port), timeout, options, connection)

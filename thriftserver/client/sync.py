@@ -6,14 +6,20 @@ It waits in the standard library's sockets, so it works with and without gevent'
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from thriftserver.client.chosen import Channel, Conversation, Deadline
+from thriftserver.client.connecting import tls_of
 from thriftserver.client.methods import caller_class, plain, require_sense
 from thriftserver.codec.plan import MethodPlan
 from thriftserver.discovery.resolvers import resolver_of
 from thriftserver.schema.model import Service
 from thriftserver.wire import MAX_FRAME
+
+if TYPE_CHECKING:
+    import ssl
+
+    from thriftserver.client.tls import Tls
 
 
 class Client:
@@ -26,7 +32,8 @@ class Client:
     ``max_frame`` is the largest reply to accept, in bytes. ``service`` is the name that a server of several services is
     to know this one by; without it, methods are called by their bare names. ``dialect`` is what the server is spoken to
     in, one of ``dialect.caller.SPEAKABLE``. ``keepalive`` is after how many seconds of silence the kernel asks whether
-    the server is still there. ``path`` is what HTTP asks the server for.
+    the server is still there. ``path`` is what HTTP asks the server for. ``tls`` has all of it encrypted: True where a
+    public authority vouches for the server, else a ``thriftserver.Tls`` that says who does, or an ``ssl.SSLContext``.
 
     Methods and arguments have the names of the IDL: nothing of ours has one that an IDL may use, but for ``close``, and
     that is the service's where it has such a method (``with`` closes then).
@@ -48,10 +55,11 @@ class Client:
         dialect: str = "framed-binary",
         keepalive: float | None = None,
         path: str = "/",
+        tls: bool | Tls | ssl.SSLContext | None = None,
     ) -> None:
         require_sense(timeout, max_frame, keepalive)
         self.__conversation__ = self.__speech__(dialect, max_frame, service, path)
-        self.__channel__ = Channel(resolver_of(host, port), self.__conversation__, keepalive or 0.0)
+        self.__channel__ = Channel(resolver_of(host, port), self.__conversation__, keepalive or 0.0, tls_of(tls))
         self.__timeout__ = timeout
         self.__channel__.ready(Deadline(timeout))
 

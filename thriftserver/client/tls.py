@@ -1,149 +1,133 @@
-"""The calling half of TLS: whom a client trusts, what it shows, and a line on which all is encrypted.
-
-A line is secured once it is connected (``secured``); from then on it is a ``Line`` like another.
-"""
+"""The calling half of TLS: whom a client trusts, and what it shows; ``encryption`` is what comes of it."""
 
 from __future__ import annotations
 
+import os
 import ssl
-import time
-from contextlib import suppress
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Final, cast
 
-from thriftserver.compiled import choose
+from thriftserver.client.encryption import Encryption, why
 
 if TYPE_CHECKING:
-    from thriftserver.client.line import Line
-else:
-    Line = choose("client.line").Line
+    from thriftserver.discovery.addresses import Address
+
+Path = str | os.PathLike[str]
+#: Sessions that are kept to be gone on with; more servers than that are met anew each time.
+SESSIONS = 256
+
+#: What OpenSSL says of files and ciphers, and what that means here.
+_KNOWN: Final = {
+    "NO_CERTIFICATE_OR_CRL_FOUND": "there are no certificates in PEM in it",
+    "KEY_VALUES_MISMATCH": "the key does not belong to the certificate",
+    "NO_CIPHER_MATCH": "OpenSSL knows no such cipher",
+}
 
 
-class Trust:
-    """How a client meets servers; made once for all its connections.
+class Tls:
+    """How clients meet servers over TLS: ``tls=Tls(ca="ca.pem")``. One may be given to any number of clients.
 
-    ``ca`` is a file of certificates, in PEM, of who vouches for servers (without it, those that the system trusts);
-    ``cert`` and ``key`` are what the client shows, ``key`` being in ``cert`` if it is not given. A server must be
-    ``server_name``, or else the host that is connected to. ``insecure``: any server will do. Raises ValueError, which
-    says which file cannot be used.
+    ``ca`` is a file of certificates, in PEM, of who vouches for servers, or a folder as OpenSSL has them (without it,
+    those that the system trusts); ``cert`` and ``key`` are what the client shows, ``key`` being in ``cert`` if it is
+    not given. A server must be ``server_name``, or else the host that was asked for. ``insecure``: any server will do,
+    which protects from nobody who can get in between. ``ciphers`` are those of TLS 1.2, as OpenSSL writes them.
+    ``context`` is an ``ssl.SSLContext`` in the place of all these but ``server_name``.
+
+    Files are read once, here. Sessions are gone on with. Raises ValueError, which says what cannot be used.
     """
 
     def __init__(
-        self, ca: str = "", cert: str = "", key: str = "", server_name: str = "", insecure: bool = False
+        self,
+        *,
+        ca: Path = "",
+        cert: Path = "",
+        key: Path = "",
+        server_name: str = "",
+        insecure: bool = False,
+        ciphers: str = "",
+        context: ssl.SSLContext | None = None,
     ) -> None:
         if key and not cert:
             raise ValueError("key= is of no use without cert=, the certificate that it belongs to")
         if insecure and ca:
             raise ValueError("ca= says whom to trust, and insecure= to trust anybody; give one of them")
+        if context is not None and (ca or cert or insecure or ciphers):
+            raise ValueError("context= has certificates and a mind of its own: only server_name= goes with it")
+        if context is not None and context.protocol == ssl.PROTOCOL_TLS_SERVER:
+            raise ValueError("context= is one for servers; make it with ssl.create_default_context()")
         self.server_name = server_name
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self._context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if insecure:
-            self._context.check_hostname = False
-            self._context.verify_mode = ssl.CERT_NONE
-        elif not ca:
-            self._context.load_default_certs()
-        try:
-            if ca:
-                self._context.load_verify_locations(ca)
-        except OSError as error:
-            raise ValueError(f"ca={ca!r}: {_why(error)}") from None
-        try:
-            if cert:
-                self._context.load_cert_chain(cert, key or None)
-        except OSError as error:
-            raise ValueError(f"cert={cert!r}, key={key!r}: {_why(error)}") from None
+        self._context = _made(ca, cert, key, insecure, ciphers) if context is None else context
+        self._sessions: dict[tuple[str, str], ssl.SSLSession] = {}
 
-    def meet(self, line: Line, host: str, timeout: float | None) -> ssl.SSLSocket:
-        """The socket of a connected line, encrypted. Raises OSError, and has closed the line then."""
-        line.sock.settimeout(timeout)
-        sock = self._context.wrap_socket(
-            line.sock, server_hostname=self.server_name or host, do_handshake_on_connect=False
-        )
-        try:
-            sock.do_handshake()
-        except BaseException as error:
-            sock.close()
-            if isinstance(error, ssl.SSLError):
-                raise ConnectionError(_why(error)) from None
-            raise
-        return sock
+    def begin(self, address: Address) -> Encryption:
+        """TLS for a connection to this address, before its handshake. Raises ConnectionError."""
+        name = self.server_name or address.name
+        if not name and self._context.check_hostname:
+            raise ConnectionError(f"no certificate is for {address}: say whose it is to be, Tls(server_name=)")
+        place = (name, str(address))
+
+        def keep(session: ssl.SSLSession) -> None:
+            self._sessions.pop(place, None)
+            self._sessions[place] = session  # the latest ones stand last
+            while len(self._sessions) > SESSIONS:
+                self._sessions.pop(next(iter(self._sessions), place), None)
+
+        return Encryption(self._context, name, self._sessions.get(place), keep)
 
 
-def _why(error: OSError) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the server's certificate is refused: {error.verify_message}"
-    if isinstance(error, ssl.SSLEOFError | ConnectionResetError):
-        return "the server hung up during the TLS handshake; does it speak TLS?"
-    if isinstance(error, ssl.SSLError):
-        if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
-            return "the server does not speak TLS"
-        return f"TLS: {(error.reason or str(error.args[-1])).replace('_', ' ').lower()}"
-    return error.strerror or str(error)
+def tls_of(given: bool | Tls | ssl.SSLContext) -> Tls:
+    """What a client's ``tls=`` stands for. Raises TypeError for what is none of these."""
+    if given is True:
+        return _usual()
+    if isinstance(given, Tls):
+        return given
+    if hasattr(given, "wrap_bio"):  # gevent's are not the standard library's
+        return Tls(context=cast("ssl.SSLContext", given))
+    raise TypeError(f"tls= is True, a thriftserver.Tls or an ssl.SSLContext, got {given!r}")
 
 
-def secured(line: Line, trust: Trust, host: str, timeout: float | None) -> Line:
-    """A connected line, encrypted, once server and client have come to terms within ``timeout`` seconds (None: any).
-
-    ``host`` is the name or address by which the server was looked for. Raises OSError, TimeoutError among them, and has
-    closed the line then.
-    """
-    return _TlsLine(trust.meet(line, host, timeout))
+@cache
+def _usual() -> Tls:
+    return Tls()
 
 
-class _TlsLine(Line):
-    """What it has read to see whether there is anything stays in front of what is received next."""
-
-    sock: ssl.SSLSocket
-
-    def __init__(self, sock: ssl.SSLSocket) -> None:
-        super().__init__(sock)
-        self._ahead = b""
-
-    def send(self, data: bytes, timeout: float | None) -> None:
-        end = None if timeout is None else time.monotonic() + timeout
-        rest = memoryview(data)
-        while rest:
-            self.sock.settimeout(_left(end))
-            rest = rest[self.sock.send(rest) :]
-
-    def receive(self, most: int, timeout: float | None) -> bytes:
-        if self._ahead:
-            data, self._ahead = self._ahead, b""
-            return data
-        self.sock.settimeout(timeout)
-        return self.sock.recv(most)
-
-    def quiet(self) -> bool:
-        """What TLS itself has to say, tickets for one, is read on the way and is nothing."""
-        return not self._ahead and self._look() is None
-
-    def said(self) -> bool:
-        return bool(self._ahead or self._look())
-
-    def _look(self) -> bytes | None:
-        """What there is to be read; nothing at the end, None when nothing has come yet."""
-        self.sock.settimeout(0)
-        try:
-            self._ahead = self.sock.recv(1)
-        except (ssl.SSLWantReadError, BlockingIOError):
-            return None
-        except OSError:
-            return b""
-        return self._ahead
-
-    def close(self) -> None:
-        """With TLS's good-bye, as far as it leaves at once."""
-        with suppress(OSError, ValueError):
-            self.sock.settimeout(0)
-            self.sock.unwrap()
-        super().close()
+def _made(ca: Path, cert: Path, key: Path, insecure: bool, ciphers: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    if insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif not ca:
+        context.load_default_certs()
+    if ca:
+        folder = os.path.isdir(ca)
+        with _named(f"ca={os.fspath(ca)!r}"):
+            context.load_verify_locations(cafile=None if folder else ca, capath=os.fspath(ca) if folder else None)
+    if cert:
+        with _named(f"cert={os.fspath(cert)!r}" + (f", key={os.fspath(key)!r}" if key else "")):
+            context.load_cert_chain(cert, key or None, _nobody)
+    if ciphers:
+        with _named(f"ciphers={ciphers!r}"):
+            context.set_ciphers(ciphers)
+    return context
 
 
-def _left(end: float | None) -> float | None:
-    """Seconds until then. Raises TimeoutError when none are left: 0 would mean not to wait at all."""
-    if end is None:
-        return None
-    left = end - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("timed out")
-    return left
+def _nobody() -> str:
+    """Who is asked for a passphrase; OpenSSL would ask the terminal."""
+    raise ValueError("the key is encrypted; load it into an ssl.SSLContext, and give that as context=")
+
+
+@contextmanager
+def _named(option: str) -> Iterator[None]:
+    """What cannot be used is told with the option that it was given as."""
+    try:
+        yield
+    except ssl.SSLError as error:
+        unread = "there is no certificate, or no key, in PEM in it"  # where OpenSSL gives no reason
+        known = _KNOWN.get(error.reason, "") or why(error) if error.reason else unread
+        raise ValueError(f"{option}: {known}") from None
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{option}: {getattr(error, 'strerror', None) or error}") from None

@@ -84,7 +84,7 @@ def fault(error: TransportError, late: bool, raw: bool) -> TransportError:
     ``raw``: as thriftpy2 has it, which lets errors of sockets through once there is a connection.
     """
     made: TransportError
-    if error.phase in ("resolving", "connecting"):
+    if error.phase in ("resolving", "connecting", "handshaking"):
         made = TTransportException(TTransportException.NOT_OPEN, str(error), error)
     elif late:
         made = (

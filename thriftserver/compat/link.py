@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from thriftserver.client.deadline import limit
 from thriftserver.client.headers import headers
@@ -21,6 +21,9 @@ from thriftserver.compat.faults import TApplicationException, TProtocolException
 from thriftserver.errors import ApplicationError, EncodeError, TransportError
 from thriftserver.schema.model import Service
 from thriftserver.wire import MAX_FRAME
+
+if TYPE_CHECKING:
+    from thriftserver.client.tls import Tls
 
 #: A dialect, the name of a service or none, and the largest reply.
 Way = tuple[str, str, int]
@@ -40,6 +43,7 @@ class Link:
         self.timeout: float | None = None
         self.connect_timeout: float | None = None
         self.keepalive: float | None = None
+        self.tls: Tls | None = None
         #: What HTTP asks for, and what goes along with each request.
         self.path = "/"
         self.headers: dict[str, str] = {}
@@ -107,6 +111,7 @@ class Link:
                         max_frame=most,
                         keepalive=self.keepalive,
                         path=self.path,
+                        tls=self.tls,
                     )
                 except TransportError as error:
                     raise fault(error, _over(), self._raw) from error

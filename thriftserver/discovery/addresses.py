@@ -12,17 +12,24 @@ _TCP = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<host>[^:\[\]/]*))(?::(?P<port>[^:]
 class Address(NamedTuple):
     """One place to connect to; ``host`` is ``unix:/path`` and ``port`` 0 for a socket in the file system.
 
-    ``weight`` is its share of the calls, measured against those of the other places of the same name.
+    ``weight`` is its share of the calls, measured against those of the other places of the same name. ``of`` is the
+    name that was asked for, where ``host`` is only what it stands for.
     """
 
     host: str
     port: int
     weight: float = 1.0
+    of: str = ""
 
     def __str__(self) -> str:
         if self.is_unix:
             return self.host
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def name(self) -> str:
+        """Whose certificate a server there has to show; empty for a socket in the file system, which is nobody's."""
+        return self.of or ("" if self.is_unix else self.host)
 
     @property
     def is_unix(self) -> bool:

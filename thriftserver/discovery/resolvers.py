@@ -102,7 +102,7 @@ class Hosts:
     """
 
     def __init__(self, text: str) -> None:
-        self._host, self._port, _ = read_address(text.removeprefix("dns://").strip("/"))
+        self._host, self._port, *_ = read_address(text.removeprefix("dns://").strip("/"))
 
     def addresses(self, timeout: float | None) -> Sequence[Address]:
         try:
@@ -111,7 +111,8 @@ class Hosts:
             raise OSError(f"cannot resolve {self._host}: {error}") from None
         except OSError as error:
             raise OSError(f"cannot resolve {self._host}: {error.strerror or error}") from None
-        return _shuffled([Address(str(to[0]), self._port) for family, *_, to in found if family == found[0][0]])
+        hosts = [str(to[0]) for family, *_, to in found if family == found[0][0]]
+        return _shuffled([Address(host, self._port, of=self._host) for host in hosts])
 
 
 def _dns_srv(name: str) -> Resolver:

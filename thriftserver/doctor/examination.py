@@ -11,18 +11,16 @@ from typing import Any
 
 from msgspec import Struct
 
-from thriftserver.client.chosen import Conversation
 from thriftserver.client.sync import Client
-from thriftserver.client.tls import Trust
+from thriftserver.client.tls import Tls
 from thriftserver.dialect.caller import SPEAKABLE
 from thriftserver.discovery.addresses import Address
 from thriftserver.discovery.resolvers import resolver_of
 from thriftserver.doctor import limits
-from thriftserver.doctor.probe import NO_TLS, THRIFT, UNREACHABLE, Answer, Patient, ask, exchange
+from thriftserver.doctor.probe import THRIFT, UNREACHABLE, Answer, Patient, ask, exchange
 from thriftserver.errors import ThriftServerError
 from thriftserver.reflection.asking import ask as ask_for_idl
 from thriftserver.tls.certificate import certificate_of
-from thriftserver.wire import MAX_FRAME
 
 #: Each dialect once: ``header`` and ``http`` are other names of the first one of their kind.
 DIALECTS = tuple(name for name in SPEAKABLE if name not in ("header", "http"))
@@ -34,7 +32,7 @@ _PROXY = b"PROXY UNKNOWN\r\n"
 _SASL = b"\x01\0\0\0\x05PLAIN\x02\0\0\0\x00"
 
 
-class Tls(Struct, frozen=True):
+class Handshake(Struct, frozen=True):
     """What a handshake has shown: ``problem`` is why a client that trusts what it should does not trust this server.
 
     ``expires`` is in seconds since 1970, 0 if nobody knows.
@@ -57,7 +55,7 @@ class Facts(Struct, frozen=True):
     address: str
     plain: tuple[Answer, ...]
     secure: tuple[Answer, ...] = ()
-    tls: Tls | None = None
+    tls: Handshake | None = None
     proxied: Answer | None = None
     sasl: bytes = b""
     latency: tuple[float, float, float] | None = None
@@ -74,19 +72,22 @@ class Facts(Struct, frozen=True):
 
 
 def examine(
-    address: Address, path: str, timeout: float, idle: float, trust: Trust, say: Callable[[str], None]
+    address: Address, path: str, timeout: float, idle: float, tls: Tls | None, say: Callable[[str], None]
 ) -> Facts:
-    """Everything that can be learned of a server; ``say`` hears of each step. Each may take ``timeout`` seconds."""
-    where = resolver_of(str(address))
-    host = "localhost" if address.is_unix else address.host
-    patient = Patient(where, host, path, timeout, Trust(insecure=True))
+    """Everything that can be learned of a server; ``say`` hears of each step. Each may take ``timeout`` seconds.
+
+    ``tls`` is how a client means to meet it, None for one that trusts whom the system does.
+    """
+    patient = Patient(resolver_of(str(address)), path, timeout, tls or Tls())
     plain = _each(patient, False, say)
     if plain[0].kind == UNREACHABLE:
         return Facts(str(address), plain)
     say("TLS")
-    tls = None if address.is_unix else _handshake(patient, trust)
-    secure = _each(patient, True, say) if tls else ()
-    facts: dict[str, Any] = {"address": str(address), "plain": plain, "tls": tls, "secure": secure}
+    shaken = None if address.is_unix else _handshake(patient)
+    if shaken and shaken.problem:
+        patient = Patient(patient.where, path, timeout, Tls(insecure=True))
+    secure = _each(patient, True, say) if shaken else ()
+    facts: dict[str, Any] = {"address": str(address), "plain": plain, "tls": shaken, "secure": secure}
     best = Facts(**facts).best
     if best is None:
         return Facts(**facts, **_last_resorts(patient, say))
@@ -99,28 +100,32 @@ def _each(patient: Patient, tls: bool, say: Callable[[str], None]) -> tuple[Answ
     for name in DIALECTS:
         say(f"{name}{' over TLS' if tls else ''}")
         answers.append(ask(patient, name, tls))
-        if answers[-1].kind in (UNREACHABLE, NO_TLS):
+        if answers[-1].kind == UNREACHABLE:
             break
     return tuple(answers)
 
 
-def _handshake(patient: Patient, trust: Trust) -> Tls | None:
+def _handshake(patient: Patient) -> Handshake | None:
     """What TLS there is; None if none is."""
     try:
-        line, _ = patient.open(True)
-    except (OSError, ThriftServerError):
-        return None
-    version = line.sock.version() or ""
-    line.close()
+        return _shaken(patient)
+    except ThriftServerError as error:
+        problem = str(error)
     try:
-        line, _ = Patient(patient.where, patient.host, patient.path, patient.timeout, trust).open(True)
-    except (OSError, ThriftServerError) as error:
-        return Tls(version, problem=getattr(error, "strerror", None) or str(error))
-    certificate = certificate_of(line.sock)
+        shaken = _shaken(Patient(patient.where, patient.path, patient.timeout, Tls(insecure=True)))
+    except ThriftServerError:
+        return None
+    return Handshake(shaken.version, problem=problem.rpartition("TLS handshake: ")[2])
+
+
+def _shaken(patient: Patient) -> Handshake:
+    line, _ = patient.open(True)
+    connection = line.encryption.connection
     line.close()
+    version, certificate = connection.version() or "TLS", certificate_of(connection)
     if certificate is None:
-        return Tls(version)
-    return Tls(version, certificate.subject, certificate.sans, certificate.not_after)
+        return Handshake(version)
+    return Handshake(version, certificate.subject, certificate.sans, certificate.not_after)
 
 
 def _last_resorts(patient: Patient, say: Callable[[str], None]) -> dict[str, Any]:
@@ -160,8 +165,6 @@ def _closer(patient: Patient, best: Answer, idle: float, address: str, say: Call
             found["idle_tried"] = idle
     except (OSError, ThriftServerError):
         pass  # it has gone meanwhile: what was found is told
-    if best.tls:
-        return found
     say("its IDL")
     try:
         told = ask_for_idl(lambda kind, service: _client(patient, best, kind, service), address)
@@ -173,15 +176,15 @@ def _closer(patient: Patient, best: Answer, idle: float, address: str, say: Call
 
 def _client(patient: Patient, best: Answer, kind: type[Client], service: str) -> Client:
     address = patient.where.addresses(patient.timeout)[0]
-    options = {"timeout": patient.timeout, "dialect": best.dialect, "path": patient.path_of(best.dialect)}
-    return kind(str(address), service=service, **options)  # type: ignore[arg-type]  # each its own
+    path = patient.path if best.dialect.startswith("http") else "/"
+    tls = patient.tls if best.tls else None
+    return kind(str(address), service=service, timeout=patient.timeout, dialect=best.dialect, path=path, tls=tls)
 
 
 def _latency(patient: Patient, best: Answer) -> tuple[float, float, float]:
     """Of some calls on one connection: the fastest, the middle and the slowest one."""
     took = [best.seconds]
-    conversation = Conversation(best.dialect, MAX_FRAME, "", patient.path_of(best.dialect))
-    conversation.again(patient.host)
+    conversation = patient.speech(best.dialect)
     line, _ = patient.open(best.tls)
     try:
         while len(took) < _TIMES and not conversation.over():

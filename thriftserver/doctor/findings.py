@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from thriftserver.doctor.examination import Facts, Tls
+from thriftserver.doctor.examination import Facts, Handshake
 from thriftserver.doctor.probe import CLOSED, OTHER, REFUSED, SILENT, THRIFT, UNREACHABLE, Answer
 from thriftserver.doctor.strangers import read_http, recognise
 
@@ -94,14 +94,16 @@ def _tls(facts: Facts, now: float) -> Iterator[Finding]:
     if any(each.kind == THRIFT for each in facts.plain):
         return
     if any(each.kind == THRIFT for each in facts.secure):
-        yield Finding(NOTE, "it speaks TLS only", "connect with TLS; without it, every call fails")
+        yield Finding(
+            NOTE, "it speaks TLS only", "connect with TLS (--tls, tls= of clients); without it, every call fails"
+        )
     elif any("certificate" in each.text.lower().replace("_", " ") for each in facts.secure):
-        yield Finding(BAD, "it asks clients for a certificate, and hangs up on who shows none", "connect with one")
+        yield Finding(BAD, "it asks clients for a certificate, and hangs up on who shows none", "show one (--cert)")
 
 
-def _certificate(tls: Tls, now: float) -> Iterator[Finding]:
+def _certificate(tls: Handshake, now: float) -> Iterator[Finding]:
     if tls.problem:
-        advice = "give clients the certificate of who vouches for it"
+        advice = "give clients the certificate of who vouches for it (--ca, Tls(ca=))"
         if "expired" in tls.problem:
             advice = "renew it, and reload the server"
         elif "mismatch" in tls.problem:

@@ -9,10 +9,8 @@ from time import monotonic
 
 from msgspec import Struct
 
-from thriftserver.client.chosen import Conversation
 from thriftserver.doctor.probe import THRIFT, Patient, exchange
 from thriftserver.errors import TransportError
-from thriftserver.wire import MAX_FRAME
 
 #: The smallest and the largest message that is tried, in bytes; what no message may be is 2 GiB.
 LEAST, MOST = 1 << 10, 1 << 30
@@ -72,10 +70,9 @@ def _takes(patient: Patient, dialect: str, tls: bool, size: int, patience: float
 def closes_after(patient: Patient, dialect: str, tls: bool, seconds: float) -> float | None:
     """After how many seconds an idle connection is closed; None if it is open still after so many.
 
-    Raises TransportError and OSError where there is no connection.
+    Raises TransportError where there is no connection.
     """
-    conversation = Conversation(dialect, MAX_FRAME, "", patient.path_of(dialect))
-    conversation.again(patient.host)
+    conversation = patient.speech(dialect)
     line, _ = patient.open(tls)
     try:
         if exchange(line, conversation, patient.timeout, dialect, tls).kind != THRIFT:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from thriftserver.client.chosen import Conversation, Deadline
 from thriftserver.client.connecting import connect
 from thriftserver.client.pooling import probe_plan
-from thriftserver.client.tls import Trust, secured
+from thriftserver.client.tls import Tls
 from thriftserver.discovery.resolvers import Resolver
 from thriftserver.errors import ApplicationError, ConfigError, ThriftServerError, TransportError, WireError
 from thriftserver.wire import MAX_FRAME, Application
@@ -23,15 +23,14 @@ from thriftserver.wire import MAX_FRAME, Application
 KEPT = 2048
 
 #: Kinds of answers: Thrift, and a refusal in Thrift; other bytes; the end of the connection without any; none in time;
-#: no connection; a handshake that came to nothing.
-THRIFT, REFUSED, OTHER, CLOSED, SILENT, UNREACHABLE, NO_TLS = (
+#: no connection, or no TLS on it.
+THRIFT, REFUSED, OTHER, CLOSED, SILENT, UNREACHABLE = (
     "thrift",
     "refused",
     "other",
     "closed",
     "silent",
     "unreachable",
-    "no-tls",
 )
 
 #: What a server says, in this dialect or in another one, to who should speak another one.
@@ -59,41 +58,39 @@ class Answer(Struct, frozen=True):
 
 
 class Patient(Struct, frozen=True):
-    """Who is asked: ``where`` it is, by which ``path`` over HTTP, and for how many seconds each step may take.
+    """Who is asked: ``where`` it is, by which ``path`` over HTTP, for how many seconds each step may take at most.
 
-    ``host`` is the name that TLS asks for; ``trust`` is how it is met there.
+    ``tls`` is how it is met where that is asked for.
     """
 
     where: Resolver
-    host: str
     path: str
     timeout: float
-    trust: Trust
-
-    def path_of(self, dialect: str) -> str:
-        """What is asked for in this dialect."""
-        return self.path if dialect.startswith("http") else "/"
+    tls: Tls
 
     def open(self, tls: bool) -> tuple[Any, float]:
-        """A connection, and how long it took. Raises TransportError, and OSError of a handshake."""
+        """A connection, and how long it took. Raises TransportError."""
         began = monotonic()
-        _, line = connect(self.where, Deadline(self.timeout), 0.0)
-        took = monotonic() - began
-        return (secured(line, self.trust, self.host, self.timeout) if tls else line), took
+        _, line = connect(self.where, Deadline(self.timeout), 0.0, self.tls if tls else None)
+        return line, monotonic() - began
+
+    def speech(self, dialect: str) -> Conversation:
+        """What is said in this dialect. Raises ConfigError where that cannot be."""
+        path = self.path if dialect.startswith("http") else "/"
+        conversation = Conversation(dialect, MAX_FRAME, "", path)
+        conversation.again(str(self.where.addresses(self.timeout)[0]))
+        return conversation
 
 
 def ask(patient: Patient, dialect: str, tls: bool, ahead: bytes = b"") -> Answer:
     """Put the question; ``ahead`` is said before it."""
     try:
-        conversation = Conversation(dialect, MAX_FRAME, "", patient.path_of(dialect))
+        conversation = patient.speech(dialect)
         line, took = patient.open(tls)
     except ConfigError as error:
         return Answer(dialect, tls, SILENT, str(error))
-    except TransportError as error:
+    except (TransportError, OSError) as error:
         return Answer(dialect, tls, UNREACHABLE, str(error))
-    except OSError as error:
-        return Answer(dialect, tls, NO_TLS, str(error))
-    conversation.again(patient.host)
     try:
         return exchange(line, conversation, patient.timeout, dialect, tls, took, ahead)
     finally:

@@ -24,6 +24,7 @@ PARAMETERS: Final = (
     "dialect: {str} = ...",
     "keepalive: {float} | None = None",
     "path: {str} = ...",
+    "tls: {bool} | {Tls} | {SSLContext} | None = None",
 )
 
 

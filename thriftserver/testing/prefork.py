@@ -52,7 +52,7 @@ class Prefork:
             self._process.kill()
             self.stop()
             raise StartFailed(self._told(), self._process.returncode)
-        self.host, self.port, _ = read_address(self._events["listening"]["addresses"][0])
+        self.host, self.port, *_ = read_address(self._events["listening"]["addresses"][0])
 
     @property
     def log(self) -> str:

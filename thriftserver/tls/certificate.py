@@ -28,8 +28,8 @@ _SPECIAL = re.compile(r'([,+"\\<>;=]|^[ #]| $)')
 _KINDS = {"IP Address": "IP"}
 
 
-def certificate_of(connection: ssl.SSLSocket) -> Certificate | None:
-    """The certificate that a client has shown, which was verified in the handshake; None if it has shown none."""
+def certificate_of(connection: ssl.SSLSocket | ssl.SSLObject) -> Certificate | None:
+    """The certificate that the other end has shown, which was verified in the handshake; None if it has shown none."""
     facts: dict[str, Any] | None = connection.getpeercert()
     data = connection.getpeercert(binary_form=True)
     if not facts or data is None:

@@ -1,11 +1,12 @@
 """Apache's Python library as a server of ThriftTest: ``apache_server.py KIND DIALECT PORT``, beside generated code.
 
-It prints the port that it listens at.
+It prints the port that it listens at. The kind ``tls`` is a threaded one with the certificate ``server.pem``.
 """
 
 from __future__ import annotations
 
 import logging
+import ssl
 import sys
 from http.server import ThreadingHTTPServer
 from typing import Any
@@ -19,6 +20,7 @@ from thrift.server.TNonblockingServer import TNonblockingServer
 from thrift.server.TServer import TThreadedServer
 from thrift.TMultiplexedProcessor import TMultiplexedProcessor
 from thrift.transport.TSocket import TServerSocket
+from thrift.transport.TSSLSocket import TSSLServerSocket
 from thrift.transport.TTransport import TBufferedTransportFactory, TFramedTransportFactory
 
 from tests.client.foreign.answers import handlers
@@ -37,6 +39,12 @@ class Told(TServerSocket):
         print(self.handle.getsockname()[1], flush=True)
 
 
+class ToldTls(TSSLServerSocket):
+    def listen(self) -> None:
+        super().listen()
+        print(self.handle.getsockname()[1], flush=True)
+
+
 def main(kind: str, dialect: str, port: str) -> None:
     from ThriftTest import SecondService, ThriftTest, ttypes  # type: ignore[import-not-found]
 
@@ -46,11 +54,18 @@ def main(kind: str, dialect: str, port: str) -> None:
     processor.registerDefault(ThriftTest.Processor(first))
     processor.registerProcessor("ThriftTest", ThriftTest.Processor(first))
     processor.registerProcessor("SecondService", SecondService.Processor(second))
-    socket = Told("127.0.0.1", int(port))
+    files = {"cert_file": "server.pem", "key_file": "server.key"} if kind == "tls" else {}
+    if files:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)  # the library would make one for clients
+        context.load_cert_chain("server.pem", "server.key")
+        socket: Any = ToldTls("127.0.0.1", int(port), ssl_context=context)
+    else:
+        socket = Told("127.0.0.1", int(port))
     packing, _, inside = dialect.partition("-")
     protocol: Any = PROTOCOLS[inside or packing]()
     if packing == "http":
-        server = THttpServer(processor, ("127.0.0.1", int(port)), protocol, server_class=ThreadingHTTPServer)
+        where = ("127.0.0.1", int(port))
+        server = THttpServer(processor, where, protocol, server_class=ThreadingHTTPServer, **files)
         server.httpd.RequestHandlerClass.log_message = lambda *_: None
         print(server.httpd.server_port, flush=True)
         server.serve()

@@ -1,6 +1,6 @@
 """thriftpy2 as a server of ThriftTest: ``thriftpy2_server.py KIND DIALECT PORT``, beside an IDL that it can read.
 
-It prints the port that it listens at.
+It prints the port that it listens at. The kind ``tls`` is a threaded one with the certificate and key in ``both.pem``.
 """
 
 from __future__ import annotations
@@ -31,8 +31,14 @@ class Told(transport.TServerSocket):
         print(self.sock.getsockname()[1], flush=True)
 
 
+class ToldTls(transport.TSSLServerSocket):
+    def listen(self) -> None:
+        super().listen()
+        assert self.sock is not None
+        print(self.sock.getsockname()[1], flush=True)
+
+
 def main(kind: str, dialect: str, port: str) -> None:
-    assert kind == "threaded"
     types = thriftpy2.load("ThriftTest.thrift", module_name="ThriftTest_thrift")
     packing, inside = dialect.split("-")
     if packing == "http":
@@ -42,7 +48,10 @@ def main(kind: str, dialect: str, port: str) -> None:
         server.httpd.RequestHandlerClass.log_message = lambda *_: None
         print(server.httpd.server_port, flush=True)
         server.serve()
-    socket = Told("127.0.0.1", int(port), client_timeout=0)
+    if kind == "tls":
+        socket: transport.TServerSocket = ToldTls("127.0.0.1", int(port), client_timeout=0, certfile="both.pem")
+    else:
+        socket = Told("127.0.0.1", int(port), client_timeout=0)
     processor = TProcessor(types.ThriftTest, handlers(types)[0])
     factories = {"iprot_factory": PROTOCOLS[inside](), "itrans_factory": TRANSPORTS[packing]()}
     TThreadedServer(processor, socket, daemon=True, **factories).serve()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from thriftserver.client.aio.line import Line, is_running
-from thriftserver.client.connecting import connected
+from thriftserver.client.connecting import INBOX, connected
 from thriftserver.discovery.resolvers import is_fixed
 from thriftserver.errors import TransportError, WireError
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from thriftserver.client.connecting import Found
     from thriftserver.client.conversation import Conversation
     from thriftserver.client.deadline import Deadline
+    from thriftserver.client.encryption import Encryption
+    from thriftserver.client.tls import Tls
     from thriftserver.codec.plan import MethodPlan
     from thriftserver.discovery.addresses import Address
     from thriftserver.discovery.resolvers import Resolver
@@ -44,14 +46,16 @@ class Home:
 class Channel:
     """A connection that is made when it is needed, for one call at a time.
 
-    ``keepalive`` is after how many seconds of silence the kernel asks whether the server is still there, 0 for never.
+    ``keepalive`` is after how many seconds of silence the kernel asks whether the server is still there, 0 for never;
+    ``tls`` is on what terms it is encrypted, None for not at all.
     """
 
-    def __init__(self, where: Resolver, conversation: Conversation, keepalive: float) -> None:
+    def __init__(self, where: Resolver, conversation: Conversation, keepalive: float, tls: Tls | None) -> None:
         self.peer = ""
         self._where = where
         self._conversation = conversation
         self._keepalive = keepalive
+        self._tls = tls
         self._line: Line | None = None
         self._closed = 0
 
@@ -86,7 +90,8 @@ class Channel:
             return found
         self.close()
         closed = self._closed
-        address, line = await connected(self._where, deadline, self._keepalive, _Door(self._conversation))
+        door = _Door(self._conversation, self._keepalive, self._tls)
+        address, line = await connected(self._where, deadline, door)
         if closed != self._closed:
             line.close()
             text = f"the client was closed while connecting to {address}"
@@ -110,10 +115,21 @@ class Channel:
             await asyncio.shield(line.lost)
 
 
+class _Opened(NamedTuple):
+    """A connection that no transport has yet."""
+
+    sock: socket.socket
+
+    def close(self) -> None:
+        self.sock.close()
+
+
 class _Door:
     """Waits for each step in a task."""
 
-    def __init__(self, conversation: Conversation) -> None:
+    def __init__(self, conversation: Conversation, keepalive: float, tls: Tls | None) -> None:
+        self.keepalive = keepalive
+        self.tls = tls
         self._conversation = conversation
         self._loop = asyncio.get_running_loop()
 
@@ -128,22 +144,38 @@ class _Door:
             found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         return [(each[0], each[4]) for each in found]
 
-    async def open(self, family: int, address: Any, timeout: float | None) -> Line:
+    async def open(self, family: int, address: Any, timeout: float | None) -> _Opened:
         sock = socket.socket(family)
         try:
             sock.setblocking(False)
             if family == socket.AF_UNIX:
                 sock.connect(address)  # that is done at once, or not at all
-                make: Any = self._loop.create_unix_connection
             else:
                 async with asyncio.timeout(timeout):
                     await self._connect(sock, address)
-                make = self._loop.create_connection
-            line: Line
-            _, line = await make(partial(Line, sock, self._conversation), sock=sock)
         except BaseException:
             sock.close()
             raise
+        return _Opened(sock)
+
+    async def send(self, opened: _Opened, data: bytes, timeout: float | None) -> None:
+        async with asyncio.timeout(timeout):
+            await self._loop.sock_sendall(opened.sock, data)
+
+    async def receive(self, opened: _Opened, timeout: float | None) -> bytes:
+        async with asyncio.timeout(timeout):
+            return await self._loop.sock_recv(opened.sock, INBOX)
+
+    async def line(self, opened: _Opened, encryption: Encryption | None) -> Line:
+        made: Callable[[], Line] = partial(Line, opened.sock, self._conversation)
+        if encryption is not None:
+            from thriftserver.client.aio.secured import Secured
+
+            made = partial(Secured, opened.sock, self._conversation, encryption)
+        is_unix = opened.sock.family == socket.AF_UNIX
+        make: Any = self._loop.create_unix_connection if is_unix else self._loop.create_connection
+        line: Line
+        _, line = await make(made, sock=opened.sock)
         return line
 
     async def _connect(self, sock: socket.socket, address: Any) -> None:

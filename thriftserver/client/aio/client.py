@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from thriftserver.client.aio.channel import Channel, Home
 from thriftserver.client.aio.turns import Turns
 from thriftserver.client.chosen import Conversation, Deadline
+from thriftserver.client.connecting import tls_of
 from thriftserver.client.methods import caller_class, coroutine, require_sense
 from thriftserver.codec.plan import MethodPlan
 from thriftserver.discovery.resolvers import resolver_of
 from thriftserver.errors import TransportError
 from thriftserver.schema.model import Service
 from thriftserver.wire import MAX_FRAME
+
+if TYPE_CHECKING:
+    import ssl
+
+    from thriftserver.client.tls import Tls
 
 
 class AsyncClient:
@@ -38,10 +44,11 @@ class AsyncClient:
         dialect: str = "framed-binary",
         keepalive: float | None = None,
         path: str = "/",
+        tls: bool | Tls | ssl.SSLContext | None = None,
     ) -> None:
         require_sense(timeout, max_frame, keepalive)
         self.__conversation__ = Conversation(dialect, max_frame, service, path)
-        self.__channel__ = Channel(resolver_of(host, port), self.__conversation__, keepalive or 0.0)
+        self.__channel__ = Channel(resolver_of(host, port), self.__conversation__, keepalive or 0.0, tls_of(tls))
         self.__timeout__ = timeout
         self.__turns__ = Turns(1)
         self.__home__ = Home()

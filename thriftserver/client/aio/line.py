@@ -103,12 +103,10 @@ class Line(asyncio.BufferedProtocol):
         return self._room
 
     def buffer_updated(self, count: int) -> None:
-        if self._answer is None:
-            self.close()  # nobody has asked: it must not answer the next call
-        elif not self._answered:
-            self._spoilt = True
-        else:
+        if self._answer is not None and self._answered:
             self._take(bytes(self._room[:count]))
+        else:
+            self._unasked()
 
     def eof_received(self) -> bool:
         if self._answer is not None and self._answered:
@@ -138,6 +136,13 @@ class Line(asyncio.BufferedProtocol):
         self._deadline.sent = True
         if self._answered:
             self._deadline.enter("waiting")
+
+    def _unasked(self) -> None:
+        """Something was said that is no answer."""
+        if self._answer is None:
+            self.close()  # it must not answer the next call
+        else:
+            self._spoilt = True
 
     def _take(self, data: bytes | bytearray) -> None:
         """The bytes that come next."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from thriftserver.compat import overhttp
 from thriftserver.compat.parts import TBinaryProtocolFactory, TBufferedTransportFactory
 from thriftserver.compat.thriftpy2.thrift import TClient
 from thriftserver.loading import ServiceApi
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["THttpClient", "THttpHeaderFactory", "client_context", "make_client"]
 
@@ -34,10 +37,11 @@ class THttpClient(overhttp.THttpClient):
         self,
         uri: str,
         timeout: int | None = None,
+        ssl_context_factory: Callable[[], ssl.SSLContext] | None = None,
         http_header_factory: THttpHeaderFactory | None = None,
         keep_alive: bool = True,
     ) -> None:
-        super().__init__(uri, raw=True)
+        super().__init__(uri, True, ssl_context_factory or (lambda: None))
         self.setTimeout(timeout)
         if http_header_factory is not None:
             self.setCustomHeaders(http_header_factory.get_headers())
@@ -51,7 +55,7 @@ def make_client(
     scheme: str = "http",
     proto_factory: Any = _BINARY,
     trans_factory: Any = _BUFFERED,
-    *,
+    ssl_context_factory: Callable[[], ssl.SSLContext] | None = None,
     http_header_factory: THttpHeaderFactory | None = None,
     timeout: int | None = 30_000,
     url: str = "",
@@ -59,7 +63,8 @@ def make_client(
 ) -> Any:
     """A client that is connected. ``close()`` ends it."""
     uri = url or f"{scheme}://{host}:{port}/{path.removeprefix('/')}"
-    trans = trans_factory.get_transport(THttpClient(uri, timeout, http_header_factory, keep_alive))
+    http = THttpClient(uri, timeout, ssl_context_factory, http_header_factory, keep_alive)
+    trans = trans_factory.get_transport(http)
     protocol = proto_factory.get_protocol(trans)
     trans.open()
     return TClient(service, protocol)

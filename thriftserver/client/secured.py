@@ -1,0 +1,116 @@
+"""A line on which all is encrypted, over another one that waits in its own way."""
+
+from __future__ import annotations
+
+import socket
+import time
+from _socket import socket as kernels
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from thriftserver.client.encryption import PIECE
+from thriftserver.compiled import choose
+
+if TYPE_CHECKING:
+    from thriftserver.client.encryption import Encryption
+    from thriftserver.client.line import Line
+else:
+    Line = choose("client.line").Line
+
+#: Bytes to ask for where nobody has said how many.
+INBOX: Final = 1 << 16
+
+
+class Secured(Line):
+    """What ``inner`` carries once its two ends have shaken hands.
+
+    What was read to see whether there is anything stays in front of what is received next.
+    """
+
+    def __init__(self, inner: Line, encryption: Encryption) -> None:
+        super().__init__(inner.sock)
+        self._inner = inner
+        self._encryption = encryption
+        self._ahead = b""
+        #: The next receive raises it.
+        self._problem: OSError | None = None
+        #: A record was sent in part; nothing may follow it.
+        self._cut = False
+
+    @property
+    def encryption(self) -> Encryption:
+        return self._encryption
+
+    def send(self, data: bytes, timeout: float | None) -> None:
+        end, view = _end(timeout), memoryview(data)
+        self._cut = True
+        for start in range(0, len(data), PIECE):
+            self._inner.send(self._encryption.encrypt(view[start : start + PIECE]), _left(end))
+        self._cut = False
+
+    def receive(self, most: int, timeout: float | None) -> bytes:
+        """What has come, up to so many bytes and a record; none at the end of the stream."""
+        end = _end(timeout)
+        while not self._ahead:
+            if self._problem is not None:
+                raise self._problem
+            if self._encryption.ended:
+                return b""
+            self._ahead = self._said(most, _left(end))
+        data, self._ahead = self._ahead, b""
+        return data
+
+    def usable(self) -> bool:
+        return self._inner.usable()
+
+    def quiet(self) -> bool:
+        """What TLS itself has to say, tickets for one, is read on the way and is nothing."""
+        self._look()
+        return not (self._ahead or self._problem or self._encryption.ended) and self._inner.quiet()
+
+    def said(self) -> bool:
+        """An alert counts: it says why the connection broke."""
+        self._look()
+        return bool(self._ahead or self._problem)
+
+    def close(self) -> None:
+        """With TLS's good-bye, as far as it leaves at once."""
+        if self._inner.fd >= 0 and self.usable() and not (self._cut or self._problem):
+            _utter(self._inner.fd, self._encryption.bye())
+        self._inner.close()
+
+    def _said(self, most: int, timeout: float | None) -> bytes:
+        data = self._encryption.decrypt(self._inner.receive(most, timeout))
+        if answer := self._encryption.leaving():
+            self._inner.send(answer, timeout)
+        return data
+
+    def _look(self) -> None:
+        """Read what has come, until it is something that the server has said."""
+        try:
+            while not (self._ahead or self._problem or self._encryption.ended) and self._inner.said():
+                self._ahead = self._said(INBOX, None)
+        except OSError as error:
+            self._problem = error
+
+
+def _utter(fd: int, data: bytes) -> None:
+    """Send a few bytes; what the kernel does not take at once, nobody hears."""
+    sock = kernels(fileno=fd)
+    with suppress(OSError):
+        sock.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+    sock.detach()
+
+
+def _end(timeout: float | None) -> float | None:
+    return None if timeout is None else time.monotonic() + timeout
+
+
+def _left(end: float | None) -> float | None:
+    """Seconds until then. Raises TimeoutError when none are left."""
+    if end is None:
+        return None
+    left = end - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("timed out")
+    return left
