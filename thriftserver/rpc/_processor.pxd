@@ -97,7 +97,8 @@ cdef class Processor:
     cdef Entry find(self, Header header)
     @cython.locals(call=Call, source=Source, size=cython.Py_ssize_t, args=list, reply=Sink, known=cython.Py_ssize_t)
     cdef Sink serve(
-        self, Header header, Entry entry, Seat seat, object peer, bytes label, long long received, long long started
+        self, Header header, Entry entry, Seat seat, str dialect, object peer, bytes label, long long received,
+        long long started
     )
     cdef object shorten(self, Call call, str milliseconds)
     cdef object forgive(self, Source source)

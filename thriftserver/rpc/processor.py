@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from thriftserver import wire
+from thriftserver.codec.fault import Fault
 from thriftserver.codec.protocols import spoken
 from thriftserver.errors import DeadlineExceeded, EncodeError, WireError
 from thriftserver.foreign import class_name, cut_traces, text_of
@@ -119,7 +120,7 @@ class Processor:
         now = clock()
         source = new_source(bytes(4) + frame[start:], 4)
         header = BINARY.take_header(source)
-        reply = self.serve(header, self.find(header), seat, "", bytes(64), now, now)
+        reply = self.serve(header, self.find(header), seat, "", "", bytes(64), now, now)
         size = 0 if reply is None else seal(reply)
         if seat.call is not None:
             self.settle(seat.call, size, False)
@@ -133,7 +134,7 @@ class Processor:
         seat = Seat()
         now = clock()
         header = transport.open(data)
-        reply = self.serve(header, self.find(header), seat, peer, bytes(64), now, now)
+        reply = self.serve(header, self.find(header), seat, transport.name, peer, bytes(64), now, now)
         call = seat.call
         try:
             reply = transport.wrap(header, reply, None if call is None else call._reply_headers)
@@ -153,6 +154,7 @@ class Processor:
         header: Header,
         entry: Entry | None,
         seat: Seat,
+        dialect: str,
         peer: str,
         label: bytes,
         received: int,
@@ -180,7 +182,7 @@ class Processor:
         call.args = NOTHING
         call._headers = header.infos
         call._reply_headers = None
-        call.dialect = header.dialect
+        call.dialect = dialect
         call.received = received
         call.started = started
         call.finished = 0
@@ -210,7 +212,8 @@ class Processor:
             if entry.guard is not None and not entry.guard(call):
                 return self.deny(header, call, _FORBIDDEN, Application.UNKNOWN, f"{entry.name} is not for this client")
             args = codec_of(entry, header).take_args(source)
-        except WireError as error:
+        except Fault as fault:
+            error = WireError(*fault.told("args"))
             call.ending = _BAD_REQUEST
             call.error = error
             return None if call.oneway else put_error(header, error.type, str(error))
