@@ -26,6 +26,7 @@ LAYERS = [
     "closest",
     "quantities",
     "sans",
+    "configfile",
     "config",
     "log",
     "scoreboard",

@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from thriftserver.closest import closest
+from thriftserver.configfile import read
 from thriftserver.errors import ConfigError
 from thriftserver.quantities import (
     boolean,
@@ -177,6 +178,19 @@ class Settings(Struct, frozen=True, kw_only=True):
     )
     allow_breaking: bool = _row(
         False, "Let a reload take an IDL that breaks clients of the running one.", parse=boolean
+    )
+    canary: float = _row(
+        0.0,
+        "How long a reload or an upgrade tries one new worker beside the old ones, whose calls it is judged by, before it "
+        "goes on or rolls back; 0: not at all.",
+        parse=duration,
+        metavar="DURATION",
+    )
+    canary_idle: str = _row(
+        "adopt",
+        "What follows when a canary had too few calls to be judged by: adopt, or hold until it has.",
+        parse=one_of("adopt", "hold"),
+        metavar="WHAT",
     )
     max_rss: int = _row(0, "Memory with which a worker is replaced; 0: any.", parse=size, metavar="SIZE")
     control: str = _row(
@@ -350,27 +364,6 @@ def _parse(row: Option, value: Any, origin: str) -> Any:
         raise ConfigError(f"{origin}: {error}") from None
 
 
-def _read_file(path: str) -> dict[str, Any]:
-    import tomllib  # most servers are started without a file
-
-    try:
-        with open(path, "rb") as file:
-            data = tomllib.load(file)
-    except OSError as error:
-        raise ConfigError(f"cannot read configuration file {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from None
-    except (ValueError, RecursionError) as error:  # what Python gives up on though TOML allows it
-        what = "a number with too many digits" if isinstance(error, ValueError) else "values nested too deeply"
-        raise ConfigError(f"{path}: it has {what}") from None
-    known = {row.name for row in OPTIONS}
-    for key in data:
-        if key.replace("-", "_") not in known:
-            close = closest(key.replace("-", "_"), known)
-            raise ConfigError(f"{path}: unknown key {key!r}" + (f"; did you mean {close!r}?" if close else ""))
-    return {key.replace("-", "_"): value for key, value in data.items()}
-
-
 def _from_env(row: Option, environ: Mapping[str, str]) -> tuple[Any, str] | None:
     for name in (ENV_PREFIX + row.name.upper(), row.env):
         if name and environ.get(name, "") != "":
@@ -401,7 +394,7 @@ def resolve(
     ``cli`` holds what the command line gave (missing or empty: not given). Raises ConfigError naming the origin.
     """
     path = path or environ.get(ENV_PREFIX + "CONFIG") or None
-    from_file = _read_file(path) if path else {}
+    from_file = read(path, {row.name for row in OPTIONS}) if path else {}
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for row in OPTIONS:

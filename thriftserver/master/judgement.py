@@ -1,7 +1,7 @@
 """Is a new generation worse than the one that serves beside it? Accounts in, a verdict with its evidence out.
 
-Pure functions: ``weigh`` adds one slice of time to the evidence, ``judge`` says what follows from it. Nothing here reads
-a clock, a process or the scoreboard (``canary`` does), so releases can be simulated by the thousand
+Pure functions: ``weigh`` adds one slice of time to the evidence, ``judge`` says what follows from it. Nothing here
+reads a clock, a process or the scoreboard (``canary`` does), so releases can be simulated by the thousand
 (tests/master/test_judgement.py).
 
 Both sides serve at the same time, so what happens to all of them says nothing. Each question is an exact test:
@@ -10,7 +10,7 @@ Both sides serve at the same time, so what happens to all of them says nothing. 
 - how long they last, by method, at the middle and the tail, and memory, its level and its growth: comparisons of one
   stretch of time each, of which the new one loses no more than half if it is no worse than a margin allows. Such a
   sign test asks nothing of the shape of a distribution, and one stretch in which the machine was busy is one of many;
-- crashes and blocked loops: the binomial test, by how long each side has lived. A crash where none was before is enough.
+- crashes and blocked loops: the binomial test, by how long each side has lived. A crash where there were none is enough.
 
 The chance that a release which is not worse is rolled back is ``ALPHA`` at most: half is for the verdict at the end,
 half for all looks before, 1/(i(i+1)) of it for the i-th; each is divided by the number of questions (Bonferroni).
@@ -221,7 +221,7 @@ def together(one: Histogram, other: Histogram) -> Histogram:
 
 
 def quantile(histogram: Histogram, share: float, *, up: bool) -> float:
-    """Nanoseconds: the middle of the bucket with the quantile, at the rank above or below where few calls leave it open.
+    """Nanoseconds: the middle of the bucket with the quantile, at the rank above it or below it.
 
     The rank is median-unbiased: with few calls of one side and many of the other neither is favoured.
     """
