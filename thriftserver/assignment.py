@@ -64,7 +64,8 @@ class Assignment(Struct, frozen=True):
     """One worker's work.
 
     ``lifeline`` reads end-of-file when the master is gone; ``report`` writes to the master; ``stacks`` is a file that
-    is written on ABRT (-1: none). The worker writes slot ``number`` of ``board``.
+    is written on ABRT (-1: none). The worker writes slot ``number`` of ``board``. Where it is tried beside the workers
+    of an older master, ``beside`` is theirs, on which it is a guest: they share the connections.
     """
 
     number: int
@@ -76,6 +77,7 @@ class Assignment(Struct, frozen=True):
     board: Board
     handoff: Handoff
     stacks: int = -1
+    beside: Board | None = None
 
 
 #: Kinds of reports: ready to serve; will leave with an exit code, and why; has served ``max_requests`` and wants a

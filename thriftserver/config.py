@@ -181,8 +181,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     )
     canary: float = _row(
         0.0,
-        "How long a reload or an upgrade tries one new worker beside the old ones, whose calls it is judged by, before it "
-        "goes on or rolls back; 0: not at all.",
+        "How long a reload or an upgrade tries one new worker beside the old ones, to be judged by its calls, before "
+        "it goes on or rolls back; 0: not at all.",
         parse=duration,
         metavar="DURATION",
     )

@@ -36,6 +36,9 @@ class Reading:
     master_lines_lost: int
     """Lines that the master's log could not take."""
     tls: TlsView
+    trial_due: float
+    """When the trial of a new generation is over, in monotonic seconds; 0: none is under way."""
+    rollbacks: int
 
     @classmethod
     def of(cls, board: Board) -> Reading:
@@ -57,6 +60,8 @@ class Reading:
             board.words[layout.BOARD_LOST_CONNECTIONS],
             board.words[layout.BOARD_LOST_LINES],
             board.tls,
+            board.trial_due,
+            board.rollbacks,
         )
 
     @cached_property

@@ -112,8 +112,17 @@ def status(obj: tuple[str | None, bool]) -> None:
     if tls := answer.get("tls"):
         expiry = f"the first certificate expires in {tls['expires_in_days']} days"
         lines["tls"] = f"{tls['connections']} connections, {tls['refused']} refused; {expiry}"
+    lines["canary"] = _of_trial(answer.get("canary"))
     width = max(map(len, lines))
     _show(obj[1], answer, "\n".join(f"{name.ljust(width)}  {value}" for name, value in lines.items()))
+
+
+def _of_trial(trial: dict[str, Any] | None) -> str:
+    if not trial:
+        return "none"
+    who = f"generation {trial['generation']}" if "generation" in trial else f"the new master {trial['successor']}"
+    left = trial["seconds_left"]
+    return f"{who}, {f'{left:.0f} s left' if left else 'waits for more calls'}"
 
 
 @ctl.command()

@@ -71,8 +71,8 @@ class Changes:
     def announce(self, news: News, text: str) -> None:
         if news is News.RELOADING:
             self._beside = dict(self._neighbours())
-        elif news in (News.REJECTED, News.RELOADED):
-            self._rejected = news is News.REJECTED
+        elif news in (News.REJECTED, News.ROLLED_BACK, News.RELOADED):
+            self._rejected = news is not News.RELOADED
 
     def tick(self, state: State, now: float) -> None:
         """Nothing to do: the master asks, because what is found is an event."""

@@ -232,6 +232,8 @@ class Control:
             if not self._reloading:  # refused before it began
                 self._reloading, self._reloads = self._reloads, []
             self._tell({"ok": False, "error": text})
+        elif news is events.News.ROLLED_BACK:
+            self._tell({"ok": False, "error": text})
         elif news is events.News.STOPPING:
             self._reloading += self._reloads + self._upgrades
             self._reloads, self._upgrades = [], []

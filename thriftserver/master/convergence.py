@@ -7,7 +7,18 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from thriftserver.master.events import Action, CheckReload, Log, Phase, Signal, Spawn, StartUpgrade, State, Worker
+from thriftserver.master.events import (
+    Action,
+    CheckReload,
+    Judge,
+    Log,
+    Phase,
+    Signal,
+    Spawn,
+    StartUpgrade,
+    State,
+    Worker,
+)
 
 #: A worker that lived this long was healthy; its successor is started at once.
 HEALTHY = 5.0
@@ -44,7 +55,7 @@ def reconcile(state: State, now: float, actions: list[Action]) -> State:
         state = calm(state, actions)
     spawn = _next_spawn(state, now)
     # One action at most whose outcome is an event, and last: the next decision then knows of it.
-    if spawn is not None and not any(isinstance(action, CheckReload | StartUpgrade) for action in actions):
+    if spawn is not None and not any(isinstance(action, CheckReload | StartUpgrade | Judge) for action in actions):
         actions.append(spawn)
     return state
 
@@ -93,9 +104,12 @@ def _kill_overdue(state: State, now: float, actions: list[Action]) -> State:
 
 def _retire_surplus(state: State, now: float, actions: list[Action]) -> State:
     """Retire old and spent workers as new ones get ready, and what is too many; never so that too few serve."""
-    if state.phase is not Phase.RUNNING:
+    if state.phase not in (Phase.RUNNING, Phase.RELOADING):
         return state
+    # One that is tried is none of them yet, but for its own: whoever of these is spent is followed by another one.
+    tried = sorted(serving(state, state.candidate), key=lambda each: each.ready) if state.candidate else []
     staying = sorted((each for each in state.workers.values() if each.stays), key=lambda each: (each.ready, each.born))
+    staying = [each for each in staying if each not in tried[-1:]]
     fresh = [each for each in staying if each.generation == state.generation and not each.spent]
     old = [each for each in staying if each not in fresh]
     spare = [each for each in old if each.ready]

@@ -44,6 +44,8 @@ class ReloadChecked(Struct, frozen=True):
     target: int
     boot_timeout: float
     graceful_timeout: float
+    canary: float = 0.0
+    """Seconds for which one worker of the new generation is tried beside the old ones; 0: it need only be ready."""
 
 
 class State(Struct, frozen=True):
@@ -62,6 +64,10 @@ class State(Struct, frozen=True):
     """The generation being tried, while RELOADING."""
     candidate_limits: ReloadChecked | None = None
     """What comes into force with it."""
+    on_trial: bool = False
+    """One worker of a new generation serves beside the old ones until it is judged: the candidate's, or an heir's."""
+    trial_due: float = 0.0
+    """When that is over, here or in the new master; 0: none is under way."""
     newest: int = 1
     workers: dict[int, Worker] = {}
     resting: bool = False
@@ -81,6 +87,8 @@ class State(Struct, frozen=True):
     """The pid of a new master that may take over, until it has: this one stays that long, and every name is right."""
     heir: bool = False
     """An older master serves beside this one, which takes over when its workers are ready and the older one says so."""
+    canary: float = 0.0
+    """Seconds for which an heir's first worker is on trial."""
     offered: bool = False
     """It has told the older master that it is ready: from then on it must not give up, whatever becomes of a worker."""
     keeping: bool = False
@@ -95,7 +103,9 @@ class State(Struct, frozen=True):
     @property
     def wanted(self) -> int:
         """Workers that should serve now."""
-        return 0 if self.resting else self.target
+        if self.resting:
+            return 0
+        return 1 if self.heir and self.on_trial else self.target
 
 
 # Events.
@@ -188,9 +198,27 @@ class UpgradeReady(Struct, frozen=True):
 
 
 class UpgradeFailed(Struct, frozen=True):
-    """There is no new master, or no longer."""
+    """There is no new master, or no longer. ``facts`` are the evidence if it has judged itself."""
 
     reason: str
+    facts: dict[str, object] | None = None
+
+
+class UpgradeOnTrial(Struct, frozen=True):
+    """The new master tries one worker for so long; 0: it no longer does, and boots the others."""
+
+    seconds: float
+    facts: dict[str, object] = {}
+    doubt: bool = False
+
+
+class Judged(Struct, frozen=True):
+    """The new generation has been tried. ``facts`` are the evidence; ``doubt``: there were too few calls to tell."""
+
+    good: bool
+    facts: dict[str, object]
+    reason: str = ""
+    doubt: bool = False
 
 
 class Followed(Struct, frozen=True):
@@ -226,6 +254,8 @@ Event: TypeAlias = (
     | UpgradeStarted
     | UpgradeReady
     | UpgradeFailed
+    | UpgradeOnTrial
+    | Judged
     | Followed
     | Succeeded
     | StopAsked
@@ -268,6 +298,17 @@ class Adopt(Struct, frozen=True):
     generation: int
 
 
+class Try(Struct, frozen=True):
+    """Compare the worker of this generation with the others for so long; answer with Judged."""
+
+    generation: int
+    seconds: float
+
+
+class Judge(Struct, frozen=True):
+    """The worker that is tried is gone: answer with Judged if that is the end, else it is tried again."""
+
+
 class StartUpgrade(Struct, frozen=True):
     """Start a new master from disk; answer with UpgradeStarted or UpgradeFailed, later with that or UpgradeReady."""
 
@@ -284,6 +325,16 @@ class Offer(Struct, frozen=True):
     """Tell the older master that this one's workers are ready."""
 
 
+class Tell(Struct, frozen=True):
+    """Tell the older master how the trial of this one's first worker goes: canary, judged, rolled_back."""
+
+    kind: str
+    reason: str = ""
+    seconds: float = 0.0
+    facts: dict[str, object] = {}
+    doubt: bool = False
+
+
 class Log(Struct, frozen=True):
     level: str
     event: str
@@ -297,6 +348,10 @@ class News(Enum):
     RELOADING = "reloading"
     RELOADED = "reloaded"
     REJECTED = "reload_rejected"
+    TRYING = "canary_started"
+    """The text is for how many seconds."""
+    JUDGED = "canary_passed"
+    ROLLED_BACK = "reload_rolled_back"
     UPGRADED = "upgraded"
     """Another master may take over from now on; the text is its pid."""
     FOLLOWED = "followed"
@@ -320,5 +375,18 @@ class Fail(Struct, frozen=True):
 
 
 Action: TypeAlias = (
-    Spawn | Signal | CheckReload | Adopt | StartUpgrade | Disown | Abdicate | Offer | Log | Announce | Fail
+    Spawn
+    | Signal
+    | CheckReload
+    | Try
+    | Judge
+    | Adopt
+    | StartUpgrade
+    | Disown
+    | Abdicate
+    | Offer
+    | Tell
+    | Log
+    | Announce
+    | Fail
 )

@@ -10,7 +10,7 @@ Both sides serve at the same time, so what happens to all of them says nothing. 
 - how long they last, by method, at the middle and the tail, and memory, its level and its growth: comparisons of one
   stretch of time each, of which the new one loses no more than half if it is no worse than a margin allows. Such a
   sign test asks nothing of the shape of a distribution, and one stretch in which the machine was busy is one of many;
-- crashes and blocked loops: the binomial test, by how long each side has lived. A crash where there were none is enough.
+- crashes and blocked loops: the binomial test, by how long each side has lived. The first crash of all is enough.
 
 The chance that a release which is not worse is rolled back is ``ALPHA`` at most: half is for the verdict at the end,
 half for all looks before, 1/(i(i+1)) of it for the i-th; each is divided by the number of questions (Bonferroni).

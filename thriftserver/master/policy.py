@@ -4,14 +4,16 @@
 event can therefore be walked in a test (tests/master/test_policy.py).
 
 Phases: STARTING until every worker of the first generation is ready; then RUNNING; RELOADING while a canary, the first
-worker of a new generation, is booting; STOPPING to the end. A new generation is adopted when its canary is ready: from
-then on missing workers are made from it and the old ones are retired, one for each new one that is ready.
+worker of a new generation, is booting or on trial; STOPPING to the end. A new generation is adopted when its canary is
+ready, or has stood its trial (``probation``): from then on missing workers are made from it and the old ones are
+retired, one for each new one that is ready.
 """
 
 from __future__ import annotations
 
 from msgspec.structs import replace
 
+from thriftserver.master import probation
 from thriftserver.master.convergence import HEALTHY, calm, complete, missing, put, reconcile
 from thriftserver.master.events import (
     Abdicate,
@@ -25,6 +27,8 @@ from thriftserver.master.events import (
     Fail,
     Followed,
     Hung,
+    Judge,
+    Judged,
     Log,
     News,
     Offer,
@@ -44,9 +48,11 @@ from thriftserver.master.events import (
     State,
     StopAsked,
     Succeeded,
+    Tell,
     Tick,
     UpgradeAsked,
     UpgradeFailed,
+    UpgradeOnTrial,
     UpgradeReady,
     UpgradeStarted,
     Worker,
@@ -56,6 +62,8 @@ from thriftserver.master.events import (
 BACKOFF_FIRST, BACKOFF_MOST = 0.1, 10.0
 #: So many crashes in a row are a loop.
 LOOP = 3
+#: What a new master ends with whose worker has not stood its trial.
+ROLLED_BACK = 3
 #: A hung worker may write its stacks for so long.
 LAST_WORDS = 1.0
 
@@ -101,12 +109,16 @@ def decide(state: State, event: Event, now: float) -> tuple[State, list[Action]]
         case UpgradeReady():
             state = _upgraded(state, now, actions)
         case UpgradeFailed():
-            state = _upgrade_failed(state, event.reason, actions)
+            state = _upgrade_failed(state, event, actions)
+        case UpgradeOnTrial():
+            state = probation.of_successor(state, event, now, actions)
+        case Judged() if state.on_trial and state.phase is not Phase.STOPPING:
+            state = _judged(state, event, now, actions)
         case Followed() if state.abdicated:
             actions.append(Announce(News.FOLLOWED, str(state.abdicated)))
             state = replace(state, abdicated=0)
         case Succeeded():
-            state = _succeeded(state, actions)
+            state = _succeeded(state, now, actions)
         case StopAsked():
             state = _stop(state, event.graceful, now, actions, keep=event.keep)
     return reconcile(state, now, actions), actions
@@ -129,7 +141,8 @@ def finished(state: State) -> bool:
 def _later(state: State, seconds: float) -> State:
     """Nobody is late for what they could not do while all were stopped."""
     workers = {pid: replace(each, deadline=each.deadline + seconds) for pid, each in state.workers.items()}
-    return replace(state, workers=workers, successor_due=state.successor_due + seconds)
+    due = state.trial_due + seconds if state.trial_due else 0.0
+    return replace(state, workers=workers, successor_due=state.successor_due + seconds, trial_due=due)
 
 
 def _without(state: State, pid: int) -> State:
@@ -149,13 +162,39 @@ def _ready(state: State, event: Ready, now: float, actions: list[Action]) -> Sta
     facts: dict[str, object] = {"worker": worker.number, "pid": worker.pid, "boot_s": round(now - worker.born, 3)}
     actions.append(Log("info", "worker_ready", facts))
     if state.phase is Phase.STARTING and complete(state):
-        return _started(state, actions)
+        return _started(state, now, actions)
     if state.phase is Phase.RELOADING and worker.generation == state.candidate:
-        return _adopt(state, actions)
+        return _candidate_ready(state, now, actions)
     return state
 
 
-def _started(state: State, actions: list[Action]) -> State:
+def _candidate_ready(state: State, now: float, actions: list[Action]) -> State:
+    limits = state.candidate_limits
+    assert state.candidate is not None
+    assert limits is not None
+    compared = any(each.ready and each.stays for each in state.workers.values() if each.generation != state.candidate)
+    if limits.canary and compared and not state.on_trial:
+        return probation.begin(state, state.candidate, limits.canary, now, actions)
+    return state if state.on_trial else _adopt(state, actions)
+
+
+def _judged(state: State, event: Judged, now: float, actions: list[Action]) -> State:
+    state = probation.over(state)
+    if event.good:
+        probation.acquitted(state, event, actions)
+        if not state.heir:
+            return _adopt(state, actions)
+        return _started(state, now, actions) if complete(state) else state
+    if state.heir:  # its worker has connections to give back; the older master says why
+        actions += [Tell("rolled_back", event.reason, facts=event.facts), Fail(ROLLED_BACK, event.reason)]
+        return _stop(replace(state, exit_code=ROLLED_BACK), True, now, actions)
+    probation.condemned(event.facts, event.reason, "reload", actions)
+    return _settled(state, actions)
+
+
+def _started(state: State, now: float, actions: list[Action]) -> State:
+    if state.heir and state.on_trial:
+        return state if state.trial_due else probation.begin(state, state.generation, state.canary, now, actions)
     if state.heir:
         actions.append(Offer())
         return replace(state, offered=True)
@@ -163,14 +202,14 @@ def _started(state: State, actions: list[Action]) -> State:
     return _settled(state, actions)
 
 
-def _succeeded(state: State, actions: list[Action]) -> State:
-    """This master is the one in force now, wherever it has got to."""
+def _succeeded(state: State, now: float, actions: list[Action]) -> State:
+    """This master is the one in force now, wherever it has got to. There is nobody to compare its worker with."""
     if not state.heir:
         return state
-    state = replace(state, heir=False)
+    state = replace(probation.over(state), heir=False)
     actions.append(Announce(News.SUCCEEDED))
     begun = state.offered or complete(state)
-    return _started(state, actions) if state.phase is Phase.STARTING and begun else state
+    return _started(state, now, actions) if state.phase is Phase.STARTING and begun else state
 
 
 def _adopt(state: State, actions: list[Action]) -> State:
@@ -198,7 +237,9 @@ def _adopt(state: State, actions: list[Action]) -> State:
 def _settled(state: State, actions: list[Action]) -> State:
     """Start or reload is over, well or badly: RUNNING, unless another reload was asked for meanwhile."""
     wanted = state.reload_wanted
-    state = replace(state, phase=Phase.RUNNING, candidate=None, candidate_limits=None, reload_wanted=False)
+    state = replace(
+        probation.over(state), phase=Phase.RUNNING, candidate=None, candidate_limits=None, reload_wanted=False
+    )
     return _reload_asked(state, actions) if wanted else state
 
 
@@ -214,6 +255,9 @@ def _exited(state: State, event: Exited, now: float, actions: list[Action]) -> S
         facts |= {"reason": event.reason} if event.reason else {}
         actions.append(Log("info" if expected else "error", "worker_exit", facts))
     if expected:
+        return state
+    if state.trial_due and state.on_trial and worker.generation == (state.candidate or state.generation):
+        actions.append(Judge())
         return state
     reason = event.reason or _obituary(event.code)
     return _lost(state, worker.generation, event.code, reason, now - worker.born, event.luck, now, actions)
@@ -292,14 +336,18 @@ def _upgraded(state: State, now: float, actions: list[Action]) -> State:
         return state
     pid = state.successor
     actions += [Log("info", "upgraded", {"successor": pid}), Announce(News.UPGRADED, str(pid)), Abdicate()]
-    state = replace(state, successor=0, successor_due=float("inf"), abdicated=pid)
+    state = replace(state, successor=0, successor_due=float("inf"), trial_due=0.0, abdicated=pid)
     return _leave(replace(state, phase=Phase.STOPPING), "USR2", state.graceful_timeout + 1.0, now, actions)
 
 
-def _upgrade_failed(state: State, reason: str, actions: list[Action]) -> State:
-    if state.phase is not Phase.STOPPING:
+def _upgrade_failed(state: State, event: UpgradeFailed, actions: list[Action]) -> State:
+    reason = event.reason
+    if state.phase is not Phase.STOPPING and event.facts is not None:
+        probation.condemned(event.facts, reason, "upgrade", actions)
+        actions.append(Announce(News.UPGRADE_FAILED, f"upgrade rolled back: {reason}"))
+    elif state.phase is not Phase.STOPPING:
         actions += [Log("error", "upgrade_failed", {"reason": reason}), Announce(News.UPGRADE_FAILED, reason)]
-    return replace(state, successor=0, successor_due=float("inf"), abdicated=0)
+    return replace(state, successor=0, successor_due=float("inf"), trial_due=0.0, abdicated=0)
 
 
 def _obituary(code: int) -> str:
@@ -307,6 +355,8 @@ def _obituary(code: int) -> str:
 
 
 def _reload_asked(state: State, actions: list[Action]) -> State:
+    if state.phase is Phase.RELOADING and state.on_trial:  # whoever reloads meanwhile has something better
+        return _reload_failed(replace(state, reload_wanted=True), "another reload was asked for meanwhile", actions)
     if state.phase in (Phase.STARTING, Phase.RELOADING):
         return replace(state, reload_wanted=True)
     if state.phase is Phase.STOPPING:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from thriftserver.handoff import Handoff
 from thriftserver.idl.loader import Loader
+from thriftserver.log import Logger
 from thriftserver.master import events
 from thriftserver.master.sockets import Heirloom
 from thriftserver.master.upgrade import Estate, Message, Origin, Predecessor, Successor
@@ -31,6 +32,8 @@ class Succession:
         self._predecessor = predecessor
         self._successor: Successor | None = None
         self._board: Board | None = None
+        self.beside = _attach(predecessor) if predecessor else None
+        """The scoreboard of the one before, if this one's first worker can be compared with its workers."""
 
     @property
     def handoff(self) -> Handoff | None:
@@ -41,8 +44,11 @@ class Succession:
     def control(self) -> Heirloom | None:
         return self._predecessor.estate.control if self._predecessor else None
 
-    def begin(self, state: events.State, board: Board) -> events.State:
-        """The state that this master begins with: what TTIN and TTOU made of the number of workers holds."""
+    def begin(self, state: events.State, board: Board, canary: float) -> events.State:
+        """The state that this master begins with: what TTIN and TTOU made of the number of workers holds.
+
+        ``canary`` is for how many seconds its first worker is tried beside the workers of the one before.
+        """
         self._board = board
         if self._predecessor is None:
             return state
@@ -50,7 +56,11 @@ class Succession:
         estate = self._predecessor.estate
         if state.target == estate.configured:
             state = replace(state, target=estate.target, configured=state.target)
-        return replace(state, heir=True)
+        on_trial = bool(canary) and self.beside is not None
+        if canary and not on_trial:
+            advice = "it is of an older release: this upgrade goes on without a canary, the next one has one"
+            Logger().warning("canary_impossible", reason="the running master shows no scoreboard", advice=advice)
+        return replace(state, heir=True, on_trial=on_trial, canary=canary)
 
     def start(self, state: events.State, estate: Estate, private: Iterable[int]) -> events.Event:
         """Start a new master."""
@@ -87,6 +97,12 @@ class Succession:
         if self._predecessor:
             self._predecessor.line.say("ready")
 
+    def tell(self, what: events.Tell) -> None:
+        """How the trial of this master's first worker goes."""
+        if self._predecessor:
+            say = self._predecessor.line.say
+            say(what.kind, what.reason, seconds=what.seconds, facts=what.facts, doubt=what.doubt)
+
     def lines(self) -> list[int]:
         """Descriptors to poll, which no child may keep."""
         masters: Iterable[Predecessor | Successor | None] = (self._predecessor, self._successor)
@@ -110,8 +126,10 @@ class Succession:
                 _judge(successor, message, objection)
             elif message.kind == "ready":
                 yield events.UpgradeReady()
+            elif message.kind in ("canary", "judged"):
+                yield events.UpgradeOnTrial(message.seconds, message.facts, message.doubt)
             else:
-                successor.reason = message.reason
+                successor.learn(message)
 
     def gone(self, pid: int, status: int) -> Iterator[events.Event]:
         """A child that is no worker has ended."""
@@ -121,12 +139,21 @@ class Succession:
             successor.close()
             self._successor = None
             self._tell_workers(0)
-            yield events.UpgradeFailed(reason)
+            if self._board is not None:
+                self._board.fold(self._board.capacity)  # its worker was a guest there
+            yield events.UpgradeFailed(reason, successor.facts)
 
     def _tell_workers(self, pid: int) -> None:
         """Whose workers would take connections over, should this master die."""
         assert self._board is not None
         self._board.other = pid
+
+
+def _attach(predecessor: Predecessor) -> Board | None:
+    try:
+        return Board.attach(predecessor.estate.board)
+    except (OSError, ValueError):  # it passes none, or one of another release
+        return None
 
 
 def _judge(successor: Successor, message: Message, objection: Callable[[Sequence[Module]], str]) -> None:

@@ -21,18 +21,20 @@ from thriftserver.handoff import BESIDE, Handoff
 from thriftserver.log import Logger
 from thriftserver.master import events, limits, obituary, policy
 from thriftserver.master.auxiliary import Auxiliaries, Auxiliary, Equipment
+from thriftserver.master.canary import Canary
 from thriftserver.master.changes import Changes
 from thriftserver.master.children import Child, bear, bury
 from thriftserver.master.control import Control
 from thriftserver.master.fdstore import Store
 from thriftserver.master.fork import HANDLED
 from thriftserver.master.health import Health, resident
+from thriftserver.master.objection import objection
 from thriftserver.master.observer import Observer
 from thriftserver.master.sockets import Listeners
 from thriftserver.master.succession import Succession
 from thriftserver.master.terminal import SIGNALS, Terminal
 from thriftserver.master.upgrade import Estate
-from thriftserver.master.walls import Walls, foreseen, sentence
+from thriftserver.master.walls import Walls, foreseen, instead, sentence
 from thriftserver.schema.model import Module
 from thriftserver.scoreboard import layout
 from thriftserver.scoreboard.board import Board
@@ -84,12 +86,13 @@ class Supervisor:
         self._handoff.most = settings.max_frame + BESIDE
         self._children: dict[int, Child] = {}
         self._health = Health(self._board)
+        self._canary = Canary(self._board, succession.beside, self._log)
         self._auxiliaries = Auxiliaries(auxiliaries, self._log)
         left = succession.control
         self._control = Control(settings.control, self._board, self._log, left) if settings.control else None
         self._changes = changes
         self._store = store
-        built_in = (self._auxiliaries, self._control, changes, store, *self._auxiliaries.listeners)
+        built_in = (self._canary, self._auxiliaries, self._control, changes, store, *self._auxiliaries.listeners)
         self._observers: list[Observer] = [succession, listeners, *(make(self._board) for make in observers)]
         self._observers += [each for each in built_in if each is not None]
         self._failure: events.Fail | None = None
@@ -97,6 +100,7 @@ class Supervisor:
         self._state = succession.begin(
             events.State(settings.workers, settings.boot_timeout, settings.graceful_timeout, self._board.capacity),
             self._board,
+            settings.canary,
         )
 
     def run(self) -> int:
@@ -148,6 +152,7 @@ class Supervisor:
         while queue:
             self._state, actions = policy.decide(self._state, queue.popleft(), time.monotonic())
             self._board.wanted = self._state.wanted
+            self._canary.follow(self._state)
             for action in actions:
                 outcome = self._act(action)
                 if outcome is not None:
@@ -161,14 +166,7 @@ class Supervisor:
             return self._undone(action, error)
 
     def _undone(self, action: events.Action, error: Exception) -> events.Event | None:
-        why = sentence(error)
-        outcome: events.Event | None = None
-        if isinstance(action, events.Spawn):
-            outcome = events.SpawnFailed(action.generation, f"cannot start a worker: {why}", random.random())
-        elif isinstance(action, events.CheckReload):
-            outcome = events.ReloadImpossible(f"cannot reload: {why}")
-        elif isinstance(action, events.StartUpgrade):
-            outcome = events.UpgradeFailed(f"cannot start a new master: {why}")
+        outcome = instead(action, sentence(error))
         if outcome is None or not foreseen(error):
             self._walls.tell(type(action).__name__, error)
         return outcome
@@ -182,6 +180,12 @@ class Supervisor:
                     os.kill(action.pid, getattr(signal, "SIG" + action.name))
             case events.CheckReload():
                 return self._check_reload()
+            case events.Try():
+                self._canary.begin(action, self._programs[action.generation].settings.canary_idle, self._state)
+            case events.Judge():
+                return self._canary.judge()
+            case events.Tell():
+                self._succession.tell(action)
             case events.Adopt():
                 self._programs = {action.generation: self._programs[action.generation]}
                 self._auxiliaries.renew()
@@ -223,19 +227,10 @@ class Supervisor:
             self._control.ignored = ignored
         # Only these two are ever forked from; what an earlier, rejected reload left is dropped.
         self._programs = {current: running, self._state.newest + 1: program}
-        return events.ReloadChecked(settings.workers, settings.boot_timeout, settings.graceful_timeout)
+        return events.ReloadChecked(settings.workers, settings.boot_timeout, settings.graceful_timeout, settings.canary)
 
     def _objection(self, modules: Sequence[Module]) -> str:
-        """What speaks against serving these to the clients of the running IDL; empty: nothing."""
-        from thriftserver.schema.compat import breaking  # a start compares with nothing
-
-        running = self._programs[self._state.generation]
-        broken = breaking(running.modules, modules, running.services)
-        if not broken:
-            return ""
-        lines = "\n  ".join(str(change) for change in broken)
-        advice = "keep the wire compatible, or reload with allow_breaking"
-        return f"clients of the running IDL would break; {advice}:\n  {lines}"
+        return objection(self._programs[self._state.generation], modules)
 
     def _estate(self) -> Estate:
         return Estate(
@@ -245,6 +240,7 @@ class Supervisor:
             control=self._control.heirloom if self._control else None,
             configured=self._state.configured or self._state.target,
             target=self._state.target,
+            board=self._board.descriptor,
         )
 
     # Waiting.
@@ -262,7 +258,7 @@ class Supervisor:
             poll.register(fd, mask)
         if self._state.keeping and self._store and self._store.can_keep:
             poll.register(self._handoff.descriptors[1], select.POLLIN)
-        due = min(policy.next_wake(self._state), self._health.due, self._terminal.due)
+        due = min(policy.next_wake(self._state), self._health.due, self._terminal.due, self._canary.due)
         if self._store and self._store.has_waiting:
             due = min(due, time.monotonic() + FULL_QUEUE)
         if self._store and self._state.keeping and not self._store.can_keep:
@@ -315,6 +311,7 @@ class Supervisor:
             yield events.ReloadAsked()
         settings = self._programs[self._state.generation].settings
         yield from self._health.check(list(self._state.workers.values()), settings, now)
+        yield from self._canary.look(self._state, now)
 
     def _move_kept(self) -> None:
         """Connections that outlive a master: into the store while it stops, from there to its workers before."""
@@ -367,6 +364,7 @@ class Supervisor:
                 worker = self._state.workers.get(pid)
                 code = os.waitstatus_to_exitcode(status)
                 why = obituary.reason(worker, code, self._state.phase is events.Phase.STOPPING)
+                self._walls.around("the last of its accounts", self._canary.died, worker, why, self._state)
                 self._walls.around("a dead worker", bury, child, pid, why, self._board, self._log)
                 child.close()
                 yield events.Exited(pid, code, child.reason, random.random())
@@ -402,10 +400,13 @@ class Supervisor:
 
     def _spawn(self, number: int, generation: int) -> events.Event:
         program, sockets = self._programs[generation], self._listeners.plain
+        beside = self._succession.beside if self._state.on_trial else None
         line, board, queue = self._lifeline_read, self._board, self._handoff
 
         def work(report: int, stacks: int) -> int:
-            return self._work(Assignment(number, generation, program, sockets, line, report, board, queue, stacks))
+            return self._work(
+                Assignment(number, generation, program, sockets, line, report, board, queue, stacks, beside)
+            )
 
         pid, child = bear(number, work, self._private())
         self._children[pid] = child

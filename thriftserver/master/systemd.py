@@ -104,6 +104,9 @@ class Notifier:
         elif news is News.REJECTED:
             self._rejected = f"reload rejected: {' '.join(text.split())}"[:500]
             self._send("READY=1", f"STATUS={self._rejected}")
+        elif news is News.ROLLED_BACK:
+            self._rejected = " ".join(text.split())[:500]
+            self._send("READY=1", f"STATUS={self._rejected}")
         elif news in (News.READY, News.RELOADED):
             self._rejected = ""
             self._send("READY=1")
@@ -133,6 +136,8 @@ class Notifier:
             rate = (calls - self._before[0]) / (clock - self._before[1])
         self._before = before
         text = f"{facts['workers']}/{facts['target']} workers, {facts['inflight']} in flight, {_short(rate)} rps"
+        if trial := facts["canary"]:
+            return f"{text}; canary: {trial['seconds_left']:.0f} s left"
         return f"{text}; {self._rejected}" if self._rejected else text
 
 

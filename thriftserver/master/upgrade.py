@@ -4,6 +4,8 @@ What crosses the exec is one file without a name: JSON that says which descripto
 two may be different versions of thriftserver. From then on they talk over one socket, a message at a time::
 
     new -> old   program   what it is going to serve; the old one answers fits, or refused and why
+    new -> old   canary    its first worker is, and is compared with the old one's for so many seconds; then judged, or
+                           rolled_back and why (an older release that knows neither takes the latter for failed)
     new -> old   ready     its workers are; or failed and why
     old -> new   go        it takes over: pidfile, control socket, admin process, systemd
     new -> old   the end   it has: the old one may leave
@@ -56,6 +58,8 @@ class Estate(Struct):
     configured: int
     """The number of workers that was configured, and the one that was asked for since."""
     target: int
+    board: int = -1
+    """The older master's scoreboard, with which the new one's first worker is compared; -1: it passes none."""
     version: int = VERSION
     pid: int = 0
     line: int = -1
@@ -65,7 +69,8 @@ class Estate(Struct):
 
     def descriptors(self) -> list[int]:
         sockets = [*self.listeners, *self.admin, *([self.control] if self.control else [])]
-        return [self.line, self.stderr, *self.handoff, *(each.descriptor for each in sockets)]
+        board = [self.board] if self.board >= 0 else []
+        return [self.line, self.stderr, *self.handoff, *board, *(each.descriptor for each in sockets)]
 
 
 class Message(Struct, omit_defaults=True):
@@ -73,6 +78,9 @@ class Message(Struct, omit_defaults=True):
     reason: str = ""
     idl: Sequence[str] = ()
     include: Sequence[str] = ()
+    seconds: float = 0.0
+    facts: dict[str, object] = {}
+    doubt: bool = False
 
 
 class Line:
@@ -133,6 +141,8 @@ class Successor:
 
     def __init__(self, origin: Origin, estate: Estate, environ: Mapping[str, str], private: Iterable[int]) -> None:
         self.reason = ""
+        self.facts: dict[str, object] | None = None
+        """The evidence, once it has judged itself and rolls back."""
         with ExitStack() as after, ExitStack() as undo:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             after.callback(theirs.close)
@@ -159,11 +169,17 @@ class Successor:
     def obituary(self, status: int) -> str:
         """Why it is gone: in its own words if it had any."""
         while (message := self.line.hear()) is not None:
-            self.reason = message.reason or self.reason
+            self.learn(message)
         code = os.waitstatus_to_exitcode(status)
         how = f"the new master was killed by signal {-code}" if code < 0 else f"the new master exited with code {code}"
         said = os.pread(self._words, MESSAGE, 0).decode("utf-8", "replace").strip()
         return self.reason or (f"{how}: {said}" if said else how)
+
+    def learn(self, message: Message) -> None:
+        """Why it is going to leave. What comes first is nearest to the cause."""
+        self.reason = self.reason or message.reason
+        if message.kind == "rolled_back":
+            self.facts = message.facts
 
     def close(self) -> None:
         self.line.close()

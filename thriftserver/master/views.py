@@ -39,7 +39,17 @@ def status(state: State, board: Board) -> dict[str, Any]:
         "crashes": state.crashes,
         "crash_loop": state.looping,
         "upgrading": state.upgrading,
+        "canary": _trial(state),
+        "rollbacks": board.rollbacks,
     }
+
+
+def _trial(state: State) -> dict[str, Any] | None:
+    """The trial under way, if any; when its time is over and it has not ended, it waits for calls."""
+    if not state.trial_due:
+        return None
+    of = {"generation": state.candidate} if state.candidate else {"successor": state.successor}
+    return {**of, "seconds_left": round(max(state.trial_due - time.monotonic(), 0.0), 3)}
 
 
 def _tls(board: Board) -> dict[str, Any]:
@@ -58,7 +68,9 @@ def workers(state: State, board: Board) -> list[dict[str, Any]]:
                 "worker": worker.number,
                 "pid": worker.pid,
                 "generation": worker.generation,
-                "state": "stuck" if view and worker.ready and view.stuck(time.monotonic_ns()) else _state(worker),
+                "state": "stuck"
+                if view and worker.ready and view.stuck(time.monotonic_ns())
+                else _state(worker, state),
                 "age_s": round(now - worker.born, 3),
                 "heartbeat_s": round(max(now - view.heartbeat / 1e9, 0), 3) if view else None,
                 "connections": view.connections if view else 0,
@@ -71,9 +83,11 @@ def workers(state: State, board: Board) -> list[dict[str, Any]]:
     return rows
 
 
-def _state(worker: Worker) -> str:
+def _state(worker: Worker, state: State) -> str:
     if worker.hung or worker.retiring:
         return "hung" if worker.hung else "retiring"
+    if worker.ready and not worker.spent and state.on_trial and worker.generation == state.candidate:
+        return "canary"
     return "booting" if not worker.ready else "spent" if worker.spent else "serving"
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import time
 from collections.abc import Callable, Iterator
 
 from thriftserver.errors import ThriftServerError
 from thriftserver.log import Logger
 from thriftserver.log.values import reason
+from thriftserver.master import events
 from thriftserver.master.events import Event
 
 #: Seconds until the same thing that does not work is told again.
@@ -48,6 +50,19 @@ def sentence(error: BaseException) -> str:
     said = error.strerror or reason(error)
     said = f"{error.filename}: {said}" if error.filename else said
     return f"{said}: {_ADVICE[error.errno]}" if error.errno in _ADVICE else said
+
+
+def instead(action: events.Action, why: str) -> Event | None:
+    """What an action that could not be done brings about, where an event is waited for; ``luck`` is drawn."""
+    if isinstance(action, events.Spawn):
+        return events.SpawnFailed(action.generation, f"cannot start a worker: {why}", random.random())
+    if isinstance(action, events.CheckReload):
+        return events.ReloadImpossible(f"cannot reload: {why}")
+    if isinstance(action, events.StartUpgrade):
+        return events.UpgradeFailed(f"cannot start a new master: {why}")
+    if isinstance(action, events.Try):
+        return events.Judged(False, {}, f"cannot compare it with the old generation: {why}")
+    return None
 
 
 def foreseen(error: BaseException) -> bool:

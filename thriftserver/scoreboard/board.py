@@ -97,6 +97,22 @@ class Board:
         self.words[layout.BOARD_OTHER] = pid
 
     @property
+    def trial_due(self) -> float:
+        """When a trial is over, in monotonic seconds; 0: none is under way. Written by the master."""
+        return self.words[layout.BOARD_TRIAL] / 1e9
+
+    @trial_due.setter
+    def trial_due(self, when: float) -> None:
+        self.words[layout.BOARD_TRIAL] = int(when * 1e9)
+
+    @property
+    def rollbacks(self) -> int:
+        return self.words[layout.BOARD_ROLLBACKS]
+
+    def count_rollback(self) -> None:
+        _count(self.words, layout.BOARD_ROLLBACKS, 1)
+
+    @property
     def exits(self) -> int:
         """Workers that have ended: each was folded once."""
         return self.words[layout.BOARD_FOLDS] // 2

@@ -43,6 +43,10 @@ BOARD_LOST_CONNECTIONS: Final = 9
 """Connections that workers held when they died."""
 BOARD_LOST_LINES: Final = 10
 """Lines that the log of the master could not take."""
+BOARD_TRIAL: Final = 11
+"""When the trial of a new generation is over, in monotonic nanoseconds; 0: none is under way."""
+BOARD_ROLLBACKS: Final = 12
+"""New generations that were found worse than the one before, and given up."""
 #: TLS: connections now, handshakes under way, handshakes that were agreed, those of them that went on with an earlier
 #: session, and when the first certificate expires (seconds since 1970; 0: there is none).
 BOARD_TLS_CONNECTIONS: Final = 16

@@ -10,6 +10,7 @@ import errno
 import os
 import socket
 from collections.abc import Callable
+from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
 
 from gevent import get_hub
@@ -44,10 +45,30 @@ _OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class Fellows:
-    """What the other workers of a service have, from the scoreboard."""
+    """What the other workers of a service have, from the scoreboard; those of an older master too, if it is ``beside``.
 
-    def __init__(self, board: Board, number: int) -> None:
+    These see this worker as well: it is a guest on their board, with no more than what they need to share with it.
+    """
+
+    def __init__(self, board: Board, number: int, beside: Board | None = None) -> None:
         self._slots = [board.slot_words(each) for each in range(1, board.capacity + 1) if each != number]
+        self._guest: memoryview | None = None
+        if beside is not None:
+            *slots, self._guest = (beside.slot_words(each) for each in range(1, beside.capacity + 1))
+            self._slots += slots
+            self._guest[layout.PID] = os.getpid()
+            self._guest[layout.BORN] = monotonic_ns()
+
+    def tell(self, connections: int) -> None:
+        """This worker has so many."""
+        if self._guest is not None:
+            self._guest[layout.CONNECTIONS] = connections
+
+    def beat(self, now: int, state: int) -> None:
+        """It goes round."""
+        if self._guest is not None:
+            self._guest[layout.HEARTBEAT] = now
+            self._guest[layout.STATE] = state
 
     def connections(self, now: int) -> list[int]:
         """Of each worker that serves and is well."""

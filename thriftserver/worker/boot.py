@@ -144,7 +144,7 @@ def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[], None])
     processor.on_expired = offspring.end_child
     processor.beyond = _telling(program)
     _expire(processor, settings, assignment.report)
-    fellows = Fellows(assignment.board, assignment.number)
+    fellows = Fellows(assignment.board, assignment.number, assignment.beside)
     loop = Loop(assignment.listeners, assignment.handoff, fellows, processor, [threads.stack, aio.stack], log, settings)
     offspring.without(loop.disown)
     lines_from(partial(_parking, loop.outgoing))
@@ -181,7 +181,8 @@ def _offspring(assignment: Assignment, log: Logger) -> Offspring:
     for sock in assignment.listeners:
         offspring.without(sock.close)
     offspring.without(assignment.handoff.close)
-    for descriptor in (assignment.lifeline, assignment.report, assignment.stacks, assignment.board.descriptor):
+    boards = [board.descriptor for board in (assignment.board, assignment.beside) if board is not None]
+    for descriptor in (assignment.lifeline, assignment.report, assignment.stacks, *boards):
         offspring.without_descriptor(descriptor)
     return offspring
 

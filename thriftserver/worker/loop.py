@@ -178,7 +178,9 @@ class Loop:
 
     def beat(self) -> None:
         """Tell whoever looks that this loop goes round."""
-        self.processor.slot.put(layout.HEARTBEAT, monotonic_ns())
+        now = monotonic_ns()
+        self.processor.slot.put(layout.HEARTBEAT, now)
+        self._fellows.beat(now, layout.DRAINING if self.pump.draining else layout.SERVING)
 
     def _pulse(self) -> None:
         self.beat()
@@ -269,6 +271,7 @@ class Loop:
     def count(self, coming: int = 0) -> None:
         """Tell the others how many connections this worker has, never fewer than end if it is killed."""
         self.processor.slot.put(layout.CONNECTIONS, self.connections + coming)
+        self._fellows.tell(self.connections + coming)
 
     def has_room(self) -> bool:
         return self.connections < self._max_connections
@@ -345,6 +348,7 @@ class Loop:
         self.pump.closing = not hand_over
         self.pump.draining = True
         self.processor.slot.put(layout.STATE, layout.DRAINING)
+        self._fellows.beat(monotonic_ns(), layout.DRAINING)
         self._look_at_all()
         self._empty.wait(timeout)
         left = [member for member in self.pump.members if isinstance(member, Connection)]
