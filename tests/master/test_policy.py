@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +21,7 @@ class World:
     pid: int = 1000
     done: list[policy.Action] = field(default_factory=list)
     reloadable: bool = True
+    canary: float = 0.0
 
     def tell(self, event: policy.Event) -> list[policy.Action]:
         """Decide, fork and re-read as asked; all actions of the whole chain."""
@@ -37,7 +39,7 @@ class World:
                     queue.append(policy.UpgradeStarted(self.pid))
                 elif isinstance(action, policy.CheckReload):
                     queue.append(
-                        policy.ReloadChecked(self.state.target, 60, 30)
+                        policy.ReloadChecked(self.state.target, 60, 30, self.canary)
                         if self.reloadable
                         else policy.ReloadImpossible("svc.thrift:3: error")
                     )
@@ -256,19 +258,195 @@ def test_a_failed_fork_is_tried_again_later() -> None:
     assert policy.next_wake(state) > it.now
 
 
+# Trials.
+
+BAD = events.Judged(False, {"calls": 7}, "it is slower")
+GOOD = events.Judged(True, {"calls": 7})
+
+
+def on_trial(target: int = 2) -> tuple[World, list[int], int]:
+    """A world in which a canary is tried; the pids of the old workers, and its own."""
+    it = world(target)
+    it.canary = 30.0
+    old = it.pids()
+    it.tell(policy.ReloadAsked())
+    canary = it.pids(2)[0]
+    assert events.Try(2, 30.0) in it.ready(canary)
+    assert (it.state.phase, it.state.on_trial, it.state.trial_due) == (Phase.RELOADING, True, it.now + 30)
+    assert len(it.pids()) == target + 1
+    return it, old, canary
+
+
+def test_a_trial_keeps_one_worker_beside_the_old_ones_until_the_verdict() -> None:
+    it, old, _ = on_trial()
+    it.later(25)
+    assert it.pids()[:2] == old
+    assert not any(isinstance(action, policy.Adopt) for action in it.done)
+    actions = it.tell(GOOD)
+    assert policy.Adopt(2) in actions
+    assert signals(actions) == [(old[0], "USR2")]
+    assert it.logged()[-2:] == ["canary_passed", "reloaded"]
+    assert not it.state.on_trial
+
+
+def test_a_bad_verdict_takes_the_canary_back_and_nothing_else() -> None:
+    it, old, canary = on_trial()
+    actions = it.tell(BAD)
+    assert signals(actions) == [(canary, "USR2")]
+    (log,) = [action for action in actions if isinstance(action, policy.Log)]
+    assert (log.event, log.facts["reason"], log.facts["calls"]) == ("reload_rolled_back", "it is slower", 7)
+    assert policy.Announce(policy.News.ROLLED_BACK, "reload rolled back: it is slower") in actions
+    it.tell(policy.Exited(canary, 0))
+    assert (it.pids(), it.state.generation, it.state.phase) == (old, 1, Phase.RUNNING)
+    assert it.tell(GOOD) == [], "a verdict that comes too late is none"
+
+
+def test_too_little_to_judge_by_is_said() -> None:
+    it, _, _ = on_trial()
+    it.tell(events.Judged(True, {}, doubt=True))
+    assert it.logged()[-2:] == ["canary_inconclusive", "reloaded"]
+
+
+def test_a_canary_that_dies_on_trial_is_judged_and_tried_again_if_that_is_not_the_end() -> None:
+    it, old, canary = on_trial()
+    actions = it.tell(policy.Exited(canary, -11))
+    assert events.Judge() in actions
+    assert not any(isinstance(action, events.Spawn) for action in actions), "the verdict comes first"
+    actions = it.later(0.1)
+    assert [action for action in actions if isinstance(action, events.Spawn)] == [events.Spawn(3, 2)]
+    assert not any(isinstance(action, events.Try) for action in it.ready(it.pids(2)[0])), "the trial goes on"
+    it.tell(BAD)
+    assert [pid for pid in it.pids() if not it.state.workers[pid].retiring] == old
+
+
+def test_another_reload_ends_a_trial() -> None:
+    it, _, canary = on_trial()
+    actions = it.tell(policy.ReloadAsked())
+    assert (canary, "USR2") in signals(actions)
+    assert "reload_rejected" in it.logged()
+    it.ready(it.pids(3)[0])
+    assert it.state.on_trial
+    it.tell(GOOD)
+    assert it.state.generation == 3
+
+
+def test_old_workers_are_replaced_and_scaled_while_a_canary_is_tried() -> None:
+    it, old, canary = on_trial()
+    it.later(60)
+    it.tell(policy.Spent(old[0], "max_requests"))
+    assert (old[0], "USR2") in signals(it.ready(it.pids(1)[-1]))
+    assert not it.state.workers[canary].retiring
+    it.tell(policy.ScaleAsked(by=1))
+    assert len([each for each in it.state.workers.values() if each.generation == 1 and each.stays]) == 3
+    it.tell(policy.Spent(canary, "max_requests"))
+    assert len([each for each in it.state.workers.values() if each.generation == 2 and not each.spent]) == 1
+
+
+def test_there_is_no_trial_beside_nobody() -> None:
+    it = world(1)
+    it.canary = 30.0
+    it.tell(policy.RestAsked())
+    it.tell(policy.Exited(it.pids()[0], 0))
+    it.tell(policy.ReloadAsked())
+    assert policy.Adopt(2) in it.ready(it.pids(2)[0])
+
+
+def test_a_stop_ends_a_trial_without_a_verdict() -> None:
+    it, old, canary = on_trial()
+    assert signals(it.tell(policy.StopAsked(graceful=True))) == [(pid, "TERM") for pid in [*old, canary]]
+    assert it.tell(GOOD) == it.tell(BAD) == []
+
+
+def heir(target: int = 2) -> World:
+    it = World(policy.State(target, boot_timeout=60, graceful_timeout=30, heir=True, on_trial=True, canary=30.0))
+    it.tell(policy.Tick())
+    return it
+
+
+@pytest.mark.parametrize("target", [1, 3])
+def test_a_new_master_tries_one_worker_and_boots_the_others_after_the_verdict(target: int) -> None:
+    it = heir(target)
+    (first,) = it.pids()
+    actions = it.ready(first)
+    assert events.Try(1, 30.0) in actions
+    assert events.Tell("canary", seconds=30.0) in actions
+    assert it.later(29) == []
+    it.tell(GOOD)
+    assert len(it.pids()) == target
+    it.ready(*it.pids()[1:])
+    assert it.done.count(policy.Offer()) == 1
+
+
+def test_a_new_master_that_is_worse_gives_back_what_it_has_and_says_why() -> None:
+    it = heir()
+    (first,) = it.pids()
+    it.ready(first)
+    actions = it.tell(BAD)
+    assert events.Tell("rolled_back", "it is slower", facts={"calls": 7}) in actions
+    assert signals(actions) == [(first, "USR2")]
+    it.tell(policy.Exited(first, 0))
+    assert policy.finished(it.state)
+    assert not any(isinstance(action, policy.Announce) for action in it.done), "the older master is in charge"
+
+
+def test_a_new_master_s_worker_that_dies_on_trial_is_judged() -> None:
+    it = heir()
+    it.ready(it.pids()[0])
+    assert events.Judge() in it.tell(policy.Exited(it.pids()[0], -11))
+    assert it.state.exit_code == 0
+
+
+def test_a_trial_without_an_older_master_is_over() -> None:
+    it = heir()
+    it.ready(it.pids()[0])
+    it.tell(policy.Succeeded())
+    assert len(it.pids()) == 2
+    it.ready(*it.pids())
+    assert it.state.phase is Phase.RUNNING
+
+
+def test_a_new_master_on_trial_has_its_time_and_its_failure_is_a_roll_back() -> None:
+    it = world(2)
+    it.tell(policy.UpgradeAsked())
+    due = it.state.successor_due
+    it.tell(policy.UpgradeOnTrial(30.0))
+    assert (it.state.successor_due, it.state.trial_due) == (float("inf"), it.now + 30)
+    it.later(31)
+    it.tell(policy.UpgradeOnTrial(0.0, {"calls": 7}))
+    assert it.state.successor_due == due + 31
+    it.tell(policy.UpgradeFailed("it is slower", {"calls": 7}))
+    assert it.logged()[-3:] == ["canary_started", "canary_passed", "reload_rolled_back"]
+    assert (it.state.upgrading, it.state.trial_due) == (False, 0.0)
+
+
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["ready", "crash", "reload", "bad_reload", "upgrade", "bad_upgrade", "tick", "leave"]),
+        st.sampled_from(
+            [
+                "ready",
+                "crash",
+                "reload",
+                "bad_reload",
+                "upgrade",
+                "bad_upgrade",
+                "tick",
+                "leave",
+                "good",
+                "bad",
+                "spent",
+            ]
+        ),
         st.integers(0, 7),
     ),
     max_size=60,
 )
 
 
-@given(target=st.integers(1, 4), steps=STEPS)
-@settings(max_examples=100, deadline=None)
-def test_any_history_keeps_the_service_up_and_settles(target: int, steps: list[tuple[str, int]]) -> None:
+@given(target=st.integers(1, 4), steps=STEPS, canary=st.sampled_from([0.0, 5.0]))
+@settings(max_examples=200, deadline=None)
+def test_any_history_keeps_the_service_up_and_settles(target: int, steps: list[tuple[str, int]], canary: float) -> None:
     it = world(target)
+    it.canary = canary
     for step, pick in steps:
         pids = it.pids()
         pid = pids[pick % len(pids)] if pids else 0
@@ -286,6 +464,12 @@ def test_any_history_keeps_the_service_up_and_settles(target: int, steps: list[t
             case "reload" | "bad_reload":
                 it.reloadable = step == "reload"
                 it.tell(policy.ReloadAsked())
+            case "good":
+                it.tell(GOOD)
+            case "bad":
+                it.tell(BAD)
+            case "spent":
+                it.tell(policy.Spent(pid, "max_requests"))
             case "upgrade":
                 it.tell(policy.UpgradeAsked())
             case "bad_upgrade":
@@ -304,6 +488,7 @@ def test_any_history_keeps_the_service_up_and_settles(target: int, steps: list[t
     for _ in range(200):
         it.later(1)
         it.ready(*it.pids())
+        it.tell(GOOD)
         for each in list(it.state.workers.values()):
             if each.retiring:
                 it.tell(policy.Exited(each.pid, 0))

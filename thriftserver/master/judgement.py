@@ -32,7 +32,7 @@ ALPHA = 0.001
 #: Stretches of time in which an outcome must be seen more than once before it counts.
 RECURS = 3
 #: Calls at least on each side of a comparison, by the quantile that is compared.
-QUANTILES: Mapping[float, int] = {0.5: 5, 0.95: 20}
+QUANTILES: Mapping[float, int] = {0.5: 3, 0.95: 20}
 #: How much longer calls may last: this many times, and nanoseconds.
 SLOWER, LATER = 1.5, 250_000
 #: How much more memory a worker may hold: this many times, and bytes.

@@ -43,6 +43,8 @@ else:
 
 #: Seconds between two heartbeats; also how often the spread of connections is looked at.
 HEARTBEAT = 0.5
+#: Seconds until connections are looked at again of which none was idle.
+AGAIN = 0.005
 #: Nanoseconds between two lines that say that there is no room for another connection.
 FULL_AGAIN = 60_000_000_000
 #: Seconds to wait for room in the hand-off queue.
@@ -143,6 +145,7 @@ class Loop:
         self._watcher = loop.io(epoll.fileno(), 1)
         self._watcher.start(self.wake)  # a handler's setup may call others before this worker is called
         self._heart = loop.timer(HEARTBEAT, HEARTBEAT)
+        self._evener: Any = None
         limits = Limits(settings.read_timeout, settings.write_timeout, settings.idle_timeout)
         shortest = min((entry.timeout for entry in processor.entries.values() if entry.timeout), default=0) / 1e9
         self.sweep = Sweep(self, limits, [shortest, slow])
@@ -186,8 +189,7 @@ class Loop:
         self.beat()
         self.processor.slot.put(layout.QUEUED, self.pump.waiting())
         self.processor.slot.put(layout.COUNTER["log_lines_lost"], lost())
-        if not self.pump.draining:
-            self._even_out()
+        self._even_out(AGAIN)
 
     def disown(self) -> None:
         """In a forked child: let go of all connections, so that they end when this worker ends them."""
@@ -280,10 +282,14 @@ class Loop:
         """Has no fellow fewer connections?"""
         return self.connections <= min(self._fellows.connections(monotonic_ns()), default=self.connections)
 
-    def _even_out(self) -> None:
-        """Hand over what this worker has too much of, idle connections only."""
+    def _even_out(self, again: float) -> None:
+        """Hand over what this worker has too much of, idle connections only.
+
+        Where too few are idle now, another look follows, after pauses that double: a busy connection is idle for
+        moments, between two calls.
+        """
         others = self._fellows.connections(monotonic_ns())
-        if not others:
+        if not others or self.pump.draining:
             return
         share = -(-(sum(others) + self.connections) // (len(others) + 1))
         surplus = self.connections - share
@@ -291,6 +297,9 @@ class Loop:
             return
         for connection, _ in zip(self.idle_connections(), range(surplus), strict=False):
             self.hand_over(connection)
+        if self.connections > share and again < HEARTBEAT:
+            self._evener = get_hub().loop.timer(again)
+            self._evener.start(self._even_out, 2 * again)
 
     def pause_accept(self, error: OSError | None) -> None:
         """Leave new connections in the backlog: until one is closed, and after an ``error`` for a moment."""
