@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from math import comb, inf
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,7 +29,7 @@ from thriftserver.master.judgement import (
 from thriftserver.scoreboard.layout import bucket
 
 #: Slices of one trial, and those of them that are not warm yet.
-SLICES, COLD = 40, 8
+SLICES, COLD = 60, 12
 MS = 1_000_000
 
 
@@ -67,6 +68,9 @@ class Release:
     def crashes(self) -> int:
         return 0
 
+    def stuck(self) -> int:
+        return int(self.chance.random() < 0.02)
+
     def slice(self, pid: int) -> Side:
         self.slices += 1
         self.grown += self.growth()
@@ -76,7 +80,8 @@ class Release:
             outcomes = Counter(self.outcome(method) for _ in range(calls))
             times = Counter(bucket(int(self.duration(method) * busy * MS)) for _ in range(calls))
             methods[method] = Tally(dict(outcomes), dict(times))
-        return Side(methods, {pid: self.size + self.grown}, self.blocked(), self.crashes(), 0.75)
+        sizes = {pid: self.size + self.grown}
+        return Side(methods, sizes, self.blocked(), self.crashes(), self.stuck(), 0.5)
 
 
 def merged(sides: list[Side]) -> Side:
@@ -90,7 +95,8 @@ def merged(sides: list[Side]) -> Side:
             )
     sizes = {pid: size for side in sides for pid, size in side.sizes.items()}
     blocked, crashes = sum(side.blocked for side in sides), sum(side.crashes for side in sides)
-    return Side(methods, sizes, blocked, crashes, sum(side.seconds for side in sides))
+    stuck, seconds = sum(side.stuck for side in sides), sum(side.seconds for side in sides)
+    return Side(methods, sizes, blocked, crashes, stuck, seconds)
 
 
 def tried(
@@ -148,6 +154,13 @@ class Blocks(Release):
         return int(self.chance.random() < 0.5)
 
 
+class StandsStill(Release):
+    """Its loop is caught by the first call: it answers nothing, and there is little to count."""
+
+    def slice(self, pid: int) -> Side:
+        return msgspec.structs.replace(super().slice(pid), methods={}, stuck=int(self.slices > 2))
+
+
 class Crashes(Release):
     def crashes(self) -> int:
         return int(self.slices == 6)
@@ -171,6 +184,7 @@ BAD = {
     Leaks: "leak",
     Larger: "memory",
     Blocks: "blocked",
+    StandsStill: "stuck",
     Crashes: "crash",
     Declares: "outcomes",
     Sheds: "outcomes",
@@ -179,7 +193,7 @@ BAD = {
 
 @pytest.mark.parametrize("release", BAD)
 def test_bad_releases_are_found_out_and_for_what_they_are(release: type[Release]) -> None:
-    for seed in range(10):
+    for seed in range(5):
         verdict, _ = tried(seed, release)
         assert verdict.worse, f"seed {seed}"
         assert {finding.what for finding in verdict.worse} == {BAD[release]}, verdict.reason
@@ -194,11 +208,19 @@ def test_what_is_evident_is_not_waited_for() -> None:
 
 @pytest.mark.parametrize("workers", [1, 3, 8])
 def test_harmless_releases_pass(workers: int) -> None:
-    """At a confidence of 99.9 %, one of these hundred fails every ten runs of new seeds; with these none does."""
-    for seed in range(100 if workers == 3 else 30):
+    """At a confidence of 99.9 % one in a thousand may fail; of these none does."""
+    for seed in range(24 // workers + 6):
         verdict, _ = tried(seed, Release, workers=workers)
         assert not verdict.worse, f"seed {seed}: {verdict.reason}"
         assert verdict.enough
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_false_alarms_are_as_rare_as_the_confidence_says() -> None:
+    """A thousand harmless releases, in traffic that is busy and bursty: one false alarm is expected at most."""
+    alarms = [seed for seed in range(1000) if tried(seed, Release)[0].worse]
+    assert len(alarms) <= 3, alarms
 
 
 class Busy(Release):
@@ -239,7 +261,7 @@ class ALittleSlower(Release):
     [(Busy, Busy), (Failing, Failing), (OneBurst, Release), (Growing, Release), (ALittleSlower, Release)],
 )
 def test_what_happens_to_all_or_hardly_matters_is_no_reason(release: type[Release], old: type[Release]) -> None:
-    for seed in range(30):
+    for seed in range(10):
         verdict, _ = tried(seed, release, old=old)
         assert not verdict.worse, f"seed {seed}: {verdict.reason}"
 
@@ -261,8 +283,8 @@ def test_a_method_whose_calls_never_end_is_slower() -> None:
     class Hangs(Release):
         def slice(self, pid: int) -> Side:
             found = super().slice(pid)
-            age = self.slices * 750 * MS
-            return Side({**found.methods, "store": Tally({}, {bucket(age): 10})}, found.sizes, seconds=0.75)
+            age = self.slices * 500 * MS
+            return Side({**found.methods, "store": Tally({}, {bucket(age): 10})}, found.sizes, seconds=0.5)
 
     verdict, _ = tried(1, Hangs)
     assert {finding.what for finding in verdict.worse} == {"latency"}
@@ -287,9 +309,9 @@ def test_without_traffic_there_is_no_judgement_and_it_says_how_little_it_sees() 
     assert busy.sees < 0.01
 
 
-def test_false_alarms_are_as_rare_as_it_says() -> None:
-    """Outcomes alone, by the thousand: two sides that are alike, and looks all the way."""
-    chance, alarms, runs = random.Random(7), 0, 1000
+def test_looking_often_makes_no_false_alarms() -> None:
+    """Outcomes alone: two sides that are alike, and looks all the way."""
+    chance, alarms, runs = random.Random(7), 0, 300
     for _ in range(runs):
         evidence = Evidence()
         for _ in range(20):
@@ -299,7 +321,7 @@ def test_false_alarms_are_as_rare_as_it_says() -> None:
             if judge(evidence, final=False).worse:
                 break
         alarms += bool(judge(evidence, final=True).worse or judge(evidence, final=False).worse)
-    assert alarms <= 10 * ALPHA * runs
+    assert alarms <= 3 + ALPHA * runs
 
 
 COUNTS = st.integers(0, 60)
@@ -326,6 +348,11 @@ def test_large_numbers_are_no_trouble() -> None:
     assert fisher(10_000_000, 0, 0, 10_000_000) == 0.0
     assert fisher(5_000_000, 5_000_000, 5_000_100, 5_000_000) == 1.0
     assert 0 < fisher(2_000, 10**9, 1_000, 10**9) < 1e-50
+    assert 0 < fisher(500_500_000, 500_000_000, 500_000_000, 500_500_000) < 1
+    assert fisher(2**63, 1, 2**62, 2**62) == 0.0
+    for made_up in (2**62, 2**64 - 1):
+        assert 0 <= fisher(made_up + 2**30, made_up, made_up, made_up) <= 1.0
+    assert binomial(2**62, 2**63, 0.4) == 0.0
     assert 0 < binomial(55_000, 100_000, 0.5) < 1e-200
 
 

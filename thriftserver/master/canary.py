@@ -16,6 +16,7 @@ from thriftserver.master.health import resident
 from thriftserver.master.judgement import (
     ALPHA,
     MUST_SEE,
+    SHOWN,
     Evidence,
     Histogram,
     Side,
@@ -26,14 +27,17 @@ from thriftserver.master.judgement import (
     together,
     weigh,
 )
+from thriftserver.master.walls import sentence
 from thriftserver.scoreboard import layout
 from thriftserver.scoreboard.board import Board
 from thriftserver.scoreboard.records import WorkerView
 
 #: A trial has so many slices, but none is shorter or longer than so many seconds.
-SLICES, SHORTEST, LONGEST = 40, 0.05, 2.0
+SLICES, SHORTEST, LONGEST = 60, 0.05, 2.0
 #: The part of a trial, and the seconds at most, for which the new worker warms up.
 COLD, COLDEST = 0.2, 30.0
+#: Seconds without a heartbeat, of which there are two in each, after which a loop stands still.
+STILL = 1.5
 #: Ends of a worker, of ``layout.EXITS``, that nobody has asked for.
 CRASHES = ("hung", "boot_timeout", "boot_failed", "killed", "crashed", "exited")
 
@@ -48,10 +52,11 @@ class Sum(Struct):
     sizes: dict[int, int] = {}
     blocked: int = 0
     crashes: int = 0
+    stuck: int = 0
     workers: int = 0
 
     def side(self, seconds: float) -> Side:
-        return Side(self.methods, self.sizes, self.blocked, self.crashes, seconds * self.workers)
+        return Side(self.methods, self.sizes, self.blocked, self.crashes, self.stuck, seconds * self.workers)
 
 
 class Canary:
@@ -101,16 +106,25 @@ class Canary:
         """A verdict, once there is one."""
         if now < self.due or not self._generation:
             return
-        found = self._slice(state, now)
-        self._evidence = weigh(self._evidence, found)
+        self.due = now + self._period
+        try:
+            verdict = self._verdict(state, now)
+        except Exception as error:  # noqa: BLE001 - a trial that cannot be judged must not last for ever
+            yield Judged(False, {"generation": self._generation}, f"it cannot be judged: {sentence(error)}")
+            return
+        if verdict is not None:
+            yield self._judged(verdict)
+
+    def _verdict(self, state: State, now: float) -> Verdict | None:
+        self._evidence = weigh(self._evidence, self._slice(state, now))
         verdict = judge(self._evidence, final=False)
-        if not verdict.worse and now >= self._end:
-            verdict = judge(self._evidence, final=True)
-            if not verdict.enough and self._idle == "hold":
-                return self._hold(verdict)
-            yield self._judged(verdict)
-        elif verdict.worse:
-            yield self._judged(verdict)
+        if verdict.worse or now < self._end:
+            return verdict if verdict.worse else None
+        verdict = judge(self._evidence, final=True)
+        if verdict.enough or self._idle != "hold":
+            return verdict
+        self._hold(verdict)
+        return None
 
     def judge(self) -> Judged | None:
         """The worker on trial has died: is that the end?"""
@@ -135,6 +149,7 @@ class Canary:
             view = self._board.worker(worker.number)
             if view is not None and worker.ready:
                 self._add(side, view)
+            self._before.pop(worker.pid, None)
 
     def _hold(self, verdict: Verdict) -> None:
         if not self._held:
@@ -146,7 +161,8 @@ class Canary:
         facts = self._facts(verdict)
         if not verdict.worse:
             return Judged(True, facts, doubt=not verdict.enough)
-        facts["evidence"] = [{"what": each.what, "text": each.text, "chance": each.chance} for each in verdict.worse]
+        shown = verdict.worse[:SHOWN]
+        facts["evidence"] = [{"what": each.what, "text": each.text, "chance": each.chance} for each in shown]
         return Judged(False, facts, verdict.reason)
 
     def _facts(self, verdict: Verdict) -> dict[str, object]:
@@ -167,7 +183,7 @@ class Canary:
         self._gather(state, now, seconds)
         found = Slice(self._new.side(seconds), self._old.side(seconds), warm=now >= self._warm)
         self._new, self._old = Sum(), Sum()
-        self._last, self.due = now, now + self._period
+        self._last = now
         return found
 
     def _gather(self, state: State, now: float, seconds: float) -> None:
@@ -187,6 +203,7 @@ class Canary:
     def _read(self, side: Sum, view: WorkerView, seconds: float) -> None:
         self._add(side, view)
         side.workers += 1
+        side.stuck += view.silence(time.monotonic_ns()) > STILL
         if size := resident(view.pid):
             side.sizes[view.pid] = size
         for call in view.calls:

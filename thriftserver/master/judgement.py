@@ -10,6 +10,7 @@ Both sides serve at the same time, so what happens to all of them says nothing. 
 - how long they last, by method, at the middle and the tail, and memory, its level and its growth: comparisons of one
   stretch of time each, of which the new one loses no more than half if it is no worse than a margin allows. Such a
   sign test asks nothing of the shape of a distribution, and one stretch in which the machine was busy is one of many;
+- loops that stand still: comparisons as well, of the looks at which one of the two sides does;
 - crashes and blocked loops: the binomial test, by how long each side has lived. The first crash of all is enough.
 
 The chance that a release which is not worse is rolled back is ``ALPHA`` at most: half is for the verdict at the end,
@@ -46,6 +47,9 @@ POINTS = 0.05
 #: There is enough traffic when a failure of so large a part of the calls would have been seen.
 MUST_SEE = 0.1
 
+#: Findings that are told one by one.
+SHOWN = 5
+
 BLAMED = ("undeclared", "bad_result", "application", "timeout", "shed", "lost")
 ASKED_FOR = ("declared", "bad_request", "forbidden", "gone")
 
@@ -68,6 +72,8 @@ class Side(Struct, frozen=True):
     """Bytes of memory of each, by pid, at the end of it."""
     blocked: int = 0
     crashes: int = 0
+    stuck: int = 0
+    """Workers whose loop gives no sign of life at the end of it."""
     seconds: float = 0.0
     """Of all workers together."""
 
@@ -116,6 +122,7 @@ class Evidence(Struct, frozen=True):
     sizes: dict[int, int] = {}
     """Memory by pid when the slice before ended, and when all was warm."""
     warm: dict[int, int] = {}
+    stuck: Bout = Bout()
     blocked: Pair = Pair()
     crashes: Pair = Pair()
     seconds: Pair = Pair()
@@ -148,7 +155,10 @@ class Verdict(Struct, frozen=True):
 
     @property
     def reason(self) -> str:
-        return "; ".join(finding.text for finding in self.worse)
+        """The plainest findings, in words."""
+        more = len(self.worse) - SHOWN
+        texts = [finding.text for finding in self.worse[:SHOWN]]
+        return "; ".join([*texts, f"and {more} more"] if more > 0 else texts)
 
 
 # What is known, slice by slice.
@@ -164,6 +174,8 @@ def weigh(evidence: Evidence, found: Slice) -> Evidence:
         crashes=evidence.crashes.plus(new.crashes, old.crashes),
         seconds=evidence.seconds.plus(new.seconds, old.seconds),
     )
+    if bool(new.stuck) != bool(old.stuck):
+        evidence = replace(evidence, stuck=evidence.stuck.plus(bool(new.stuck), Pair(new.stuck, old.stuck)))
     evidence = _count(evidence, new.methods, old.methods)
     return _compare_sizes(_compare_times(evidence, found), found) if found.warm else evidence
 
@@ -302,7 +314,10 @@ def _about_memory(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _about_loops(evidence: Evidence) -> Iterator[Finding]:
-    blocked, seconds = evidence.blocked, evidence.seconds
+    blocked, seconds, stuck = evidence.blocked, evidence.seconds, evidence.stuck
+    if stuck.held:
+        text = f"its loop stood still at {stuck.lost} looks, at {stuck.held - stuck.lost} one of the old generation"
+        yield Finding("stuck", text, binomial(stuck.lost, stuck.held, 0.5))
     if blocked.new:
         text = f"its loop was blocked {blocked.new:.0f} times, {blocked.old:.0f} times in the old generation"
         chance = binomial(int(blocked.new), int(blocked.new + blocked.old), _part(seconds.new, seconds.old))
