@@ -22,6 +22,7 @@ BLOCKS = [block for page in PAGES for block in blocks(page)]
 #: Which test runs the commands that a page shows.
 RUN_BY = {
     "README.md": "tests/docs/test_readme.py",
+    "canary.md": "tests/docs/test_canary.py",
     "codec.md": "tests/docs/test_commands.py",
     "dialects.md": "tests/docs/test_dialects.py",
     "migrating.md": "tests/docs/test_migrating.py",

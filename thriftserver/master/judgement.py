@@ -258,7 +258,7 @@ def judge(evidence: Evidence, *, final: bool) -> Verdict:
     asked.append(_about_crashes(evidence))
     threshold = budget / len(asked)
     worse = sorted((finding for finding in asked if finding.chance <= threshold), key=lambda each: each.chance)
-    sees = _sees(evidence.total, ALPHA / 2 / len(asked))
+    sees = smallest_seen(evidence.total, ALPHA / 2 / len(asked))
     return Verdict(worse, evidence.total, sees, len(asked))
 
 
@@ -341,7 +341,7 @@ def _part(new: float, old: float) -> float:
     return min(max(new / ((new + old) or 1.0), 1e-9), 1 - 1e-9)
 
 
-def _sees(calls: Pair, threshold: float) -> float:
+def smallest_seen(calls: Pair, threshold: float) -> float:
     new, old = int(calls.new), int(calls.old)
     low, high = 1, new + 1
     while low < high:  # the more fail, the less likely it is
