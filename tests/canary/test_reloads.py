@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from tests.harness import Server
 from tests.server.control import ctl
 from tests.server.raw import Peer, field, i32, message
 from tests.server.test_blind_spots import sample
+from tests.server.test_systemd import Systemd
 from tests.support import ROOT
 
 
@@ -88,6 +90,20 @@ def test_a_canary_that_is_killed_is_rolled_back_at_once(server: Server, folder: 
     told = server.wait("reload_rolled_back")
     assert [each["what"] for each in told["evidence"]] == ["crash"]
     assert told["calls"] == 0
+
+
+def test_systemd_hears_of_the_trial_and_of_its_end(folder: Path) -> None:
+    options = (*ARGS, "--canary", "1h", "--control", "control")
+    with Systemd(str(folder / "notify")) as systemd, Server(*options, cwd=folder, env=systemd.env) as server:
+        started(server)
+        messages = systemd.wait(lambda message: "canary" in message.get("STATUS", ""))
+        (told,) = [message for message in messages if "RELOADING" in message]
+        assert "READY" not in told
+        assert re.search(r"; canary: 3\d{3} s left$", messages[-1]["STATUS"])
+        os.kill(the_canary(server, folder), signal.SIGKILL)
+        (ready,) = [message for message in systemd.wait(lambda message: "READY" in message) if "READY" in message]
+        assert ready["STATUS"].startswith("reload rolled back: it has crashed 1 times")
+        assert systemd.wait(lambda message: "2/2" in message.get("STATUS", ""))[-1]["STATUS"].endswith(ready["STATUS"])
 
 
 def test_a_release_that_does_not_start_is_rejected_as_ever(server: Server, folder: Path) -> None:

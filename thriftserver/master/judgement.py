@@ -1,7 +1,7 @@
 """Is a new generation worse than the one that serves beside it? Accounts in, a verdict with its evidence out.
 
 Pure functions: ``weigh`` adds one slice of time to the evidence, ``judge`` says what follows from it. Nothing here
-reads a clock, a process or the scoreboard (``canary`` does), so releases can be simulated by the thousand
+reads a clock, a process or the scoreboard (``trial`` does), so releases can be simulated by the thousand
 (tests/master/test_judgement.py).
 
 Both sides serve at the same time, so what happens to all of them says nothing. Each question is an exact test:
