@@ -108,6 +108,22 @@ def test_a_reload_that_cannot_work_fails_and_the_old_code_serves(service: Make, 
         it.eventually(lambda: "rejected" not in it.show("StatusText"), "the status of a reload that works")
 
 
+def test_a_trial_may_be_longer_than_systemd_waits_and_a_roll_back_fails_the_reload(
+    service: Make,
+) -> None:
+    it = service(config=CONFIG + 'canary = "5s"\n', unit="[Service]\nTimeoutStartSec=2s\n")
+    it.systemctl("start")
+    it.systemctl("reload")
+    assert it.found("canary_inconclusive")[0]["tried_s"] >= 5
+    it.eventually(lambda: len(it.found("worker_exit", code=0)) == 2, "the first generation's end")
+    dies = "import os, threading\nthreading.Timer(3.0, os.abort).start()\n"
+    (it.folder / "demo.py").write_text(dies + HANDLER)
+    assert it.systemctl("reload", check=False).returncode != 0
+    assert it.show("StatusText").endswith("in the old generation")
+    assert it.found("reload_rolled_back")[0]["evidence"][0]["what"] == "crash"
+    assert (it.show("ActiveState"), it.show("NRestarts"), version(it)) == ("active", "0", "1")
+
+
 def test_a_master_that_stands_still_is_killed_and_restarted_and_refuses_nobody(service: Make) -> None:
     it = service(unit="[Service]\nWatchdogSec=2s\n")
     it.systemctl("start")
