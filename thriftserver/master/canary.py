@@ -22,10 +22,10 @@ CRASHES = ("hung", "boot_timeout", "boot_failed", "killed", "crashed", "exited")
 
 
 class Canary:
-    """``beside`` is the board of an older master, whose workers this one's first worker is compared with."""
+    """At most one trial at a time, of workers that write ``board``."""
 
-    def __init__(self, board: Board, beside: Board | None, log: Logger) -> None:
-        self._board, self._beside, self._log = board, beside, log
+    def __init__(self, board: Board, log: Logger) -> None:
+        self._board, self._log = board, log
         self._trial: Trial | None = None
         self._crashed = 0
         """Workers that have ended unasked, of generations that were in force."""
@@ -49,11 +49,11 @@ class Canary:
         if not state.on_trial:
             self._trial = None
 
-    def begin(self, what: Try, idle: str, state: State) -> None:
-        """The worker of this generation is ready, and so are others."""
+    def begin(self, what: Try, idle: str, state: State, beside: Board | None) -> None:
+        """The worker of this generation is ready, and so are others: ours, or those on an older master's board."""
         from thriftserver.master.trial import Trial
 
-        self._trial = Trial(self._board, self._beside, what, idle, self._crashed, state, self._log)
+        self._trial = Trial(self._board, beside, what, idle, self._crashed, state, self._log)
 
     def look(self, state: State, now: float) -> Iterator[Judged]:
         """A verdict, once there is one."""

@@ -113,7 +113,7 @@ class Succession:
         predecessor, successor = self._predecessor, self._successor
         if predecessor and predecessor.line.fileno() in ready:
             # ``go``, or the end: it is dead, or stopping and has left this one alone.
-            self._predecessor = None
+            self._predecessor = self.beside = None
             self._tell_workers(0)
             yield events.Succeeded()
             predecessor.line.close()  # which says that it is done
@@ -150,10 +150,14 @@ class Succession:
 
 
 def _attach(predecessor: Predecessor) -> Board | None:
+    descriptor = predecessor.estate.board
     try:
-        return Board.attach(predecessor.estate.board)
+        board = Board.attach(descriptor)
     except (OSError, ValueError):  # it passes none, or one of another release
-        return None
+        board = None
+    if descriptor >= 0:  # who has mapped it needs no more, and no child is to find it
+        os.close(descriptor)
+    return board
 
 
 def _judge(successor: Successor, message: Message, objection: Callable[[Sequence[Module]], str]) -> None:

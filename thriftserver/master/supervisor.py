@@ -86,7 +86,7 @@ class Supervisor:
         self._handoff.most = settings.max_frame + BESIDE
         self._children: dict[int, Child] = {}
         self._health = Health(self._board)
-        self._canary = Canary(self._board, succession.beside, self._log)
+        self._canary = Canary(self._board, self._log)
         self._auxiliaries = Auxiliaries(auxiliaries, self._log)
         left = succession.control
         self._control = Control(settings.control, self._board, self._log, left) if settings.control else None
@@ -181,7 +181,8 @@ class Supervisor:
             case events.CheckReload():
                 return self._check_reload()
             case events.Try():
-                self._canary.begin(action, self._programs[action.generation].settings.canary_idle, self._state)
+                idle = self._programs[action.generation].settings.canary_idle
+                self._canary.begin(action, idle, self._state, self._succession.beside)
             case events.Judge():
                 return self._canary.judge()
             case events.Tell():

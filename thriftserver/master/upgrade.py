@@ -176,8 +176,8 @@ class Successor:
         return self.reason or (f"{how}: {said}" if said else how)
 
     def learn(self, message: Message) -> None:
-        """Why it is going to leave. What comes first is nearest to the cause."""
-        self.reason = self.reason or message.reason
+        """Why it is going to leave."""
+        self.reason = message.reason or self.reason
         if message.kind == "rolled_back":
             self.facts = message.facts
 

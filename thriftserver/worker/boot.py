@@ -181,8 +181,7 @@ def _offspring(assignment: Assignment, log: Logger) -> Offspring:
     for sock in assignment.listeners:
         offspring.without(sock.close)
     offspring.without(assignment.handoff.close)
-    boards = [board.descriptor for board in (assignment.board, assignment.beside) if board is not None]
-    for descriptor in (assignment.lifeline, assignment.report, assignment.stacks, *boards):
+    for descriptor in (assignment.lifeline, assignment.report, assignment.stacks, assignment.board.descriptor):
         offspring.without_descriptor(descriptor)
     return offspring
 
