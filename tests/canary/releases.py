@@ -81,7 +81,7 @@ HARMLESS = (
     "    def name(self, item):\n        time.sleep(WORK)\n        return f'product {item}'\n",
     "    def price(self, item):\n        time.sleep(WORK * 1.1)\n        if item % 5 == 1:\n"
     "            raise api.Missing('back soon')\n        return item * 101\n",
-    "    def name(self, item):\n        time.sleep(WORK / 2)\n        return f'item {item}'\n",
+    "    def name(self, item):\n        time.sleep(WORK * 0.8)\n        return f'item {item}'\n",
 )
 
 #: Runs the shop with a short trial. ``price`` has no time limit, so what never ends is seen.
