@@ -283,7 +283,7 @@ class Loop:
         return self.connections <= min(self._fellows.connections(monotonic_ns()), default=self.connections)
 
     def _even_out(self, again: float) -> None:
-        """Hand over what this worker has too much of, idle connections only.
+        """Hand over what this worker has too much of, idle connections only; one of two, where a fellow has none.
 
         Where too few are idle now, another look follows, after pauses that double: a busy connection is idle for
         moments, between two calls.
@@ -294,10 +294,11 @@ class Loop:
         share = -(-(sum(others) + self.connections) // (len(others) + 1))
         surplus = self.connections - share
         if surplus < SLACK:
-            return
+            surplus = int(self.connections > 1 and not min(others))
+        left = self.connections - surplus
         for connection, _ in zip(self.idle_connections(), range(surplus), strict=False):
             self.hand_over(connection)
-        if self.connections > share and again < HEARTBEAT:
+        if self.connections > left and again < HEARTBEAT:
             self._evener = get_hub().loop.timer(again)
             self._evener.start(self._even_out, 2 * again)
 
