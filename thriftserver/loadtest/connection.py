@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from thriftserver.client.chosen import Conversation, Deadline
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 #: Bytes to ask the kernel for.
 INBOX = 1 << 16
+_clock = time.monotonic_ns
 
 
 class Server(NamedTuple):
@@ -59,9 +61,25 @@ class Speech(Conversation):
 
 
 class Connection:
-    """``due`` is when its call was to be made, ``sent`` when it was, both in nanoseconds; ``step`` is that call."""
+    """``step`` is the call that is under way, None if there is none: ``due`` is when it had to be made, ``sent`` when
+    it was, ``came`` when the last bytes of its reply had come, in nanoseconds of the monotonic clock.
+    """
 
-    __slots__ = ("_held", "_infos", "_line", "_rest", "_secure", "_server", "_sock", "_speech", "due", "fd", "sent", "step")
+    __slots__ = (
+        "_held",
+        "_infos",
+        "_line",
+        "_rest",
+        "_secure",
+        "_server",
+        "_sock",
+        "_speech",
+        "came",
+        "due",
+        "fd",
+        "sent",
+        "step",
+    )
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -74,7 +92,7 @@ class Connection:
         self._rest = b""
         self.fd = -1
         self.step: Step | None = None
-        self.due = self.sent = 0
+        self.due = self.sent = self.came = 0
 
     def connect(self) -> None:
         """Make a new connection, and wait for it. Raises TransportError.
@@ -128,13 +146,13 @@ class Connection:
             raise _broken(error) from None
 
     def read(self) -> bool:
-        """Take what has come: is it a result? False where it is not whole yet. Raises Ended, whatever else comes of it."""
+        """Take what has come: is it a result? False where it is not whole yet. Raises Ended for anything else."""
         assert self._sock is not None
         try:
             data = self._sock.recv(INBOX)
-            if self._secure is not None:
-                if not (data := self._decrypted(data)) and not self._secure.ended:
-                    return False
+            self.came = _clock()
+            if self._secure is not None and not (data := self._decrypted(data)) and not self._secure.ended:
+                return False
         except BlockingIOError:
             return False
         except OSError as error:
@@ -199,4 +217,3 @@ class Connection:
 
 def _broken(error: OSError) -> Ended:
     return Ended(UNANSWERED, f"the connection broke: {error.strerror or error}")
-

@@ -29,7 +29,7 @@ _AHEAD = 20_000_000
 
 
 class Terms(NamedTuple):
-    """How a server is loaded: until one of ``calls`` and ``seconds`` is over, after ``warmup`` seconds that do not count.
+    """How a server is loaded: for so many ``calls``, or ``seconds``, after those of ``warmup``, which do not count.
 
     With a ``pace`` calls are due by it (an open loop), without one whoever is free makes the next (a closed one).
     """
@@ -74,6 +74,7 @@ def run(server: Server, workload: Workload, terms: Terms, watch: Callable[[Gathe
             _gather(children, gathered, watch)
         finally:
             _end(children, gathered)
+    gathered.finish()
     return gathered
 
 
@@ -142,7 +143,7 @@ def _live(server: Server, workload: Workload, terms: Terms, part: int, saying: i
                 print(json.dumps({"failed": str(error), "unreachable": isinstance(error, TransportError)}), file=out)
     except BrokenPipeError:
         pass  # the parent was killed, and nobody is left to be told
-    except Exception:
+    except Exception:  # noqa: BLE001 - a defect of ours, in a process that must not go on as a second parent
         sys.excepthook(*sys.exc_info())
     finally:
         os._exit(code)

@@ -157,12 +157,12 @@ class Driver:
 
     def _spoken(self, connection: Connection) -> None:
         connection.spoken()
-        self._count(connection, RESULT, "", True)
+        self._count(connection, RESULT, "", _clock())
         self._idle.append(connection)
 
     def _finish(self, connection: Connection, kind: int, text: str) -> None:
         """A call has come to its end: the connection makes the next one that is due, if there is one."""
-        self._count(connection, kind, text, kind != UNANSWERED)
+        self._count(connection, kind, text, connection.came if kind != UNANSWERED else None)
         if kind == UNANSWERED:
             connection.close()
             self._resting.append(connection)  # for a while: where nobody answers, there is nothing to be had by haste
@@ -175,7 +175,8 @@ class Driver:
         self.waited += self._begin <= due < now - LATE
         self._ask(connection, due, now)
 
-    def _count(self, connection: Connection, kind: int, text: str, timed: bool) -> None:
+    def _count(self, connection: Connection, kind: int, text: str, end: int | None) -> None:
+        """A call is over; ``end`` is when, None where nobody has waited for its end."""
         step, connection.step = connection.step, None
         self._busy -= 1
         if connection.due < self._begin:
@@ -183,8 +184,8 @@ class Driver:
         assert step is not None
         tally = self._tallies[step.method]
         tally.kinds[kind] += 1
-        if timed:
-            tally.times.record(_clock() - connection.due)
+        if end is not None:
+            tally.times.record(end - connection.due)
         if text:
             tally.wrong(kind, text)
 
@@ -202,6 +203,6 @@ class Driver:
         if self._timeout is not None:
             for connection in self._all:
                 if connection.step is not None and now - connection.sent > self._timeout:
-                    self._count(connection, UNANSWERED, self._patience, True)
+                    self._count(connection, UNANSWERED, self._patience, now)
                     connection.close()
                     self._idle.append(connection)

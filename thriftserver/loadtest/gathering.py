@@ -22,8 +22,8 @@ class Second(NamedTuple):
 class Gathered:
     """Everything so far. ``methods`` are tallies in the order of the workload's, ``seconds`` those that are complete.
 
-    ``stopped``: before its end. ``lost`` are processes that were killed, ``cpu`` is the share of a processor's time that
-    the busiest process took, ``elapsed`` is in seconds; ``late`` and ``waited`` are calls as the driver has them.
+    ``stopped``: before its end. ``lost`` are processes that were killed, ``cpu`` is the share of a processor that the
+    busiest process took, ``elapsed`` is in seconds; ``late`` and ``waited`` are calls as the driver has them.
     """
 
     def __init__(self, called: Sequence[str], processes: int) -> None:

@@ -12,7 +12,7 @@ _LONGEST = (1 << 50) - 1
 
 
 class Histogram:
-    """Whole numbers of nanoseconds, of which each quantile is known to 0.8 %; count, sum, least and greatest exactly."""
+    """Whole numbers of nanoseconds: quantiles are known to 0.4 %, count, total, least and greatest exactly."""
 
     __slots__ = ("buckets", "count", "greatest", "least", "total")
 
@@ -69,7 +69,12 @@ class Histogram:
     def plain(self) -> dict[str, object]:
         """As JSON data, from which ``of`` makes it again."""
         buckets = {str(bucket): self.buckets[bucket] for bucket in sorted(self.buckets)}
-        return {"total": self.total, "least": self.least if self.count else 0, "greatest": self.greatest, "buckets": buckets}
+        return {
+            "total": self.total,
+            "least": self.least if self.count else 0,
+            "greatest": self.greatest,
+            "buckets": buckets,
+        }
 
     @classmethod
     def of(cls, data: Mapping[str, object]) -> Histogram:

@@ -54,7 +54,7 @@ class Schedule(Protocol):
 
 
 class Closed:
-    """Whoever is free makes the next call, from ``begin`` on only so many and only until ``end``; before, any number."""
+    """Whoever is free makes the next call: any number before ``begin``, then only so many, and only until ``end``."""
 
     def __init__(self, begin: int, end: int | None, calls: int | None) -> None:
         self._begin, self._end, self._left = begin, end, calls
@@ -72,8 +72,8 @@ class Closed:
 class Open:
     """Calls are due at a pace of their own: one of ``parts`` processes makes every so many-th of them.
 
-    From ``begin`` on there are so many, and none at ``end`` or later; before, from ``start`` on, they come as evenly as the
-    first ones after it.
+    From ``begin`` on there are so many, and none at ``end`` or later; before, from ``start`` on, they come as the first
+    ones after it do.
     """
 
     def __init__(

@@ -18,8 +18,8 @@ _LENGTH = 300
 
 
 class Tally:
-    """Of one method: how many calls by ``KINDS``, how long those took that were waited for to their end (until an answer,
-    or until the time was over), and what was wrong with the others than results.
+    """Of one method: how many calls by ``KINDS``, how long those took whose end was waited for (an answer, or that the
+    time was over), and what was wrong with the others than results.
     """
 
     __slots__ = ("kinds", "times", "wrongs")
@@ -58,7 +58,11 @@ class Tally:
             {"outcome": KINDS[kind], "text": text, "calls": count}
             for (kind, text), count in sorted(self.wrongs.items(), key=lambda item: -item[1])
         ]
-        return {"outcomes": dict(zip(KINDS, self.kinds, strict=True)), "histogram": self.times.plain(), "errors": wrongs}
+        return {
+            "outcomes": dict(zip(KINDS, self.kinds, strict=True)),
+            "histogram": self.times.plain(),
+            "errors": wrongs,
+        }
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Tally:
