@@ -73,4 +73,6 @@ def word(value: object) -> str:
     """One of the things that were done, as people say it."""
     if isinstance(value, dict):
         return ", ".join(f"{name}={each}" for name, each in value.items())
-    return "none" if value is None else str(value)
+    if value is None or isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

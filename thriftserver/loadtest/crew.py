@@ -210,6 +210,8 @@ def _gather(children: list[Child], gathered: Gathered, watch: Callable[[Gathered
                     elif gathered.take(message):
                         watch(gathered)
                 if not data:
+                    if ready < len(children):
+                        raise ThriftServerError("a process of the load test died before it began")
                     selector.unregister(key.fd)
                     del parts[key.fd]
 

@@ -14,8 +14,9 @@ from thriftserver.loadtest.pacing import Schedule
 from thriftserver.loadtest.tally import RESULT, UNANSWERED, Tally
 from thriftserver.loadtest.workload import Step
 
-#: Nanoseconds of an interval that is told, and between two looks at what has lasted too long or failed.
-INTERVAL, TICK = 1_000_000_000, 100_000_000
+#: Nanoseconds of an interval that is told, and between two looks at what has lasted too long or failed: at most, and at
+#: least, where calls may last a short time only.
+INTERVAL, TICK, SHORT = 1_000_000_000, 100_000_000, 5_000_000
 #: Nanoseconds after which a call that was due is sent late.
 LATE = 1_000_000
 _READABLE = select.EPOLLIN
@@ -37,6 +38,7 @@ class Driver:
         self.stop = False
         self.late = self.waited = 0
         self._timeout = None if server.timeout is None else int(server.timeout * 1e9)
+        self._pause = TICK if self._timeout is None else min(max(self._timeout // 10, SHORT), TICK)
         self._patience = f"timed out after {server.timeout:.3g} s" if server.timeout else ""
         self._steps = steps
         self._methods = methods
@@ -46,6 +48,7 @@ class Driver:
         self._all = [Connection(server) for _ in range(connections)]
         self._idle = deque(self._all)
         self._resting: list[Connection] = []
+        self._rested = 0
         self._by_fd: dict[int, Connection] = {}
         self._busy = 0
         self._begin = 0
@@ -66,7 +69,7 @@ class Driver:
         """Make the calls; those are counted that were due at ``begin`` or later, in nanoseconds."""
         self._schedule, self._begin = schedule, begin
         now = _clock()
-        self._tick = now + TICK
+        self._tick = now + self._pause
         while not self.stop:
             now = self._issue(_clock())
             due = schedule.due(now)
@@ -197,9 +200,11 @@ class Driver:
             self._interval += 1
         if now < self._tick:
             return
-        self._tick = now + TICK
-        self._idle += self._resting
-        self._resting.clear()
+        self._tick = now + self._pause
+        if now >= self._rested:
+            self._rested = now + TICK
+            self._idle += self._resting
+            self._resting.clear()
         if self._timeout is not None:
             for connection in self._all:
                 if connection.step is not None and now - connection.sent > self._timeout:

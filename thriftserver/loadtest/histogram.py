@@ -58,7 +58,7 @@ class Histogram:
             seen += self.buckets[bucket]
             if seen >= wanted:
                 low, high = bounds(bucket)
-                return float(min(max((low + high) / 2, self.least), self.greatest))
+                return float(min(max((low + high - 1) / 2, self.least), self.greatest))
         return 0.0
 
     def ranges(self) -> Iterator[tuple[int, int, int]]:

@@ -21,14 +21,13 @@ _POINTS: Final = 500
 #: Shares at which the durations of a distribution are drawn: each halves what is left.
 _SHARES: Final = tuple(1 - 2 ** (-step / 4) for step in range(4 * 17 + 1))
 #: Those that have a mark.
-_MARKS: Final = (0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999)
+_MARKS: Final = (0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999)
 #: Lines of durations over time, and what they take of a second.
 _TIMES: Final[tuple[tuple[str, str, Callable[[Second], float]], ...]] = (
     ("longest", "max", lambda each: each.greatest),
     ("p99", "p99", lambda each: each.p99),
     ("median", "p50", lambda each: each.p50),
 )
-_SIGNS: Final = {"better": "▼", "worse": "▲"}
 
 
 def page(result: Result, before: Result | None = None) -> str:
@@ -210,12 +209,12 @@ def _compared(result: Result, before: Result | None, compared: Sequence[Change])
     rows = []
     for each in compared:
         share = "" if each.share is None else f"{each.share:+.1%}"
-        verdict = f'<span class="{each.verdict}">{_SIGNS[each.verdict]} {each.verdict}</span>' if each.verdict else ""
+        verdict = f'<span class="{each.verdict}">{each.verdict}</span>' if each.verdict else ""
         rows.append([each.name, verdict, figure(each.name, each.before), figure(each.name, each.after), share])
     title = f"Compared with {_text(before.about['begun'])}"
     yield _table(title, ["", "", "before", "now", "change"], rows, 2)
-    for each_unlike in unlike(before, result):
-        yield f'<p class="note">Differs: {_text(each_unlike)}</p>'
+    if told := unlike(before, result):
+        yield f'<p class="note">Not the same was done: {_text("; ".join(told))}.</p>'
 
 
 def _terms(result: Result) -> Iterator[str]:
