@@ -229,7 +229,7 @@ def test_a_comparison(bench: Bench, address: str, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "Missing argument"),
+        ([], "Missing parameter: methods"),
         (["nobody"], "Shop has no method 'nobody'"),
         (["add", "add"], "add is given twice"),
         (["add=0"], "a weight is a whole number"),

@@ -179,7 +179,7 @@ class Links(HTMLParser):
         if tag in ("script", "link", "img", "iframe"):
             self.loads.append(tag)
         self.loads += [name for name, _ in attrs if name in ("src", "href")]
-        if tag not in ("meta", "path"):
+        if tag != "meta":
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
