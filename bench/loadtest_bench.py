@@ -1,7 +1,7 @@
 """``thriftserver bench`` beside ``loadgen.c``: what a call costs the process that makes it, and whether they agree.
 
-Costs are CPU time of one process with many connections. Whether they agree is seen where the load is the same for both: on
-one connection, calls of a method that takes so long that it does not matter who makes them.
+Costs are CPU time of one process with many connections. Whether they agree is seen where the load is the same for both:
+on one connection, calls of a method that takes so long that it does not matter who makes them.
 
 python -m bench.loadtest_bench [--conns N] [--calls N] [--rounds N] [--update docs/performance.md]
 """

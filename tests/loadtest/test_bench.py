@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,13 +15,15 @@ from typing import Any
 
 import click
 import pytest
+from thriftserver.codec.binary.message import encode_call
 
 import thriftserver
 from tests.harness import Server, run
 from tests.loadtest.conftest import ARGS, Bench
-from tests.support import ROOT
+from tests.support import ROOT, need
 from tests.tls.pki import Pki
 from thriftserver.cli.bench import bench as command
+from thriftserver.codec.plan import method_plan
 from thriftserver.errors import ConfigError
 from thriftserver.loadtest.conditions import FAILED
 
@@ -277,3 +280,30 @@ def test_nobody_is_there(bench: Bench) -> None:
     done = bench("127.0.0.1:1", "add", "--idl", "shop.thrift", "-n", "1", "--processes", "2")
     assert (done.returncode, done.stdout) == (7, "")
     assert done.stderr == "Error: cannot connect to 127.0.0.1:1: Connection refused\n"
+
+
+@pytest.mark.slow
+def test_figures_agree_with_a_load_generator_in_c(folder: Path, server: Server, result: Found, tmp_path: Path) -> None:
+    """At the same load: calls that take so long that it does not matter who makes them."""
+    need(shutil.which("cc"), "a C compiler (apt install gcc)")
+    loadgen = tmp_path / "loadgen"
+    subprocess.run(["cc", "-O1", "-o", loadgen, ROOT / "bench" / "loadgen.c", "-lm"], check=True)
+    api = thriftserver.load(folder / "shop.thrift")
+    nap = next(each for each in api.Shop.__thrift__.methods() if each.name == "nap")
+    (tmp_path / "nap.req").write_bytes(encode_call(method_plan(nap), 1, [200]))
+    words = ["--port", str(server.port), "--frames", tmp_path / "nap.req", "--conns", "8", "--requests", "64"]
+    theirs = json.loads(subprocess.run([loadgen, *words], check=True, capture_output=True, text=True).stdout)
+    ours = result(f"127.0.0.1:{server.port}", "nap", "-d", "[200]", "-c", "8", "-n", "64")
+    assert ours["rate"] == pytest.approx(theirs["rps"], rel=0.05)
+    for name in ("min", "p50", "p90", "mean"):
+        assert ours["latency"][name] == pytest.approx(theirs["latency_us"][name] / 1e6, rel=0.05), name
+
+
+def test_its_processes_do_not_outlive_it(folder: Path, server: Server, address: str, counter: Counter) -> None:
+    before = counter()
+    load = begun(folder, address, "note", "-z", "1h", "--rate", "100", "--processes", "2")
+    server.eventually(lambda: counter() > before, "calls")
+    children = Path(f"/proc/{load.pid}/task/{load.pid}/children").read_text().split()
+    load.kill()
+    load.communicate()
+    server.eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), "end of the processes")
