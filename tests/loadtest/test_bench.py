@@ -301,7 +301,7 @@ def test_figures_agree_with_a_load_generator_in_c(folder: Path, server: Server, 
 
 def test_its_processes_do_not_outlive_it(folder: Path, server: Server, address: str, counter: Counter) -> None:
     before = counter()
-    load = begun(folder, address, "note", "-z", "1h", "--rate", "100", "--processes", "2")
+    load = begun(folder, address, "note", "--warmup", "1h", "--rate", "100", "--processes", "2")
     server.eventually(lambda: counter() > before, "calls")
     children = Path(f"/proc/{load.pid}/task/{load.pid}/children").read_text().split()
     load.kill()

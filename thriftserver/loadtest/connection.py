@@ -124,10 +124,10 @@ class Connection:
         """Begin a call. Raises Ended, where the connection is broken."""
         self.step = step
         data = self._speech.call(step.plan, step.args, self._infos)
-        if self._secure is not None:
-            data = self._secure.encrypt(data)
         assert self._sock is not None
         try:
+            if self._secure is not None:
+                data = self._rest + self._secure.encrypt(data)
             gone = self._sock.send(data)
         except BlockingIOError:
             gone = 0

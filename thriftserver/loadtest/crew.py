@@ -62,7 +62,7 @@ def run(server: Server, workload: Workload, terms: Terms, watch: Callable[[Gathe
     """Load the server. ``watch`` is called after each second with what there is until then.
 
     SIGINT and SIGTERM end it early, with what there is. Raises TransportError where there is no connection to begin
-    with, and ThriftServerError.
+    with, KeyboardInterrupt if it is stopped before that, and ThriftServerError.
     """
     _make_room(-(-terms.connections // terms.processes))
     gathered = Gathered(workload.called, terms.processes)
@@ -71,6 +71,8 @@ def run(server: Server, workload: Workload, terms: Terms, watch: Callable[[Gathe
         try:
             for part in range(terms.processes):
                 children.append(_fork(server, workload, terms, part, children))
+            if gathered.stopped:
+                raise KeyboardInterrupt
             _gather(children, gathered, watch)
         finally:
             _end(children, gathered)
@@ -210,6 +212,8 @@ def _gather(children: list[Child], gathered: Gathered, watch: Callable[[Gathered
                     elif gathered.take(message):
                         watch(gathered)
                 if not data:
+                    if ready < len(children) and gathered.stopped:
+                        raise KeyboardInterrupt
                     if ready < len(children):
                         raise ThriftServerError("a process of the load test died before it began")
                     selector.unregister(key.fd)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import time
 from collections import deque
@@ -36,6 +37,7 @@ class Driver:
 
     def __init__(self, server: Server, connections: int, steps: Iterator[Step], methods: int, tell: Tell) -> None:
         self.stop = False
+        self._parent = os.getppid()
         self.late = self.waited = 0
         self._timeout = None if server.timeout is None else int(server.timeout * 1e9)
         self._pause = TICK if self._timeout is None else min(max(self._timeout // 10, SHORT), TICK)
@@ -201,6 +203,7 @@ class Driver:
         if now < self._tick:
             return
         self._tick = now + self._pause
+        self.stop |= os.getppid() != self._parent  # nobody is left to be told
         if now >= self._rested:
             self._rested = now + TICK
             self._idle += self._resting

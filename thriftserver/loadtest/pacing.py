@@ -38,7 +38,7 @@ def rate(text: str) -> tuple[float, float]:
         numbers = float(first), float(last if dots else first)
     except ValueError:
         numbers = (math.nan, math.nan)
-    if not all(0 <= each <= LONGEST for each in numbers) or not numbers[1]:
+    if not all(each == 0 or 1 / LONGEST <= each <= LONGEST for each in numbers) or not numbers[1]:
         raise ValueError(f"{text!r} is no rate; write calls per second (500), or how it changes (100..5000)")
     return numbers
 
