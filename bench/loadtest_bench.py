@@ -1,7 +1,7 @@
 """``thriftserver bench`` beside ``loadgen.c``: what a call costs the process that makes it, and whether they agree.
 
 Costs are CPU time of one process with many connections. Whether they agree is seen where the load is the same for both:
-calls of a method that takes so long that the server is busy all the time, whoever makes them.
+calls of a server that takes its time, so that it does not matter who makes them.
 
 python -m bench.loadtest_bench [--conns N] [--calls N] [--rounds N] [--update docs/performance.md]
 """
@@ -11,24 +11,53 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import socketserver
 import statistics
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from bench import bars, processes, report, servers, workload
 from bench.measuring import in_turns, ratio
 
 OURS, THEIRS = "thriftserver bench", "loadgen"
-ARGUMENTS = {"ping": [], "echo": [workload.ECHO_TEXT], "get_user": [workload.USER_ID], "burn": [workload.BURN_US]}
-#: Connections on which a server has always something to do.
-BUSY = 4
+ARGUMENTS = {"ping": [], "echo": [workload.ECHO_TEXT], "get_user": [workload.USER_ID]}
+#: How long a server takes that is asked by both, and how it is asked.
+LATE_S, LATE_CONNS, LATE_CALLS = 0.1, 8, 120
 #: Figures that must agree, in milliseconds and calls per second.
 FIGURES = ("p50", "mean", "p99", "rate")
 
 #: Makes calls of a method on so many connections; what was found.
 Take = Callable[[str, int, int], dict[str, Any]]
+
+
+class Late(socketserver.ThreadingTCPServer):
+    """Answers each ping after ``LATE_S``, on a thread of this process for each connection."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Ping)
+        self.port: int = self.server_address[1]
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.shutdown()
+        self.server_close()
+
+
+class Ping(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        asked, answered = (workload.frame(messages[0]) for messages in workload.requests()["ping"])
+        while len(request := self.rfile.read(len(asked))) == len(asked):
+            time.sleep(LATE_S)
+            self.wfile.write(answered[:16] + request[16:20] + answered[20:])  # its number is the request's
 
 
 def ours(port: int) -> Take:
@@ -76,7 +105,9 @@ def main() -> None:
             return in_turns([*takes], args.rounds, lambda name: takes[name](method, conns, calls))
 
         costs = {method: turns(method, args.conns, args.calls) for method in ("ping", "echo", "get_user")}
-        same = turns("burn", BUSY, max(args.calls // 30, 20))
+    with Late() as late:
+        takes = {OURS: ours(late.port), THEIRS: theirs(late.port)}
+        same = in_turns([*takes], args.rounds, lambda name: takes[name]("ping", LATE_CONNS, LATE_CALLS))
     rows = []
     for method, taken in costs.items():
         cpu = {name: [each["cpu_us"] for each in found] for name, found in taken.items()}
@@ -93,7 +124,7 @@ def main() -> None:
         met = bars.verdict(abs(share), at_most=bars.AGREEMENT) if figure != "p99" else ""
         middle = [f"{statistics.median(values[name]):.2f}" for name in (THEIRS, OURS)]
         rows.append([figure, *middle, f"{share:+.1%}", "" if figure == "p99" else f"{bars.AGREEMENT:.0%}", met])
-    body += f"\n\n{BUSY} connections, a method that takes {workload.BURN_US / 1e3:g} ms; ms, and calls per second:\n\n"
+    body += f"\n\nA server that takes {LATE_S * 1e3:g} ms, {LATE_CONNS} connections; ms, and calls per second:\n\n"
     body += report.table(["", THEIRS, OURS, "difference", "at most", ""], rows)
     report.publish("loadtest", body, args.update)
 
