@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 from thriftserver.codec.binary.message import encode_call
 
 import thriftserver
+from tests.client.peers import Peer
 from tests.harness import Server, run
 from tests.loadtest.conftest import ARGS, Bench
 from tests.support import ROOT, need
@@ -307,3 +309,26 @@ def test_its_processes_do_not_outlive_it(folder: Path, server: Server, address: 
     load.kill()
     load.communicate()
     server.eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), "end of the processes")
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (lambda sock: sock.recv(1), "the connection broke: Connection reset by peer|the server closed the connection"),
+        (lambda sock: (sock.recv(99), sock.sendall(b"HTTP/1.1 400 Bad\r\n\r\n"), sock.recv(99)), "it seems to be http"),
+        (lambda sock: (sock.recv(99), sock.sendall(b"\0\0\0\5hello"), sock.recv(99)), "cannot read the reply"),
+        (lambda sock: (sock.recv(99), sock.sendall(b"\x7f\xff\xff\xff"), sock.recv(99)), "no length of a frame"),
+        (lambda sock: (sock.recv(99), sock.sendall(b"\0\0\1\0h"), sock.recv(99)), "timed out after 0.2 s"),
+        (lambda sock: (sock.sendall(b"\0\0\0\5hello"), sock.recv(99)), "cannot read the reply|nobody"),
+    ],
+    ids=["hangs up", "http", "nonsense", "endless", "silent", "talks first"],
+)
+def test_a_server_that_is_none(bench: Bench, script: Callable[[Any], Any], said: str) -> None:
+    with Peer(script) as peer:
+        words = ("add", "-n", "12", "-c", "3", "--idl", "shop.thrift", "--timeout", "200ms", "--json")
+        done = bench(f"127.0.0.1:{peer.port}", *words)
+    assert (done.returncode, done.stderr) == (7, "")
+    data = json.loads(done.stdout)
+    assert data["outcomes"]["unanswered"] == data["calls"] == 12
+    texts = " ".join(each["text"] for each in data["methods"]["add"]["errors"])
+    assert re.search(said, texts), texts
