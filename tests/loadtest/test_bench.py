@@ -249,6 +249,7 @@ def test_a_comparison(bench: Bench, address: str, folder: Path) -> None:
         (["buy", "-d", '{"item": {"name": "x"}}'], "required field is missing"),
         (["add", "-n", "0"], "--calls: '0' is not a whole number of 1 or more"),
         (["add", "-z", "soon"], "--duration: 'soon' is not a duration"),
+        (["add", "-z", "0"], "a test cannot take no time"),
         (["add", "--rate", "fast"], "--rate: 'fast' is no rate"),
         (["add", "--ramp", "1s"], "give --rate"),
         (["add", "--rate", "1..2", "-n", "5"], "say within what time it changes"),

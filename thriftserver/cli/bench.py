@@ -134,6 +134,8 @@ def _terms(
     """What the options say. Raises ConfigError."""
     number = None if calls is None else parsed("--calls", positive, calls)
     seconds = _seconds("--duration", duration)
+    if duration is not None and seconds is None:
+        raise ConfigError("--duration: a test cannot take no time")
     if number is None and seconds is None:
         seconds = 10.0
     together = parsed("--connections", positive, connections)
