@@ -63,7 +63,7 @@ def test_pairs(command: Command, address: str) -> None:
         "everything.number=-7",
         "everything.share=0.5",
         "everything.text=a=b",
-        "everything.data=YmFzZQ==",
+        "everything.data=1234",
         "everything.colour=BLUE",
         "everything.names=one",
         "everything.names=two words",
@@ -75,7 +75,7 @@ def test_pairs(command: Command, address: str) -> None:
     assert json.loads(done.stdout) == [
         "colour=<Colour.BLUE: 5>",
         "counts={'a.b': 1}",
-        "data=b'base'",
+        "data=b'\\xd7m\\xf8'",
         "flag=True",
         "names=['one', 'two words']",
         "number=-7",
