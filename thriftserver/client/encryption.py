@@ -146,11 +146,12 @@ def why(error: ssl.SSLError) -> str:
         return _HUNG_UP
     if known := _alert(error):
         return f"the server refuses: {known}"
-    if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
+    reason = getattr(error, "reason", None) or ""
+    if reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
         return _NO_TLS
-    return f"TLS: {(error.reason or str(error.args[-1])).replace('_', ' ').lower()}"
+    return f"TLS: {(reason or str(error.args[-1])).replace('_', ' ').lower()}"
 
 
 def _alert(error: ssl.SSLError) -> str:
-    _, _, name = (error.reason or "").partition("_ALERT_")
+    _, _, name = (getattr(error, "reason", None) or "").partition("_ALERT_")
     return _ALERTS.get(name, "")
