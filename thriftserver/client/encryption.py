@@ -55,8 +55,8 @@ class Encryption:
         self._problem: ConnectionError | None = None
         try:
             self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name or None, session=session)
-        except (ValueError, ssl.SSLError) as error:  # a name that can be nobody's
-            raise ConnectionError(f"{name!r}: {error}") from None
+        except ValueError as error:
+            raise ConnectionError(f"TLS handshake: {name!r} can be nobody's name ({error})") from None
 
     def shake(self, data: bytes | None = None) -> bool:
         """Go on with the handshake, with what has come: none at the end of the stream. Is it done?"""
