@@ -19,6 +19,8 @@ else:
 
 #: Bytes to ask for where nobody has said how many.
 INBOX: Final = 1 << 16
+#: How often to look for what comes that is nothing: a server may have no end of it.
+LOOKS: Final = 16
 
 
 class Secured(Line):
@@ -84,7 +86,9 @@ class Secured(Line):
     def _look(self) -> None:
         """Read what has come, until it is something that the server has said."""
         try:
-            while not (self._ahead or self._problem or self._encryption.ended) and self._inner.said():
+            for _ in range(LOOKS):
+                if self._ahead or self._problem or self._encryption.ended or not self._inner.said():
+                    break
                 self._ahead = self._said(INBOX, None)
         except OSError as error:
             self._problem = error

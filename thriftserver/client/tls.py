@@ -72,8 +72,8 @@ class Tls:
         def keep(session: ssl.SSLSession) -> None:
             self._sessions.pop(place, None)
             self._sessions[place] = session  # the latest ones stand last
-            while len(self._sessions) > SESSIONS:
-                self._sessions.pop(next(iter(self._sessions), place), None)
+            for oldest in list(self._sessions)[:-SESSIONS]:
+                self._sessions.pop(oldest, None)
 
         return Encryption(self._context, name, self._sessions.get(place), keep)
 

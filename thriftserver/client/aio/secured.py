@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from thriftserver.client.aio.line import LARGE, Line
 from thriftserver.client.encryption import PIECE
+from thriftserver.client.secured import LOOKS
 
 if TYPE_CHECKING:
     from thriftserver.client.conversation import Conversation
@@ -34,8 +35,9 @@ class Secured(Line):
         if self._spoilt or self._answer is not None:
             return False
         try:
-            while not (self._encryption.decrypt(self.sock.recv(PIECE)) or self._encryption.ended):
-                pass
+            for _ in range(LOOKS):
+                if self._encryption.decrypt(self.sock.recv(PIECE)) or self._encryption.ended:
+                    break
         except BlockingIOError:
             return True
         except OSError:
@@ -46,7 +48,10 @@ class Secured(Line):
         if self._problem is not None:
             deadline.enter("sending", len(request))
             raise deadline.failed(self._problem)
-        return super().ask(request, deadline, answered)
+        try:
+            return super().ask(request, deadline, answered)
+        except ConnectionError as error:
+            raise deadline.failed(error) from None
 
     def buffer_updated(self, count: int) -> None:
         try:
