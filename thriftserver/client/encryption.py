@@ -55,7 +55,7 @@ class Encryption:
         self._problem: ConnectionError | None = None
         try:
             self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name or None, session=session)
-        except ValueError as error:
+        except (ValueError, TypeError, ssl.SSLError) as error:
             raise ConnectionError(f"TLS handshake: {name!r} can be nobody's name ({error})") from None
 
     def shake(self, data: bytes | None = None) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from thriftserver.client.aio.line import LARGE, Line
@@ -77,13 +76,18 @@ class Secured(Line):
         return self._answer is not None  # a request without an answer may still leave
 
     def _rescue(self) -> None:
-        with suppress(BlockingIOError):
+        while self._answer is not None and self._answered:
             try:
-                while self._answer is not None and self._answered and (data := self.sock.recv(LARGE)):
-                    if said := self._encryption.decrypt(data):
-                        self._take(said)
+                data = self.sock.recv(LARGE)
+            except OSError:
+                return
+            try:
+                said = self._encryption.decrypt(data)
             except ConnectionError as error:
                 self._broken(error)
+                return
+            if said:
+                self._take(said)
 
     def _say(self, data: bytes) -> None:
         if self._answer is not None and self._answered:
