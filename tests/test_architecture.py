@@ -25,6 +25,7 @@ LAYERS = [
     "foreign",
     "closest",
     "quantities",
+    "sans",
     "config",
     "log",
     "scoreboard",

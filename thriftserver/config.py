@@ -29,6 +29,7 @@ from thriftserver.quantities import (
     share,
     size,
 )
+from thriftserver.sans import rule
 from thriftserver.wire import DIALECTS, MAX_FRAME
 
 ENV_PREFIX = "THRIFTSERVER_"
@@ -126,6 +127,13 @@ class Settings(Struct, frozen=True, kw_only=True):
         "Whether clients must show a certificate: none, optional, required.",
         parse=one_of("none", "optional", "required"),
         metavar="WHETHER",
+    )
+    allow_san: tuple[str, ...] = _row(
+        (),
+        "Name in a client's certificate that lets it connect, or call one service or method: DNS:*.example.com, "
+        "URI:spiffe://example.com/*, email:..., IP:10.0.0.0/8; repeatable.",
+        parse=rule,
+        metavar="[[SERVICE.]METHOD=]KIND:PATTERN",
     )
     ciphers: str = _row(
         "", "Ciphers of TLS 1.2, as OpenSSL writes them; without it, what Python takes for good.", metavar="LIST"

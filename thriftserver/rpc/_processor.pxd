@@ -61,6 +61,7 @@ cdef int _BAD_RESULT
 cdef int _APPLICATION
 cdef int _TIMEOUT
 cdef int _SHED
+cdef int _FORBIDDEN
 cdef int _UNRECORDED
 cdef int _GONE
 cdef int _UNKNOWN_METHOD
@@ -114,7 +115,7 @@ cdef class Processor:
     cdef Sink checked(self, Header header, Call call, Sink reply)
     cdef Sink internal(self, Header header, Call call, object error, int outcome)
     cdef object fail(self, Call call, object error, int outcome)
-    cdef Sink shed(self, Header header, Call call)
+    cdef Sink deny(self, Header header, Call call, int ending, int type, str text)
     @cython.locals(entry=Entry)
     cdef Sink late(self, Header header, Call call)
     cdef Sink refuse(self, Header header)

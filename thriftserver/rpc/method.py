@@ -37,10 +37,11 @@ def blocking(function: Callable[..., Any]) -> Callable[..., Any]:
 class Method:
     """``number`` is its place in the scoreboard, ``target`` the handler's function.
 
-    ``chain`` is the same behind middleware, None without any; ``timeout`` is in nanoseconds, 0 for none.
+    ``chain`` is the same behind middleware, None without any; ``timeout`` is in nanoseconds, 0 for none. ``guard`` says
+    of a call, before its arguments are read, whether its peer may make it; None where everybody may.
     """
 
-    __slots__ = ("chain", "name", "number", "oneway", "plan", "service", "target", "throws", "timeout", "void")
+    __slots__ = ("chain", "guard", "name", "number", "oneway", "plan", "service", "target", "throws", "timeout", "void")
 
     def __init__(
         self,
@@ -61,6 +62,7 @@ class Method:
         self.timeout = int(timeout * 1e9)
         self.target = target
         self.chain: Callable[[Call], Any] | None = None
+        self.guard: Callable[[Call], bool] | None = None
 
 
 def make_methods(

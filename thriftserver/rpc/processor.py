@@ -50,6 +50,7 @@ _APPLICATION = layout.APPLICATION
 _TIMEOUT = layout.TIMEOUT
 _SHED = layout.SHED
 _GONE = layout.CLIENT_GONE
+_FORBIDDEN = layout.FORBIDDEN
 _UNKNOWN_METHOD = layout.COUNTER["unknown_method"]
 _BAD_MESSAGE = layout.COUNTER["bad_message"]
 _FIELDS_SKIPPED = layout.COUNTER["fields_skipped"]
@@ -210,10 +211,12 @@ class Processor:
             call.ending = _GONE
             return None
         if self.queue_timeout and started - received > self.queue_timeout:
-            return self.shed(header, call)
+            return self.deny(header, call, _SHED, Application.LOADSHEDDING, "the server is overloaded; try again later")
         if call.deadline and started > call.deadline:
             return self.late(header, call)
         try:
+            if entry.guard is not None and not entry.guard(call):
+                return self.deny(header, call, _FORBIDDEN, Application.UNKNOWN, f"{entry.name} is not for this client")
             args = codec_of(entry, header).take_args(source)
         except Fault as fault:
             error = WireError(*fault.told("args"))
@@ -395,18 +398,15 @@ class Processor:
         except BaseException as problem:  # noqa: BLE001 - whoever is told may fail, the answer is due all the same
             cut_traces(problem)
 
-    def shed(self, header: Header, call: Call) -> Sink | None:
-        call.ending = _SHED
-        if call.oneway:
-            return None
-        return put_error(header, Application.LOADSHEDDING, "the server is overloaded; try again later")
-
     def late(self, header: Header, call: Call) -> Sink | None:
-        call.ending = _TIMEOUT
-        if call.oneway:
-            return None
         seconds = (call.deadline - call.received) / 1e9
-        return put_error(header, Application.TIMEOUT, f"{call.method} took longer than its {seconds:g} s")
+        text = f"{call.method} took longer than its {seconds:g} s"
+        return self.deny(header, call, _TIMEOUT, Application.TIMEOUT, text)
+
+    def deny(self, header: Header, call: Call, ending: int, type: Application, text: str) -> Sink | None:
+        """The answer to a call that gets no result for a reason of ours."""
+        call.ending = ending
+        return None if call.oneway else put_error(header, type, text)
 
     def refuse(self, header: Header) -> Sink | None:
         """Answer a message that names no method of ours, or is no request at all."""

@@ -20,11 +20,12 @@ from thriftserver.handoff import Handoff, Parcel
 from thriftserver.keepalive import keep_alive
 from thriftserver.log import Logger
 from thriftserver.peers import Introduction, Peer, name_of
+from thriftserver.sans import Allowed
 from thriftserver.scoreboard import layout
 from thriftserver.tls.certificate import certificate_of
 from thriftserver.tls.contexts import Contexts
 from thriftserver.tls.handshake import Handshake
-from thriftserver.tls.refusals import SLOW, Refusal, plain
+from thriftserver.tls.refusals import SLOW, Refusal, not_allowed, plain
 from thriftserver.tls.terms import Terms
 from thriftserver.tls.tunnel import ROOM, Tunnel
 
@@ -97,6 +98,7 @@ class Keeper:
         """New connections are offered these terms. Raises ConfigError, and changes nothing, if they cannot be kept."""
         contexts = Contexts(terms)
         self.terms, self._contexts = terms, contexts
+        self._allowed = Allowed(terms.allowed)
         self._words[layout.BOARD_TLS_EXPIRY] = int(contexts.expiry)
         self._log.info("certificates_loaded", names=contexts.names, expires=_date(contexts.expiry))
         days = int((contexts.expiry - time.time()) // 86_400)
@@ -287,8 +289,13 @@ class Keeper:
         return handshake.sock
 
     def agreed(self, handshake: Handshake, client: ssl.SSLSocket) -> None:
-        self._let_in(handshake)
         certificate = certificate_of(client) if self.terms.cert_reqs != "none" else None
+        if certificate and self.terms.allowed and not self._allowed.fits(certificate.sans):
+            with suppress(OSError, ValueError):
+                client.unwrap()  # to the client TLS is agreed upon: it gets a good-bye that belongs to it
+            self.refused(handshake, not_allowed(certificate))
+            return
+        self._let_in(handshake)
         self._words[layout.BOARD_TLS_AGREED] += 1
         if client.session_reused:
             self._words[layout.BOARD_TLS_RESUMED] += 1

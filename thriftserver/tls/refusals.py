@@ -9,6 +9,7 @@ import ssl
 from typing import Final, NamedTuple
 
 from thriftserver.dialect.strangers import beginning
+from thriftserver.peers import Certificate
 
 
 class Refusal(NamedTuple):
@@ -46,6 +47,12 @@ _ALERTS: Final = {
 def plain(start: bytes) -> Refusal:
     """A peer that does not begin with a TLS handshake."""
     return Refusal("plain", f"this port speaks TLS alone, and the peer sent {beginning(start)}; connect with TLS")
+
+
+def not_allowed(certificate: Certificate) -> Refusal:
+    """A peer whose certificate is good, and has none of the names that are let in."""
+    names = ", ".join(certificate.sans) or "no names"
+    return Refusal("not_allowed", f"the peer's certificate has {names}, and --allow-san lets none of them in")
 
 
 def explain(error: OSError) -> Refusal:
