@@ -33,6 +33,7 @@ LAYERS = [
     "keepalive",
     "waiting",
     "peers",
+    "proxied",
     "schema",
     "idl",
     "codec",

@@ -21,6 +21,7 @@ from thriftserver.quantities import (
     duration_or_off,
     host_name,
     method_timeout,
+    network,
     octal,
     one_of,
     origin,
@@ -108,6 +109,13 @@ class Settings(Struct, frozen=True, kw_only=True):
         parse=octal,
         metavar="MODE",
         reloadable=False,
+    )
+    proxy_protocol: tuple[str, ...] = _row(
+        (),
+        "Network of proxies that say whose connections they pass on, in the PROXY protocol (1 or 2): each connection "
+        "from there begins with that; repeatable.",
+        parse=network,
+        metavar="NETWORK",
     )
     certfile: tuple[str, ...] = _row(
         (),

@@ -41,6 +41,8 @@ class Terms(Struct, frozen=True):
     allowed: tuple[str, ...]
     """Patterns over the names in clients' certificates, of which one has to match; none: all are let in."""
     ciphers: str
+    proxies: tuple[str, ...]
+    """Networks of those who say in front of a connection whose it is."""
     plain_too: bool
     """Clients that do not begin with TLS are served without it."""
     keepalive: float
@@ -98,6 +100,7 @@ def read(settings: Settings) -> Terms:
         settings.cert_reqs,
         tuple(closest_scope(settings.allow_san, [""])),
         settings.ciphers,
+        settings.proxy_protocol,
         settings.tls == "auto",
         settings.keepalive,
         settings.write_timeout,
