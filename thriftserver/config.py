@@ -143,6 +143,9 @@ class Settings(Struct, frozen=True, kw_only=True):
         parse=rule,
         metavar="[[SERVICE.]METHOD=]KIND:PATTERN",
     )
+    cert_watch: bool = _row(
+        False, "Read certificates and keys anew when their files change, without a reload.", parse=boolean
+    )
     ciphers: str = _row(
         "", "Ciphers of TLS 1.2, as OpenSSL writes them; without it, what Python takes for good.", metavar="LIST"
     )

@@ -373,6 +373,8 @@ def test_connections_refusals_and_expiry_are_counted_and_shown(pki: Pki) -> None
             assert told == {"connections": 1, "handshakes": 0, "refused": 1, "expires_in_days": 9}
             with urlopen(f"http://{server.wait('admin_listening')['addresses'][0]}/metrics", timeout=PATIENCE) as page:
                 metrics = page.read().decode()
+            with urlopen(f"http://{server.wait('admin_listening')['addresses'][0]}/workers", timeout=PATIENCE) as page:
+                assert json.load(page)["tls"] == told
         assert "thriftserver_tls_connections 1.0" in metrics
         assert 'thriftserver_tls_refused_total{kind="bad_certificate"} 1.0' in metrics
         assert "thriftserver_tls_handshakes_total 1.0" in metrics

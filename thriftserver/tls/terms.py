@@ -78,7 +78,7 @@ def require(settings: Settings) -> None:
 
 
 def _require_absent(settings: Settings) -> None:
-    for name in ("keyfile", "key_passphrase", "ca_certs", "allow_san", "ciphers"):
+    for name in ("keyfile", "key_passphrase", "ca_certs", "allow_san", "cert_watch", "ciphers"):
         if getattr(settings, name):
             raise ConfigError(f"--{name.replace('_', '-')} needs --certfile: there is no TLS without a certificate")
     if settings.cert_reqs != "none" or settings.tls == "auto":
