@@ -119,12 +119,20 @@ def test_clients_without_a_good_certificate_are_refused_with_the_reason(pki: Pki
     stranger = trustme.CA()
     pki.issue("stranger", "billing.example.com", by=stranger)
     pki.issue("expired", "billing.example.com", until=datetime.now(UTC) - timedelta(days=1))
+    self_signed(pki, "own")
     with Server(*ARGS, *pki.mutual(), cwd=pki.folder) as server:
         assert "has shown no certificate, which --cert-reqs required asks for" in refused(server, pki.client())
         assert "certificate is refused: unable to get local issuer" in refused(server, pki.client("stranger"), 2)
         assert "certificate is refused: certificate has expired" in refused(server, pki.client("expired"), 3)
+        assert "certificate is refused: self-signed certificate" in refused(server, pki.client("own"), 4)
         kinds = [each["kind"] for each in server.found("tls_refused")]
-        assert kinds == ["no_certificate", "bad_certificate", "bad_certificate"]
+        assert kinds == ["no_certificate", "bad_certificate", "bad_certificate", "bad_certificate"]
+
+
+def self_signed(pki: Pki, stem: str) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(pki.folder / f"{stem}.pem")
+    authority.private_key_pem.write_to_path(pki.folder / f"{stem}.key")
 
 
 def test_a_certificate_may_be_shown_or_not_where_it_is_optional(pki: Pki) -> None:

@@ -164,6 +164,7 @@ class Inheritance(Source):
         try:
             if known.dialect == UNANNOUNCED:
                 self.loop.arrivals.expect(parcel.descriptor, known.peer, held)
+                self.loop.processor.slot.add(layout.COUNTER["handed_in"], 1)
             else:
                 self.loop.inherit(parcel.descriptor, known, held)
         except OSError:  # the kernel watches no more of them for us

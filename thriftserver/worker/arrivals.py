@@ -31,6 +31,8 @@ else:
 class Arrival(Member):
     """One of them; ``peer`` is the proxy's own name."""
 
+    transport = None  # nothing of what it speaks is known
+
     def __init__(self, fd: int, peer: str, heard: bytes, arrivals: Arrivals) -> None:
         super().__init__(fd)
         self.urgent = True
@@ -65,8 +67,7 @@ class Arrivals:
     def expect(self, fd: int, peer: str, heard: bytes) -> None:
         """A connection that begins with a header, of which so much has been ``heard``."""
         arrival = Arrival(fd, peer, heard, self)
-        self._loop.pump.add(arrival)
-        self._loop.one_more()
+        self._loop.hold(arrival)
         arrival.timer = get_hub().loop.timer(PATIENCE)
         arrival.timer.start(self._refuse, arrival, f"is not whole after {PATIENCE:.0f} s")
         self.go_on(arrival)  # it is there already, nearly always
@@ -106,10 +107,9 @@ class Arrivals:
 
     def _release(self, arrival: Arrival) -> int:
         """It leaves the set; its descriptor."""
-        self._loop.pump.remove(arrival)
         arrival.timer.close()
+        self._loop.release(arrival)
         fd, arrival.fd = arrival.fd, -1
-        self._loop.one_less()
         return fd
 
     def disown(self) -> None:

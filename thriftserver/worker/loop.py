@@ -209,23 +209,18 @@ class Loop:
         """Serve a connection; its descriptor does not block."""
         connection = Connection(fd, peer, self.pump)
         self.pump.add(connection)
-        self.one_more()
-        self.processor.slot.add(layout.COUNTER["accepted"], 1)
-        return connection
-
-    def one_more(self) -> None:
-        """A connection is there, whoever looks after it."""
         self.connections += 1
         self._empty.clear()
         self.count()
+        self.processor.slot.add(layout.COUNTER["accepted"], 1)
+        return connection
 
-    def one_less(self) -> None:
-        self.connections -= 1
+    def hold(self, arrival: Arrival) -> None:
+        """A connection that is not served yet counts as one."""
+        self.pump.add(arrival)
+        self.connections += 1
+        self._empty.clear()
         self.count()
-        if self.connections == 0:
-            self._empty.set()
-        if not self.accepting and self._accept_again is None:
-            self._resume_accept()
 
     def inherit(self, fd: int, known: Introduction, held: bytes) -> None:
         """Go on with a connection that another process has served until now, and what it had ``held`` of a message."""
@@ -240,8 +235,8 @@ class Loop:
             connection.hold(held)
         self.pump.look(connection)
 
-    def release(self, connection: Connection) -> None:
-        """The connection leaves the set."""
+    def release(self, connection: Any) -> None:
+        """The connection, or the arrival, leaves the set."""
         self.pump.remove(connection)
         transport = connection.transport
         if transport is not None and transport.number >= 0:
@@ -250,7 +245,12 @@ class Loop:
         self.pump.blocked.pop(connection, None)
         self.pump.untold.pop(connection, None)
         self.sweep.lingering.pop(connection, None)
-        self.one_less()
+        self.connections -= 1
+        self.count()
+        if self.connections == 0:
+            self._empty.set()
+        if not self.accepting and self._accept_again is None:
+            self._resume_accept()
 
     def give_up(self, connection: Connection, why: str) -> None:
         """A peer that keeps us waiting."""
