@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness import PATIENCE, Server
+from tests.load import Load, Newcomers
 from tests.proxied.conftest import LOCAL, who
 from tests.server.raw import Peer
 from tests.server.services import ARGS
@@ -127,4 +129,21 @@ def test_health_checks_find_a_server_well_and_leave_no_line(pki: Pki, how: str, 
             server.eventually(lambda: int(front.status()["lastchg"]) > 1, "many checks")  # in seconds; one takes 50 ms
             now = front.status()
             assert (now["status"], now["chkfail"], now["check_status"]) == ("UP", "0", "L4OK")
+        assert complaints(server) == []
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+def test_reloads_and_upgrades_behind_haproxy_lose_nothing(pki: Pki, secure: bool) -> None:
+    tls, context = (pki.options(), pki.client()) if secure else ((), None)
+    with Server(*ARGS, *tls, *LOCAL, "-w", "2", cwd=pki.folder) as server:
+        with haproxy(pki.folder, server.port, "send-proxy-v2") as front:
+            with Load(front, 8, tls=context) as load, Newcomers(front, context) as newcomers:
+                for number in range(1, 4):
+                    server.signal(signal.SIGHUP)
+                    server.wait("reloaded", number)
+                server.upgrade()
+            assert load.clean(), load
+            assert load.calls > 100
+            assert newcomers.served
+            assert newcomers.failures == []
         assert complaints(server) == []

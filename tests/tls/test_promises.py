@@ -19,6 +19,7 @@ from tests.server.services import ARGS
 from tests.server.test_failures import resident
 from tests.support import need
 from tests.tls.pki import Pki, TlsPeer
+from tests.tls.test_changes import Plain
 
 pytestmark = [pytest.mark.promises, pytest.mark.timeout(600)]
 
@@ -81,6 +82,7 @@ def test_5000_idle_connections_cost_at_most_40_kib_each(pki: Pki) -> None:
 def test_a_keeper_that_is_killed_under_load_is_mended_within_a_second(pki: Pki) -> None:
     with Server(*ARGS, *pki.options(), "-b", "127.0.0.1:0", "-b", "plain:127.0.0.1:0", cwd=pki.folder) as server:
         with Load(Plain(server.addresses[1]), 8) as others, Load(server, 8, reconnect=True, tls=pki.client()) as load:
+            server.eventually(lambda: load.calls > 100, "calls through all connections")
             os.kill(server.wait("certificates_loaded")["pid"], signal.SIGKILL)
             gone = server.wait("auxiliary_exit")
             server.wait("certificates_loaded", 2)
@@ -92,14 +94,6 @@ def test_a_keeper_that_is_killed_under_load_is_mended_within_a_second(pki: Pki) 
         assert (load.wrong, load.refused) == ([], 0)
         errors = {each["event"] for each in server.events if each["level"] == "error"}
         assert errors == {"auxiliary_exit"}
-
-
-class Plain:
-    """One of a server's addresses."""
-
-    def __init__(self, address: str) -> None:
-        self.host, _, port = address.rpartition(":")
-        self.port = int(port)
 
 
 def when(event: dict[str, Any]) -> float:

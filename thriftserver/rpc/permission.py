@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from thriftserver.rpc.method import Method
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Seconds in which the same peer is told of once, and peers that are told of in them.
 PERIOD, MOST = 1.0, 100
+#: Certificates of which it is kept what they may, for each method.
+KEPT = 1024
 
 
 class Refusals:
@@ -49,11 +52,11 @@ def restrict(methods: Sequence[Method], rules: Sequence[str], say: Callable[[Cal
 
 
 def _guard(patterns: Sequence[str], refusals: Refusals) -> Callable[[Call], bool]:
-    allowed, said = Allowed(patterns), ", ".join(patterns)
+    fits, said = lru_cache(KEPT)(Allowed(patterns).fits), ", ".join(patterns)
 
     def guard(call: Call) -> bool:
         certificate = call.peer_certificate
-        if certificate is not None and allowed.fits(certificate.sans):
+        if certificate is not None and fits(certificate.sans):
             return True
         names = "the peer has shown no certificate"
         if certificate is not None:

@@ -19,7 +19,7 @@ from msgspec import Struct
 from thriftserver.handoff import Handoff, Parcel
 from thriftserver.keepalive import keep_alive
 from thriftserver.log import Logger
-from thriftserver.peers import Introduction, Peer, name_of
+from thriftserver.peers import Certificate, Introduction, Peer, name_of
 from thriftserver.proxied import Announcement, Trusted
 from thriftserver.sans import Allowed
 from thriftserver.scoreboard import layout
@@ -292,7 +292,7 @@ class Keeper:
 
     def agreed(self, handshake: Handshake, client: ssl.SSLSocket) -> None:
         certificate = certificate_of(client) if self.terms.cert_reqs != "none" else None
-        if certificate and self.terms.allowed and not self._allowed.fits(certificate.sans):
+        if self.terms.allowed and not self._may_enter(certificate):
             with suppress(OSError, ValueError):
                 client.unwrap()  # to the client TLS is agreed upon: it gets a good-bye that belongs to it
             self.refused(handshake, not_allowed(certificate))
@@ -313,6 +313,11 @@ class Keeper:
         peer = Peer(handshake.peer, certificate, proxy=getattr(handshake.peer, "proxy", None))
         self._give(theirs, Introduction(peer).write())
         self._count()
+
+    def _may_enter(self, certificate: Certificate | None) -> bool:
+        if certificate is None:
+            return self.terms.cert_reqs == "optional"
+        return self._allowed.fits(certificate.sans)
 
     def refused(self, handshake: Handshake, why: Refusal) -> None:
         sock = self._let_in(handshake)

@@ -59,9 +59,9 @@ def proxy(problem: BrokenHeader) -> Refusal:
     return Refusal("proxy", f"the PROXY protocol's header {problem}")
 
 
-def not_allowed(certificate: Certificate) -> Refusal:
+def not_allowed(certificate: Certificate | None) -> Refusal:
     """A peer whose certificate is good, and has none of the names that are let in."""
-    names = ", ".join(certificate.sans) or "no names"
+    names = ", ".join(certificate.sans if certificate else ()) or "no names"
     return Refusal("not_allowed", f"the peer's certificate has {names}, and --allow-san lets none of them in")
 
 
