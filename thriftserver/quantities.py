@@ -125,9 +125,11 @@ def network(text: str) -> str:
     import ipaddress  # most servers have no option of that kind
 
     try:
-        return str(ipaddress.ip_network(text.strip(), strict=False))
+        found = ipaddress.ip_network(text.strip(), strict=False)
     except ValueError:
         raise ValueError(f"{text!r} is no network; write 10.0.0.0/8, 2001:db8::/32, or an address") from None
+    mapped = getattr(found.network_address, "ipv4_mapped", None)  # IPv4 in IPv6 clothes
+    return f"{mapped}/{found.prefixlen - 96}" if mapped and found.prefixlen >= 96 else str(found)
 
 
 def share(text: str) -> float:

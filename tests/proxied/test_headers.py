@@ -159,6 +159,7 @@ def test_networks_are_those_that_are_named() -> None:
     for host in ("11.0.0.1", "192.0.2.8", "2001:db9::1", "::1", "::10.0.0.1", "unix", ""):
         assert not trusted.have(host), host
     assert not Trusted([]).have("10.0.0.1")
+    assert network("::ffff:10.0.0.0/104") == "10.0.0.0/8"
 
 
 @pytest.mark.parametrize("name", ["", "all", "10.0.0.0/33", "10.0.0", "unix"])

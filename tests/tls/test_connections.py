@@ -185,6 +185,20 @@ def test_a_peer_that_hangs_up_is_told_of_only_if_it_has_said_something(pki: Pki)
         assert len(server.found("tls_refused")) == 1
 
 
+def test_a_peer_that_is_gone_when_its_handshake_begins_is_refused_as_others(pki: Pki) -> None:
+    with Server(*ARGS, *pki.options(), cwd=pki.folder) as server:
+        keeper = server.wait("certificates_loaded")["pid"]
+        os.kill(keeper, signal.SIGSTOP)
+        peer = Peer(server)
+        peer.send(b"\x16\x03\x01\x02\x00\x01")
+        peer.reset()
+        os.kill(keeper, signal.SIGCONT)
+        assert server.wait("tls_refused")["kind"] == "hung_up"
+        with TlsPeer(server, pki.client()) as another:
+            assert who(another)
+        assert not server.found("tls_connection_failed")
+
+
 # Ports and names.
 
 

@@ -286,7 +286,8 @@ class Keeper:
     def _let_in(self, handshake: Handshake) -> socket.socket:
         """It is no handshake any more; its socket."""
         del self._handshakes[handshake.fd]
-        self._door.unregister(handshake.fd)
+        with suppress(OSError):  # ssl has closed what it could not begin with
+            self._door.unregister(handshake.fd)
         self._begun -= handshake.has_begun
         return handshake.sock
 
