@@ -113,6 +113,7 @@ def test_rules_that_make_no_sense_are_one_sentence_and_no_server(pki: Pki, optio
         assert ended.returncode == 2
         assert said in ended.stderr
     assert "--allow-san needs --certfile" in run(pki.folder, "run", *ARGS, *allow("DNS:a")).stderr
+    assert "--allow-san needs --certfile" in run(pki.folder, "check", *ARGS, THRIFTSERVER_ALLOW_SAN="DNS:a").stderr
 
 
 # Who may connect.
