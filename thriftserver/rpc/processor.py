@@ -220,9 +220,8 @@ class Processor:
             args = codec_of(entry, header).take_args(source)
         except Fault as fault:
             error = WireError(*fault.told("args"))
-            call.ending = _BAD_REQUEST
             call.error = error
-            return None if call.oneway else put_error(header, error.type, str(error))
+            return self.deny(header, call, _BAD_REQUEST, error.type, str(error))
         except BaseException as error:  # noqa: BLE001 - a collector or a signal may run anything meanwhile
             return self.spoilt(header, seat, error, _UNDECLARED)
         if source.pos != source.end or source.skipped or source.repeated or source.misordered:
@@ -380,12 +379,10 @@ class Processor:
 
     def internal(self, header: Header, call: Call, error: BaseException, outcome: int) -> Sink | None:
         self.fail(call, error, outcome)
-        if call.oneway:
-            return None
         text = f"internal error, id {call.error_id}"
         if self.debug:
             text += f": {class_name(error)}: {text_of(error)}"
-        return put_error(header, Application.INTERNAL_ERROR, text)
+        return self.deny(header, call, outcome, Application.INTERNAL_ERROR, text)
 
     def fail(self, call: Call, error: BaseException, outcome: int) -> None:
         """The accounts of a call that failed, whatever it is answered; the log hears of it."""
@@ -403,8 +400,8 @@ class Processor:
         text = f"{call.method} took longer than its {seconds:g} s"
         return self.deny(header, call, _TIMEOUT, Application.TIMEOUT, text)
 
-    def deny(self, header: Header, call: Call, ending: int, type: Application, text: str) -> Sink | None:
-        """The answer to a call that gets no result for a reason of ours."""
+    def deny(self, header: Header, call: Call, ending: int, type: int, text: str) -> Sink | None:
+        """The answer to a call that gets no result."""
         call.ending = ending
         return None if call.oneway else put_error(header, type, text)
 
