@@ -212,9 +212,8 @@ class Processor:
             args = codec_of(entry, header).take_args(source)
         except Fault as fault:
             error = WireError(*fault.told("args"))
-            call.ending = _BAD_REQUEST
             call.error = error
-            return None if call.oneway else put_error(header, error.type, str(error))
+            return self.deny(header, call, _BAD_REQUEST, error.type, str(error))
         except BaseException as error:  # noqa: BLE001 - a collector or a signal may run anything meanwhile
             return self.spoilt(header, seat, error, _UNDECLARED)
         if source.pos != source.end or source.skipped or source.repeated or source.misordered:
@@ -372,12 +371,10 @@ class Processor:
 
     def internal(self, header: Header, call: Call, error: BaseException, outcome: int) -> Sink | None:
         self.fail(call, error, outcome)
-        if call.oneway:
-            return None
         text = f"internal error, id {call.error_id}"
         if self.debug:
             text += f": {class_name(error)}: {text_of(error)}"
-        return put_error(header, Application.INTERNAL_ERROR, text)
+        return self.deny(header, call, outcome, Application.INTERNAL_ERROR, text)
 
     def fail(self, call: Call, error: BaseException, outcome: int) -> None:
         """The accounts of a call that failed, whatever it is answered; the log hears of it."""
