@@ -37,6 +37,7 @@ LAYERS = [
     "schema",
     "idl",
     "codec",
+    "samples",
     "dialect",
     "rpc",
     "discovery",
@@ -46,6 +47,7 @@ LAYERS = [
     "reflection",
     "describing",
     "calling",
+    "loadtest",
     "testing",
     "importing",
     "compat",
@@ -73,7 +75,10 @@ FORBIDDEN = {
         "ssl",
     ],
     "client": ["gevent", "structlog", "click"],
-    **{of_tools: ["gevent", "structlog", "click"] for of_tools in ("reflection", "describing", "calling", "doctor")},
+    **{
+        of_tools: ["gevent", "structlog", "click"]
+        for of_tools in ("reflection", "describing", "calling", "loadtest", "doctor")
+    },
     "testing": ["gevent", "structlog", "click", "thriftserver.master"],
     "importing": ["gevent", "structlog", "click"],
     "compat": ["gevent", "structlog", "click", "thrift", "thriftpy2"],

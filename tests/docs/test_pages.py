@@ -107,6 +107,7 @@ def test_options_and_variables_in_the_prose_exist(page: Path) -> None:
         "check",
         "call",
         "describe",
+        "bench",
         "doctor",
         "ctl",
         "top",
