@@ -37,6 +37,7 @@ LAYERS = [
     "schema",
     "idl",
     "codec",
+    "samples",
     "dialect",
     "rpc",
     "discovery",
