@@ -47,6 +47,7 @@ LAYERS = [
     "reflection",
     "describing",
     "calling",
+    "mocking",
     "testing",
     "importing",
     "compat",
@@ -75,7 +76,10 @@ FORBIDDEN = {
         "ssl",
     ],
     "client": ["gevent", "structlog", "click"],
-    **{of_tools: ["gevent", "structlog", "click"] for of_tools in ("reflection", "describing", "calling", "doctor")},
+    **{
+        of_tools: ["gevent", "structlog", "click"]
+        for of_tools in ("reflection", "describing", "calling", "mocking", "doctor")
+    },
     "testing": ["gevent", "structlog", "click", "thriftserver.master"],
     "importing": ["gevent", "structlog", "click"],
     "compat": ["gevent", "structlog", "click", "thrift", "thriftpy2"],
