@@ -119,7 +119,6 @@ def test_files(shell: str, folder: Path) -> None:
         "thriftserver call --idl bank.thrift x:1 nothing ",
         "thriftserver call : ",
         "thriftserver call --timeout",
-        "thriftserver nothing ",
         "thriftserver call 'unclosed ",
         "thriftserver call --idl bank.thrift -I inc x:1 open owner.name.more.",
     ],

@@ -8,9 +8,9 @@ from thriftserver.cli.completing import SHELLS, script
 
 
 @click.command()
-@click.argument("shell", type=click.Choice(list(SHELLS)))
+@click.argument("shell", metavar="SHELL", type=click.Choice(list(SHELLS)))
 def completion(shell: str) -> None:
-    """Print what makes SHELL complete commands, options, methods and arguments when Tab is pressed.
+    """Print what makes SHELL (bash, zsh or fish) complete commands, options, methods and arguments when Tab is pressed.
 
     \b
     bash: eval "$(thriftserver completion bash)" in ~/.bashrc

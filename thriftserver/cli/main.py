@@ -32,6 +32,7 @@ COMMANDS = {
     "ctl": "Talk to a running server.",
     "top": "Watch a running server.",
     "completion": "Print what makes a shell complete commands.",
+    "man": "Print the manual page.",
 }
 #: Set by the scripts of ``completion``: which shell asks.
 _COMPLETE = "_THRIFTSERVER_COMPLETE"
