@@ -48,10 +48,12 @@ LAYERS = [
     "describing",
     "calling",
     "loadtest",
+    "mocking",
     "testing",
     "importing",
     "compat",
     "stubs",
+    "scaffold",
     "assignment",
     "tls",
     "doctor",
@@ -77,12 +79,12 @@ FORBIDDEN = {
     "client": ["gevent", "structlog", "click"],
     **{
         of_tools: ["gevent", "structlog", "click"]
-        for of_tools in ("reflection", "describing", "calling", "loadtest", "doctor")
+        for of_tools in ("reflection", "describing", "calling", "loadtest", "mocking", "doctor")
     },
     "testing": ["gevent", "structlog", "click", "thriftserver.master"],
     "importing": ["gevent", "structlog", "click"],
     "compat": ["gevent", "structlog", "click", "thrift", "thriftpy2"],
-    "stubs": ["gevent", "structlog", "click"],
+    **{of_files: ["gevent", "structlog", "click"] for of_files in ("stubs", "scaffold")},
     "worker": ["click"],
     "tls": ["gevent", "click", "thriftserver.master", "thriftserver.worker"],
     "admin": ["click", "thriftserver.master"],

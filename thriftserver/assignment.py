@@ -16,8 +16,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
-from typing import Final, Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
@@ -25,7 +25,7 @@ from msgspec import Struct
 from thriftserver.config import Settings
 from thriftserver.handoff import Handoff
 from thriftserver.idl.loader import Loader
-from thriftserver.schema.model import Module
+from thriftserver.schema.model import Module, Service
 from thriftserver.scoreboard.board import Board
 
 #: One that neither a terminal nor the kernel sends to a group of processes, as they do WINCH.
@@ -58,6 +58,8 @@ class Program(Struct, frozen=True):
     services: tuple[str, ...] = ()
     """The names of the services that are served."""
     ground: Ground = Ground()
+    handlers: Callable[[Service], Any] | None = None
+    """Makes the handler of a service, where the settings name none to import."""
 
 
 class Assignment(Struct, frozen=True):

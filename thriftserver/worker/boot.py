@@ -28,6 +28,7 @@ from thriftserver.rpc.binding import (
     Bound,
     bind,
     call_user,
+    choose_service,
     describe,
     import_code,
     load_middleware,
@@ -46,6 +47,7 @@ from thriftserver.worker.patch import patch
 
 if TYPE_CHECKING:
     from thriftserver.rpc.call import Call
+    from thriftserver.rpc.fb303 import Provider
     from thriftserver.scoreboard.slot import Slot
     from thriftserver.worker.forked import Offspring
     from thriftserver.worker.lifetime import Lifetime
@@ -111,7 +113,7 @@ def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[], None])
     become()
     told = provider(assignment.board, assignment.number, log)
     with offspring.kept_out():
-        bound = bind(settings.handler, settings.service, program.modules, told)
+        bound = _bound(program, told)
         middleware = [load_middleware(spec) for spec in settings.middleware]
     for each in bound:
         for problem in require_fit(each):
@@ -171,6 +173,15 @@ def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[], None])
     slot.put(layout.COUNTER["log_lines_lost"], lost())
     slot.put(layout.STATE, layout.GONE)
     return 0
+
+
+def _bound(program: Program, told: Provider) -> list[Bound]:
+    """The services with their handlers: imported ones, or those that the program makes."""
+    settings, make = program.settings, program.handlers
+    if make is None:
+        return bind(settings.handler, settings.service, program.modules, told)
+    services = [choose_service(name, program.modules) for name in program.services]
+    return [Bound(service, make(service), "mock", told) for service in services]
 
 
 def _offspring(assignment: Assignment, log: Logger) -> Offspring:

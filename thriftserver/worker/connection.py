@@ -12,6 +12,7 @@ from typing import Any
 
 from thriftserver import wire
 from thriftserver.errors import EncodeError, WireError
+from thriftserver.rpc.hangup import HungUp
 from thriftserver.scoreboard import layout
 
 try:
@@ -237,7 +238,10 @@ class Connection(Stream):
             self.follow(transport)
 
     def wrap(self, transport: Transport, header: Header, reply: Sink | None, call: Call) -> Sink | None:
-        """The reply with what the handler sends along; a call has failed whose headers cannot be sent."""
+        """The reply with what the handler sends along, or the end; a call has failed whose headers cannot be sent."""
+        if type(call.error) is HungUp:
+            self.condemn(None, b"")
+            return None
         try:
             return transport.wrap(header, reply, call._reply_headers)
         except EncodeError as error:
