@@ -15,7 +15,7 @@ import thriftserver
 from thriftserver.errors import IdlError, ThriftServerError
 
 #: Commands by name, in the order of the help text; each is a function of that name in the file of that name.
-COMMANDS = ("run", "check", "call", "describe", "doctor", "idl", "generate", "ctl", "top")
+COMMANDS = ("run", "check", "call", "describe", "doctor", "idl", "generate", "ctl", "tap", "capture", "replay", "top")
 
 
 class Commands(click.Group):

@@ -40,7 +40,19 @@ class Method:
     ``chain`` is the same behind middleware, None without any; ``timeout`` is in nanoseconds, 0 for none.
     """
 
-    __slots__ = ("chain", "name", "number", "oneway", "plan", "service", "target", "throws", "timeout", "void")
+    __slots__ = (
+        "chain",
+        "function",
+        "name",
+        "number",
+        "oneway",
+        "plan",
+        "service",
+        "target",
+        "throws",
+        "timeout",
+        "void",
+    )
 
     def __init__(
         self,
@@ -51,6 +63,7 @@ class Method:
         timeout: float,
         types: Types | None = None,
     ) -> None:
+        self.function = function
         self.number = number
         self.name = function.name
         self.service = service

@@ -147,6 +147,7 @@ def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[], None])
     offspring.without(loop.disown)
     lines_from(partial(_parking, loop.outgoing))
     lifetime = Lifetime(assignment.lifeline, {TELL: loop.dump})
+    _errands(assignment, loop, offspring, log)
     for each in bound:
         with offspring.kept_out():
             _lifecycle(each, "setup", aio)
@@ -182,6 +183,15 @@ def _offspring(assignment: Assignment, log: Logger) -> Offspring:
     for descriptor in (assignment.lifeline, assignment.report, assignment.stacks, assignment.board.descriptor):
         offspring.without_descriptor(descriptor)
     return offspring
+
+
+def _errands(assignment: Assignment, loop: Loop, offspring: Offspring, log: Logger) -> None:
+    """From now on the master may ask for more than serving."""
+    from thriftserver.worker.errands import Errands, overhear
+
+    errands = Errands(assignment.errands, {"tap": overhear(loop.pump, assignment.program, offspring)}, log)
+    offspring.without(errands.disown)
+    errands.start()
 
 
 def _parking(outgoing: Outgoing) -> Callable[[int], Any] | None:
