@@ -71,8 +71,7 @@ def verdicts(found: dict[str, dict[str, list[Sample]]]) -> str:
 
 def main() -> None:
     parser = report.parser(__doc__)
-    usual = [name for name in servers.COMMANDS if name not in ("gunicorn_apache", "thriftserver_async")]
-    parser.add_argument("--servers", default=",".join(usual))
+    parser.add_argument("--servers", default=",".join(servers.ALIKE))
     parser.add_argument("--methods", default="ping,echo,get_user,batch,oneway")
     parser.add_argument("--conns", default=str(BARS_AT), help=f"connections (default: {BARS_AT})")
     parser.add_argument("--clients", default="1,8", help="client processes that share them (default: 1,8)")

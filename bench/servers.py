@@ -54,6 +54,10 @@ COMMANDS: dict[str, Callable[[int, Sequence[str]], list[str]]] = {
 }
 
 
+#: Those that do the same in their ways: they serve the whole of bench.thrift themselves, in framed binary.
+ALIKE = ("thriftserver", "thriftserver_pure", "thriftpy2_gevent", "apache_threaded", "cpp_nonblocking", "c_epoll")
+
+
 def environment(name: str) -> dict[str, str]:
     """What a server is started with; on PYTHONPATH only the handlers, so that no file here shadows a package."""
     path = [str(HERE / "handlers"), *filter(None, [os.environ.get("PYTHONPATH")])]

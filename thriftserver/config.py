@@ -21,6 +21,7 @@ from thriftserver.quantities import (
     duration_or_off,
     host_name,
     method_timeout,
+    network,
     octal,
     one_of,
     origin,
@@ -29,6 +30,7 @@ from thriftserver.quantities import (
     share,
     size,
 )
+from thriftserver.sans import rule
 from thriftserver.wire import DIALECTS, MAX_FRAME
 
 ENV_PREFIX = "THRIFTSERVER_"
@@ -108,6 +110,13 @@ class Settings(Struct, frozen=True, kw_only=True):
         metavar="MODE",
         reloadable=False,
     )
+    proxy_protocol: tuple[str, ...] = _row(
+        (),
+        "Network of proxies that say whose connections they pass on, in the PROXY protocol (1 or 2): each connection "
+        "from there begins with that; repeatable.",
+        parse=network,
+        metavar="NETWORK",
+    )
     certfile: tuple[str, ...] = _row(
         (),
         "Certificate, with its chain, in PEM: every address but plain: and unix: ones speaks TLS; repeatable, clients "
@@ -126,6 +135,16 @@ class Settings(Struct, frozen=True, kw_only=True):
         "Whether clients must show a certificate: none, optional, required.",
         parse=one_of("none", "optional", "required"),
         metavar="WHETHER",
+    )
+    allow_san: tuple[str, ...] = _row(
+        (),
+        "Name in a client's certificate that lets it connect, or call one service or method: DNS:*.example.com, "
+        "URI:spiffe://example.com/*, email:..., IP:10.0.0.0/8; repeatable.",
+        parse=rule,
+        metavar="[[SERVICE.]METHOD=]KIND:PATTERN",
+    )
+    cert_watch: bool = _row(
+        False, "Read certificates and keys anew when their files change, without a reload.", parse=boolean
     )
     ciphers: str = _row(
         "", "Ciphers of TLS 1.2, as OpenSSL writes them; without it, what Python takes for good.", metavar="LIST"

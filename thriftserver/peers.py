@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -16,6 +16,10 @@ from msgspec import Struct
 _UCRED = struct.Struct("iII")
 #: What the peer of a unix socket is called: it has no address.
 UNIX = "unix"
+#: Handed over instead of a dialect, where a proxy has still to say whose connection that is.
+UNANNOUNCED = "proxy"
+
+T = TypeVar("T")
 
 
 class Certificate(Struct, frozen=True):
@@ -41,18 +45,39 @@ class Credentials(Struct, frozen=True):
     gid: int
 
 
+class Proxy(Struct, frozen=True):
+    """What a trusted proxy has said of its client, by the PROXY protocol. Texts are empty for what it has not."""
+
+    address: str
+    """The proxy's own, as in ``10.0.0.1:4711``; the client's is the peer's name."""
+    server_name: str
+    """Which name the client has asked for when it agreed upon TLS with the proxy, or what else it was after."""
+    common_name: str
+    """Of the subject of the client's certificate, if the proxy has verified one."""
+    version: str
+    """Of TLS between client and proxy, as in ``TLSv1.3``."""
+
+
 class Peer(str):
     """What people call a peer: ``127.0.0.1:4711``, ``[::1]:4711``, ``unix``; and what else is known of it."""
 
-    __slots__ = ("certificate", "credentials")
+    __slots__ = ("certificate", "credentials", "proxy")
 
     certificate: Certificate | None
     credentials: Credentials | None
+    proxy: Proxy | None
 
-    def __new__(cls, name: str, certificate: Certificate | None = None, credentials: Credentials | None = None) -> Self:
+    def __new__(
+        cls,
+        name: str,
+        certificate: Certificate | None = None,
+        credentials: Credentials | None = None,
+        proxy: Proxy | None = None,
+    ) -> Self:
         made = super().__new__(cls, name)
         made.certificate = certificate
         made.credentials = credentials
+        made.proxy = proxy
         return made
 
 
@@ -81,20 +106,22 @@ class Introduction(NamedTuple):
 
     def write(self) -> bytes:
         """The line, its end included. What is not known at its end is left out: releases before know fewer words."""
-        certificate = getattr(self.peer, "certificate", None)
-        proof = msgspec.json.encode(certificate).decode() if certificate is not None else ""
-        words = "\t".join((self.peer, self.dialect, self.memory, proof)).rstrip("\t")
+        known = (getattr(self.peer, name, None) for name in ("certificate", "proxy"))
+        proofs = ("" if each is None else msgspec.json.encode(each).decode() for each in known)
+        words = "\t".join((self.peer, self.dialect, self.memory, *proofs)).rstrip("\t")
         return f"{words}\n".encode("utf-8", "backslashreplace")
 
     @classmethod
     def read(cls, line: bytes) -> Self:
         """The same of a line without its end. What cannot be understood is not known."""
-        peer, dialect, memory, proof, *_ = (*line.decode("utf-8", "replace").split("\t"), "", "", "")
-        return cls(Peer(peer, _certificate(proof)) if proof else peer, dialect, memory)
+        peer, dialect, memory, proof, proxy, *_ = (*line.decode("utf-8", "replace").split("\t"), "", "", "", "")
+        if proof or proxy:
+            peer = Peer(peer, _known(proof, Certificate), proxy=_known(proxy, Proxy))
+        return cls(peer, dialect, memory)
 
 
-def _certificate(proof: str) -> Certificate | None:
+def _known(text: str, kind: type[T]) -> T | None:
     try:
-        return msgspec.json.decode(proof, type=Certificate)
+        return msgspec.json.decode(text, type=kind)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None

@@ -120,6 +120,18 @@ def origin(text: str) -> str:
     return found
 
 
+def network(text: str) -> str:
+    """A network of IP addresses, or one of them: ``10.0.0.0/8``, ``10.0.0.7``, ``2001:db8::/32``."""
+    import ipaddress  # most servers have no option of that kind
+
+    try:
+        found = ipaddress.ip_network(text.strip(), strict=False)
+    except ValueError:
+        raise ValueError(f"{text!r} is no network; write 10.0.0.0/8, 2001:db8::/32, or an address") from None
+    mapped = getattr(found.network_address, "ipv4_mapped", None)  # IPv4 in IPv6 clothes
+    return f"{mapped}/{found.prefixlen - 96}" if mapped and found.prefixlen >= 96 else str(found)
+
+
 def share(text: str) -> float:
     """A part of one from ``0.01`` or ``1%``."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%?)", text.strip())

@@ -338,6 +338,21 @@ def test_dialects_are_shown_once_there_is_more_than_one(browser: Browser, admin:
     ]
 
 
+@pytest.mark.parametrize(("days", "said"), [(40, "expires in 40 days"), (1, "expires in 1 day"), (-2, "has expired")])
+def test_tls_and_the_end_of_a_certificate_are_on_the_page(
+    browser: Browser, admin: Admin, script: Script, days: int, said: str
+) -> None:
+    browser.open(admin)
+    browser.until(lambda: browser.all(".figures"), "the overview")
+    assert browser.all(".tls") == [], "there is none"
+    script.board.words[layout.BOARD_TLS_CONNECTIONS] = 12
+    script.board.words[layout.BOARD_TLS_REFUSED] = 3
+    script.board.words[layout.BOARD_TLS_EXPIRY] = int(time.time()) + days * 86_400 + 3600
+    browser.until(lambda: browser.texts(".tls tbody tr"), "a line")
+    assert [" ".join(text.split()) for text in browser.texts(".tls tbody tr")] == [f"12 0 3 {said}"]
+    assert (browser.all(".tls tr.bad") != []) == (days < 14)
+
+
 def test_nothing_is_loaded_from_elsewhere(browser: Browser, admin: Admin) -> None:
     browser.driver.get_log("performance")
     browser.open(admin)

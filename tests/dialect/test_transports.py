@@ -53,7 +53,7 @@ def test_a_message_is_whole_when_its_last_byte_is_there(module: ModuleType, name
     assert transport.measure(held, False) == len(stream)
     assert transport.measure(held, True) == len(stream)
     header = transport.open(bytes(held))
-    assert (header.name, header.seqid, header.kind, header.dialect) == ("add", 5, 1, voice.dialect)
+    assert (header.name, header.seqid, header.kind, header.protocol) == ("add", 5, 1, transport.protocol)
 
 
 @pytest.mark.parametrize("name", BOTH)

@@ -11,7 +11,7 @@ from tests.docs.pages import PAGES, blocks
 from tests.docs.reader import Reader
 from tests.support import need
 from thriftserver.config import OPTIONS
-from thriftserver.peers import Certificate, Credentials
+from thriftserver.peers import Certificate, Credentials, Proxy
 
 (PAGE,) = (page for page in PAGES if page.name == "tls.md")
 
@@ -32,5 +32,5 @@ def test_the_page_names_what_there_is() -> None:
     names = [row.name for row in OPTIONS]
     of_tls = names[names.index("certfile") : names.index("tls") + 1]
     assert [f"--{name.replace('_', '-')}" for name in of_tls] == re.findall(r"^\| `(--[\w-]+)` \|", text, re.MULTILINE)
-    for name in (*Certificate.__struct_fields__, *Credentials.__struct_fields__):
+    for name in (*Certificate.__struct_fields__, *Credentials.__struct_fields__, *Proxy.__struct_fields__):
         assert f"`{name}`" in text, name

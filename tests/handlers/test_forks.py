@@ -308,3 +308,35 @@ def test_a_fork_in_setup_makes_no_second_worker(folder: Path) -> None:
         worker = client.pid()
         assert server.workers() == [worker]
     assert (folder / "teardown").read_text().split() == [str(worker)]
+
+
+HASTY = """
+import multiprocessing, os, pty
+
+# Who forks goes on when the child has ended already.
+os.register_at_fork(after_in_parent=lambda: os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT))
+
+
+class Impl:
+    def ends(self, how):
+        if how == "multiprocessing":
+            child = multiprocessing.get_context("fork").Process(target=os._exit, args=(7,))
+            child.start()
+            child.join()
+            return child.exitcode
+        pid = os.fork() if how == "os.fork" else (os.forkpty if how == "os.forkpty" else pty.fork)()[0]
+        if pid == 0:
+            os._exit(7)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    ends_on_a_thread = ends
+    pid = leave = leave_from_a_thread = wait_and_note = lambda self, *_: None
+"""
+
+
+@pytest.mark.parametrize("how", ["os.fork", "os.forkpty", "pty.fork", "multiprocessing"])
+@pytest.mark.parametrize("method", ["ends", "ends_on_a_thread"])
+def test_the_end_of_the_first_child_is_not_missed(folder: Path, method: str, how: str) -> None:
+    (folder / "forks.py").write_text(HASTY)
+    with Server(*ARGS, cwd=folder) as server, connect(folder, server) as client:
+        assert getattr(client, method)(how) == 7

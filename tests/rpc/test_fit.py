@@ -16,8 +16,9 @@ from tests.harness import Server, run
 from tests.interop.counterparts import compile_idl
 from tests.support import ROOT
 from thriftserver.errors import ConfigError, HandlerError
-from thriftserver.rpc.binding import Bound, choose_service, fit, load, load_middleware, require_methods
+from thriftserver.rpc.binding import Bound, choose_service, fit, load, load_middleware
 from thriftserver.rpc.method import make_methods
+from thriftserver.rpc.scopes import require_methods
 
 IDL = "service S { i32 sub(1: i32 userId, 2: i32 order), list<i32> all() }"
 API: Any = thriftserver.load("/fit/s.thrift", files={"/fit/s.thrift": IDL})

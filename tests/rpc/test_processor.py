@@ -166,7 +166,7 @@ def test_a_call_is_in_flight_until_its_reply_has_been_sent(api: Api) -> None:
     source = new_source(request, 4)
     header = spoken(False)[0].take_header(source)
     entry = case.processor.find(header)
-    assert case.processor.serve(header, entry, seat, "peer", b"peer".ljust(64), 1, 1) is not None
+    assert case.processor.serve(header, entry, seat, "", "peer", b"peer".ljust(64), 1, 1) is not None
     assert [call.method for call in case.board.calls(1)] == ["add"]
     case.processor.settle(seat.call, 10, False)
     assert case.board.calls(1) == []

@@ -119,12 +119,20 @@ def test_clients_without_a_good_certificate_are_refused_with_the_reason(pki: Pki
     stranger = trustme.CA()
     pki.issue("stranger", "billing.example.com", by=stranger)
     pki.issue("expired", "billing.example.com", until=datetime.now(UTC) - timedelta(days=1))
+    self_signed(pki, "own")
     with Server(*ARGS, *pki.mutual(), cwd=pki.folder) as server:
         assert "has shown no certificate, which --cert-reqs required asks for" in refused(server, pki.client())
         assert "certificate is refused: unable to get local issuer" in refused(server, pki.client("stranger"), 2)
         assert "certificate is refused: certificate has expired" in refused(server, pki.client("expired"), 3)
+        assert "certificate is refused: self-signed certificate" in refused(server, pki.client("own"), 4)
         kinds = [each["kind"] for each in server.found("tls_refused")]
-        assert kinds == ["no_certificate", "bad_certificate", "bad_certificate"]
+        assert kinds == ["no_certificate", "bad_certificate", "bad_certificate", "bad_certificate"]
+
+
+def self_signed(pki: Pki, stem: str) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(pki.folder / f"{stem}.pem")
+    authority.private_key_pem.write_to_path(pki.folder / f"{stem}.key")
 
 
 def test_a_certificate_may_be_shown_or_not_where_it_is_optional(pki: Pki) -> None:
@@ -175,6 +183,20 @@ def test_a_peer_that_hangs_up_is_told_of_only_if_it_has_said_something(pki: Pki)
         with TlsPeer(server, pki.client()) as peer:
             assert who(peer)
         assert len(server.found("tls_refused")) == 1
+
+
+def test_a_peer_that_is_gone_when_its_handshake_begins_is_refused_as_others(pki: Pki) -> None:
+    with Server(*ARGS, *pki.options(), cwd=pki.folder) as server:
+        keeper = server.wait("certificates_loaded")["pid"]
+        os.kill(keeper, signal.SIGSTOP)
+        peer = Peer(server)
+        peer.send(b"\x16\x03\x01\x02\x00\x01")
+        peer.reset()
+        os.kill(keeper, signal.SIGCONT)
+        assert server.wait("tls_refused")["kind"] == "hung_up"
+        with TlsPeer(server, pki.client()) as another:
+            assert who(another)
+        assert not server.found("tls_connection_failed")
 
 
 # Ports and names.
@@ -373,6 +395,8 @@ def test_connections_refusals_and_expiry_are_counted_and_shown(pki: Pki) -> None
             assert told == {"connections": 1, "handshakes": 0, "refused": 1, "expires_in_days": 9}
             with urlopen(f"http://{server.wait('admin_listening')['addresses'][0]}/metrics", timeout=PATIENCE) as page:
                 metrics = page.read().decode()
+            with urlopen(f"http://{server.wait('admin_listening')['addresses'][0]}/workers", timeout=PATIENCE) as page:
+                assert json.load(page)["tls"] == told
         assert "thriftserver_tls_connections 1.0" in metrics
         assert 'thriftserver_tls_refused_total{kind="bad_certificate"} 1.0' in metrics
         assert "thriftserver_tls_handshakes_total 1.0" in metrics

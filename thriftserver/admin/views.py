@@ -42,6 +42,7 @@ def workers(reading: Reading, history: History) -> dict[str, Any]:
         "troubles": list(_troubles(reading)),
         "workers": [_worker(reading, worker) for worker in reading.workers],
         "dialects": reading.dialects,
+        "tls": reading.tls.summary(_wall(reading, reading.now)),
         "events": list(history.events),
     }
 

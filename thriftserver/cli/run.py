@@ -30,7 +30,9 @@ from thriftserver.master.sockets import Heirloom, Listeners, name
 from thriftserver.master.succession import Succession
 from thriftserver.master.supervisor import Supervisor
 from thriftserver.master.upgrade import Origin, Predecessor
-from thriftserver.rpc.binding import choose_service, require_methods, split_spec
+from thriftserver.rpc.binding import choose_service, split_spec
+from thriftserver.rpc.scopes import require_methods, require_scopes
+from thriftserver.sans import split
 from thriftserver.scoreboard.board import Board
 from thriftserver.tls import terms
 
@@ -174,6 +176,7 @@ def make_program(settings: Settings, ground: Ground) -> Program:
     # The names can be checked here, before any worker is touched.
     services = [choose_service(split_spec(spec)[0] or settings.service, modules) for spec in settings.handler]
     require_methods(services, [name for name, _ in settings.method_timeout])
+    require_scopes(services, [scope for scope, _ in map(split, settings.allow_san) if scope], "--allow-san")
     return Program(settings, loader, modules, tuple(service.name for service in services), ground)
 
 

@@ -13,7 +13,6 @@ cdef class Header:
     cdef public object protocol
     cdef public Source source
     cdef public dict infos
-    cdef public str dialect
     cdef public int number
     cdef public object packing
 

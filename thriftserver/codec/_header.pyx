@@ -14,7 +14,6 @@ cdef class Header:
         self.seqid = seqid
         self.strict = strict
         self.body = body
-        self.dialect = ""
 
     def __repr__(self):
         return (

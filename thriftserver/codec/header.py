@@ -12,14 +12,12 @@ class Header:
     """What stands before the arguments: ``seqid`` is a signed i32, ``body`` the offset of the struct that follows.
 
     ``strict`` is False for the old form of the binary protocol; ``protocol`` is what the message was read in,
-    ``source`` where its struct comes next, ``infos`` what came beside it (None: there is no place for any), ``dialect``
-    the name of the dialect that it came in; ``number`` and ``packing`` are its
-    transport's.
+    ``source`` where its struct comes next, ``infos`` what came beside it (None: there is no place for any); ``number``
+    and ``packing`` are its transport's.
     """
 
     __slots__ = (
         "body",
-        "dialect",
         "infos",
         "kind",
         "name",
@@ -40,7 +38,6 @@ class Header:
         self.protocol: Any = None  # Protocol
         self.source: Any = None  # Source
         self.infos: dict[str, str] | None = None
-        self.dialect = ""
         self.number = 0
         self.packing: Any = None
 

@@ -73,7 +73,7 @@ class Codec:
         raise NotImplementedError
 
     def take_args(self, source: Source) -> list[Any]:
-        """The arguments of a call, in the order of the IDL. Raises WireError."""
+        """The arguments of a call, in the order of the IDL. Raises Fault, whose path begins at ``args``."""
         raise NotImplementedError
 
     def put_result(self, header: Header, value: Any) -> Sink:

@@ -26,7 +26,7 @@ cdef class Transport:
     cdef public bytes interim
     cpdef Py_ssize_t measure(self, object data, bint ended) except? -3
     cpdef object advance(self)
-    cpdef bint is_message(self, bytes data) except -1
+    cdef bint is_message(self, bytes data) except -1
     cpdef Header open(self, bytes data)
     cpdef Sink wrap(self, Header header, Sink reply, object infos)
     @cython.locals(header=Header)
@@ -40,9 +40,8 @@ cdef class Framed(Transport):
     @cython.locals(size=cython.Py_ssize_t, length=cython.longlong)
     cpdef Py_ssize_t measure(self, object data, bint ended) except? -3
     @cython.locals(length=cython.Py_ssize_t)
-    cpdef bint is_message(self, bytes data) except -1
+    cdef bint is_message(self, bytes data) except -1
     cdef bint can_tell(self, bytes start, long long length) except -1
-    @cython.locals(header=Header)
     cpdef Header open(self, bytes data)
     cpdef Sink wrap(self, Header header, Sink reply, object infos)
 
@@ -53,7 +52,6 @@ cdef class Unframed(Transport):
     @cython.locals(source=Source, whole=cython.bint)
     cpdef Py_ssize_t measure(self, object data, bint ended) except? -3
     cpdef object advance(self)
-    @cython.locals(header=Header)
     cpdef Header open(self, bytes data)
 
 cdef class Refused(Transport):

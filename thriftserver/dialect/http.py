@@ -190,7 +190,6 @@ class Http(Transport):
             header = protocol(kind or _guess(body)).take_header(new_source(body, 0))
         except WireError as error:
             raise self._unreadable(error) from None
-        header.dialect = self.name
         header.infos = infos
         header.packing = request
         return header

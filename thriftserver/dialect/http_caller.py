@@ -142,7 +142,6 @@ class HttpCaller(Transport):
         if not 200 <= response.status_code < 300:
             raise WireError(_told(response, infos, body))
         header = self.protocol.take_header(new_source(body, 0))
-        header.dialect = self.name
         header.infos = infos
         return header
 

@@ -106,7 +106,7 @@ STREAMS: Final = (
     ),
     Stranger(
         "the PROXY protocol",
-        f"{_PLAIN}; let the proxy in front of it pass connections on as they are",
+        "start the server with --proxy-protocol and the network that this proxy is in",
         _begins(b"PROX", b"\r\n\r\n\0\r\nQUIT\n"),
     ),
     Stranger("SSH", _PLAIN, _begins(b"SSH-")),

@@ -109,7 +109,6 @@ class THeader(Framed):
             header = spoken.take_header(source)
         except WireError as problem:
             raise self.refusal(packing, seqid, str(problem), problem.type) from None
-        header.dialect = self.name
         if packing.infos or self.lasting:
             header.infos = {**self.lasting, **packing.infos}
         header.packing = packing

@@ -88,7 +88,6 @@ class Transport:
         header.kind = kind
         header.seqid = seqid
         header.strict = True
-        header.dialect = self.name
         header.protocol = self.protocol
         return header
 
@@ -144,9 +143,7 @@ class Framed(Transport):
         return len(start) == START or self.peek(start) is not None
 
     def open(self, data: bytes) -> Header:
-        header = self.protocol.take_header(new_source(data, 4))
-        header.dialect = self.name
-        return header
+        return self.protocol.take_header(new_source(data, 4))
 
     def explain(self, problem: WireError, data: bytes) -> Refusal:
         return problem if isinstance(problem, Refusal) else recognise_frame(data[4:])
@@ -198,9 +195,7 @@ class Unframed(Transport):
         self.found = 0
 
     def open(self, data: bytes) -> Header:
-        header = self.protocol.take_header(new_source(data, 0))
-        header.dialect = self.name
-        return header
+        return self.protocol.take_header(new_source(data, 0))
 
     def refuse(self, start: bytes) -> Refusal:
         return self.answered(Refusal(self.problem), start, False)

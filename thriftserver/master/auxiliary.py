@@ -76,6 +76,9 @@ class Auxiliary:
         self.due = now + min(0.1 * 2.0**self._deaths, 10.0)
         log.error("auxiliary_exit", auxiliary=self.name, code=os.waitstatus_to_exitcode(status))
 
+    def tick(self, state: State, log: Logger, now: float) -> None:
+        """About once a second."""
+
     def descriptors(self) -> list[int]:
         """Those of the master's that no child may keep."""
         return []
@@ -167,7 +170,8 @@ class Auxiliaries:
                 each.stopping()
 
     def tick(self, state: State, now: float) -> None:
-        """Nothing to do."""
+        for each in self._members:
+            each.tick(state, self._log, now)
 
     def stop(self, patience: float, wake: int) -> None:
         for each in self._members:

@@ -40,7 +40,7 @@ class Changes:
     def learn(self, files: Iterable[str]) -> list[str]:
         """Watch these too; those that were not watched before."""
         room = MOST - len(self._known)
-        fresh = {path: _stamp(path) for path in islice((path for path in files if path not in self._known), room)}
+        fresh = {path: stamp(path) for path in islice((path for path in files if path not in self._known), room)}
         self._known |= fresh
         return list(fresh)
 
@@ -49,7 +49,7 @@ class Changes:
         if now < self.due:
             return []
         self.due = now + PERIOD
-        changed = _renew(self._known, {path: _stamp(path) for path in self._known})
+        changed = _renew(self._known, {path: stamp(path) for path in self._known})
         if self._rejected:
             changed |= _renew(self._beside, dict(self._neighbours()))
         if not self._unrest:
@@ -66,7 +66,7 @@ class Changes:
                 continue
             for path in (os.path.join(folder, name) for name in names if name.endswith(SOURCES)):
                 if path not in self._known:
-                    yield path, _stamp(path)
+                    yield path, stamp(path)
 
     def announce(self, news: News, text: str) -> None:
         if news is News.RELOADING:
@@ -86,7 +86,7 @@ def _renew(stamps: dict[str, Stamp], now: dict[str, Stamp]) -> set[str]:
     return changed
 
 
-def _stamp(path: str) -> Stamp:
+def stamp(path: str) -> Stamp:
     """What changes with a file; None while there is none."""
     try:
         status = os.stat(path)

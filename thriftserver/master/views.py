@@ -43,17 +43,8 @@ def status(state: State, board: Board) -> dict[str, Any]:
 
 
 def _tls(board: Board) -> dict[str, Any]:
-    found = board.tls
-    if not found.expires:
-        return {}
-    return {
-        "tls": {
-            "connections": found.connections,
-            "handshakes": found.handshakes,
-            "refused": sum(found.refused.values()),
-            "expires_in_days": int((found.expires - time.time()) // 86_400),
-        }
-    }
+    found = board.tls.summary(time.time())
+    return {"tls": found} if found else {}
 
 
 def workers(state: State, board: Board) -> list[dict[str, Any]]:

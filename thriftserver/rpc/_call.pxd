@@ -39,6 +39,7 @@ cdef class Entry:
     cdef readonly long long timeout
     cdef readonly object target
     cdef readonly object chain
+    cdef readonly object guard
     cdef list codecs
     cdef Codec binary
     cdef Codec codec(self, Protocol protocol)

@@ -61,6 +61,7 @@ cdef int _BAD_RESULT
 cdef int _APPLICATION
 cdef int _TIMEOUT
 cdef int _SHED
+cdef int _FORBIDDEN
 cdef int _UNRECORDED
 cdef int _GONE
 cdef int _UNKNOWN_METHOD
@@ -96,7 +97,8 @@ cdef class Processor:
     cdef Entry find(self, Header header)
     @cython.locals(call=Call, source=Source, size=cython.Py_ssize_t, args=list, reply=Sink, known=cython.Py_ssize_t)
     cdef Sink serve(
-        self, Header header, Entry entry, Seat seat, object peer, bytes label, long long received, long long started
+        self, Header header, Entry entry, Seat seat, str dialect, object peer, bytes label, long long received,
+        long long started
     )
     cdef object shorten(self, Call call, str milliseconds)
     cdef object forgive(self, Source source)
@@ -114,7 +116,7 @@ cdef class Processor:
     cdef Sink checked(self, Header header, Call call, Sink reply)
     cdef Sink internal(self, Header header, Call call, object error, int outcome)
     cdef object fail(self, Call call, object error, int outcome)
-    cdef Sink shed(self, Header header, Call call)
+    cdef Sink deny(self, Header header, Call call, int ending, int type, str text)
     @cython.locals(entry=Entry)
     cdef Sink late(self, Header header, Call call)
     @cython.locals(codec=Codec)

@@ -11,14 +11,14 @@ import importlib.util
 import inspect
 import os
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import CodeType, ModuleType
 from typing import Any
 
 from msgspec import Struct, field
 
 from thriftserver.closest import closest
-from thriftserver.errors import ConfigError, HandlerError
+from thriftserver.errors import HandlerError
 from thriftserver.foreign import class_name, text_of
 from thriftserver.rpc import fb303
 from thriftserver.rpc.blame import excerpt, foreign_frames
@@ -261,16 +261,6 @@ def bind(
             )
         bound.append(Bound(chosen, load(path), path, provider))
     return bound
-
-
-def require_methods(services: Sequence[Service], names: Iterable[str]) -> None:
-    """Raises ConfigError for a name in ``--method-timeout`` that is no method of these services."""
-    known = {name for each in services for one in each.methods() for name in (one.name, f"{each.name}.{one.name}")}
-    for name in names:
-        if name not in known:
-            close = closest(name, known)
-            hint = f"; did you mean {close!r}?" if close else ""
-            raise ConfigError(f"--method-timeout: there is no method {name!r}{hint}")
 
 
 def target_of(bound: Bound, function: Function) -> Any:

@@ -20,7 +20,7 @@ if not cython.compiled:
 
 
 if TYPE_CHECKING:
-    from thriftserver.peers import Certificate, Credentials
+    from thriftserver.peers import Certificate, Credentials, Proxy
 
 
 class Call:
@@ -95,6 +95,11 @@ class Call:
         return getattr(self.peer, "credentials", None)
 
     @property
+    def peer_proxy(self) -> Proxy | None:
+        """What a proxy in front has said of its client, who is ``peer`` then; None of those who come directly."""
+        return getattr(self.peer, "proxy", None)
+
+    @property
     def headers(self) -> dict[str, str]:
         """What the peer sent beside the message: THeader's info headers, HTTP's header fields (lower case).
 
@@ -122,6 +127,7 @@ class Entry:
         "binary",
         "chain",
         "codecs",
+        "guard",
         "method",
         "name",
         "number",
@@ -142,6 +148,7 @@ class Entry:
         self.timeout = method.timeout
         self.target = method.target
         self.chain = method.chain
+        self.guard = method.guard
         #: By the protocol's number; made when it is spoken for the first time.
         self.codecs: list[Any] = [None] * len(PROTOCOLS)
         self.binary: Codec = self.codec(binary)

@@ -37,12 +37,14 @@ def blocking(function: Callable[..., Any]) -> Callable[..., Any]:
 class Method:
     """``number`` is its place in the scoreboard, ``target`` the handler's function.
 
-    ``chain`` is the same behind middleware, None without any; ``timeout`` is in nanoseconds, 0 for none.
+    ``chain`` is the same behind middleware, None without any; ``timeout`` is in nanoseconds, 0 for none. ``guard`` says
+    of a call, before its arguments are read, whether its peer may make it; None where everybody may.
     """
 
     __slots__ = (
         "chain",
         "function",
+        "guard",
         "name",
         "number",
         "oneway",
@@ -74,6 +76,7 @@ class Method:
         self.timeout = int(timeout * 1e9)
         self.target = target
         self.chain: Callable[[Call], Any] | None = None
+        self.guard: Callable[[Call], bool] | None = None
 
 
 def make_methods(

@@ -50,7 +50,7 @@ class AccessLog:
 
 def identity(call: Call) -> dict[str, Any]:
     """Which call it is: the same keys in every event that is about one."""
-    return {"service": call.service, "method": call.method, "seqid": call.seqid, "peer": call.peer}
+    return {"service": call.service, "method": call.method, "seqid": call.seqid, "peer": str(call.peer)}
 
 
 def now_serving() -> dict[str, Any] | None:
@@ -65,7 +65,7 @@ def facts(call: Call) -> dict[str, Any]:
         "service": call.service,
         "method": call.method,
         "seqid": call.seqid,
-        "peer": call.peer,
+        "peer": str(call.peer),
         "dialect": call.dialect,
         "duration_ms": (call.finished - call.received) // 1000 / 1000,
         "queue_ms": (call.started - call.received) // 1000 / 1000 if call.started else 0.0,

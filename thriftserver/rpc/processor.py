@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from thriftserver import wire
+from thriftserver.codec.fault import Fault
 from thriftserver.codec.protocols import spoken
 from thriftserver.errors import DeadlineExceeded, EncodeError, WireError
 from thriftserver.foreign import class_name, cut_traces, text_of
@@ -41,7 +42,8 @@ BINARY: Protocol = spoken(cython.compiled)[0]
 _CALL, _ONEWAY = wire.CALL, wire.ONEWAY
 _SUCCESS, _DECLARED, _UNDECLARED = layout.SUCCESS, layout.DECLARED, layout.UNDECLARED
 _BAD_REQUEST, _BAD_RESULT = layout.BAD_REQUEST, layout.BAD_RESULT
-_APPLICATION, _TIMEOUT, _SHED, _GONE = layout.APPLICATION, layout.TIMEOUT, layout.SHED, layout.CLIENT_GONE
+_APPLICATION, _TIMEOUT, _FORBIDDEN = layout.APPLICATION, layout.TIMEOUT, layout.FORBIDDEN
+_SHED, _GONE = layout.SHED, layout.CLIENT_GONE
 _UNKNOWN_METHOD, _BAD_MESSAGE = layout.COUNTER["unknown_method"], layout.COUNTER["bad_message"]
 _FIELDS_SKIPPED, _FIELDS_REPEATED = layout.COUNTER["fields_skipped"], layout.COUNTER["fields_repeated"]
 _FIELDS_MISORDERED = layout.COUNTER["fields_misordered"]
@@ -118,7 +120,7 @@ class Processor:
         now = clock()
         source = new_source(bytes(4) + frame[start:], 4)
         header = BINARY.take_header(source)
-        reply = self.serve(header, self.find(header), seat, "", bytes(64), now, now)
+        reply = self.serve(header, self.find(header), seat, "", "", bytes(64), now, now)
         size = 0 if reply is None else seal(reply)
         if seat.call is not None:
             self.settle(seat.call, size, False)
@@ -132,7 +134,7 @@ class Processor:
         seat = Seat()
         now = clock()
         header = transport.open(data)
-        reply = self.serve(header, self.find(header), seat, peer, bytes(64), now, now)
+        reply = self.serve(header, self.find(header), seat, transport.name, peer, bytes(64), now, now)
         call = seat.call
         try:
             reply = transport.wrap(header, reply, None if call is None else call._reply_headers)
@@ -152,6 +154,7 @@ class Processor:
         header: Header,
         entry: Entry | None,
         seat: Seat,
+        dialect: str,
         peer: str,
         label: bytes,
         received: int,
@@ -179,7 +182,7 @@ class Processor:
         call.args = NOTHING
         call._headers = header.infos
         call._reply_headers = None
-        call.dialect = header.dialect
+        call.dialect = dialect
         call.received = received
         call.started = started
         call.finished = 0
@@ -202,12 +205,15 @@ class Processor:
             call.ending = _GONE
             return None
         if self.queue_timeout and started - received > self.queue_timeout:
-            return self.shed(header, call)
+            return self.deny(header, call, _SHED, Application.LOADSHEDDING, "the server is overloaded; try again later")
         if call.deadline and started > call.deadline:
             return self.late(header, call)
         try:
+            if entry.guard is not None and not entry.guard(call):
+                return self.deny(header, call, _FORBIDDEN, Application.UNKNOWN, f"{entry.name} is not for this client")
             args = codec_of(entry, header).take_args(source)
-        except WireError as error:
+        except Fault as fault:
+            error = WireError(*fault.told("args"))
             call.ending = _BAD_REQUEST
             call.error = error
             return None if call.oneway else put_error(header, error.type, str(error))
@@ -386,18 +392,15 @@ class Processor:
         except BaseException as problem:  # noqa: BLE001 - whoever is told may fail, the answer is due all the same
             cut_traces(problem)
 
-    def shed(self, header: Header, call: Call) -> Sink | None:
-        call.ending = _SHED
-        if call.oneway:
-            return None
-        return put_error(header, Application.LOADSHEDDING, "the server is overloaded; try again later")
-
     def late(self, header: Header, call: Call) -> Sink | None:
-        call.ending = _TIMEOUT
-        if call.oneway:
-            return None
         seconds = (call.deadline - call.received) / 1e9
-        return put_error(header, Application.TIMEOUT, f"{call.method} took longer than its {seconds:g} s")
+        text = f"{call.method} took longer than its {seconds:g} s"
+        return self.deny(header, call, _TIMEOUT, Application.TIMEOUT, text)
+
+    def deny(self, header: Header, call: Call, ending: int, type: Application, text: str) -> Sink | None:
+        """The answer to a call that gets no result for a reason of ours."""
+        call.ending = ending
+        return None if call.oneway else put_error(header, type, text)
 
     def refuse(self, header: Header, peer: str) -> Sink | None:
         """Answer a message that names no method of ours, or is no request at all."""

@@ -50,6 +50,8 @@ BOARD_TLS_HANDSHAKES: Final = 17
 BOARD_TLS_AGREED: Final = 18
 BOARD_TLS_RESUMED: Final = 19
 BOARD_TLS_EXPIRY: Final = 20
+BOARD_TLS_HEARTBEAT: Final = 21
+"""Monotonic nanoseconds of the keeper's last sign of life; 0: there is no keeper."""
 BOARD_TLS_REFUSED: Final = 32
 """Handshakes that came to nothing, one counter for each of ``TLS_REFUSALS``."""
 #: Why, in the order of the counters.
@@ -63,6 +65,8 @@ TLS_REFUSALS: Final = (
     "slow",
     "hung_up",
     "broken",
+    "not_allowed",
+    "proxy",
 )
 BOARD_EXITS: Final = 64
 """Workers that have ended, one counter for each of ``EXITS``."""
@@ -120,6 +124,7 @@ ODDITIES: Final = {
     "bytes_trailing": "bytes after the end of a message",
     "loop_blocked": "times that a handler kept the event loop from going round",
     "connections_full": "times that no connection was accepted because a worker had --max-connections",
+    "proxy_refused": "connections closed because the PROXY protocol's header was missing, broken or too slow",
 }
 #: Calls by dialect: the counter's name for each.
 SPOKEN: Final = {name: f"calls_{name}" for name in DIALECTS}
@@ -166,10 +171,10 @@ OUTCOMES: Final = (
     "shed",
     "gone",
     "lost",
+    "forbidden",
 )
-SUCCESS, DECLARED, UNDECLARED, BAD_REQUEST, BAD_RESULT, APPLICATION, TIMEOUT, SHED, CLIENT_GONE, LOST = range(
-    len(OUTCOMES)
-)
+SUCCESS, DECLARED, UNDECLARED, BAD_REQUEST, BAD_RESULT, APPLICATION = range(6)
+TIMEOUT, SHED, CLIENT_GONE, LOST, FORBIDDEN = range(6, len(OUTCOMES))
 DURATION_SUM: Final = 12
 QUEUE_SUM: Final = 13
 REQUEST_BYTES: Final = 14

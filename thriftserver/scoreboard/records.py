@@ -122,6 +122,17 @@ class TlsView(msgspec.Struct):
     refused: dict[str, int]
     """Handshakes that came to nothing, by ``layout.TLS_REFUSALS``."""
 
+    def summary(self, now: float) -> dict[str, int] | None:
+        """What there is to say to people, at a time in seconds since 1970; None without TLS."""
+        if not self.expires:
+            return None
+        return {
+            "connections": self.connections,
+            "handshakes": self.handshakes,
+            "refused": sum(self.refused.values()),
+            "expires_in_days": int((self.expires - now) // 86_400),
+        }
+
 
 def spoken(workers: Sequence[WorkerView], past: WorkerView) -> dict[str, dict[str, int]]:
     """Every dialect with its ``connections`` now and its ``calls`` ever, those of dead workers included."""

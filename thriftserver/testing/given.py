@@ -18,6 +18,7 @@ from thriftserver.config import OPTIONS, Settings, flag, resolve
 from thriftserver.errors import ConfigError, HandlerError
 from thriftserver.loading import Api, load
 from thriftserver.rpc import binding, fb303
+from thriftserver.rpc.scopes import require_methods
 from thriftserver.rpc.strangers import stranger, wrong_result
 from thriftserver.schema.model import Module
 
@@ -40,7 +41,7 @@ class Given:
         handlers = handler if isinstance(handler, Mapping) else {service: handler}
         self.services = [binding.choose_service(name, modules) for name in handlers]
         self._handlers = list(handlers.values())
-        binding.require_methods(self.services, [name for name, _ in self.settings.method_timeout])
+        require_methods(self.services, [name for name, _ in self.settings.method_timeout])
 
     def bound(self) -> list[binding.Bound]:
         """The services with objects that answer their calls and fit. Raises HandlerError."""

@@ -10,7 +10,8 @@ import ssl
 from select import EPOLLIN, EPOLLOUT
 from typing import Final, Protocol
 
-from thriftserver.tls.refusals import HUNG_UP, Refusal, explain
+from thriftserver.proxied import Announcement, BrokenHeader
+from thriftserver.tls.refusals import HUNG_UP, Refusal, explain, proxy
 
 #: The first byte of a TLS record that holds a handshake.
 _BEGINS: Final = 0x16
@@ -40,15 +41,19 @@ class Host(Protocol):
 
 
 class Handshake:
-    """``sock`` does not block. ``since`` is when it began to wait for its peer."""
+    """``sock`` does not block. ``since`` is when it began to wait for its peer.
 
-    __slots__ = ("fd", "peer", "since", "sock")
+    ``announcement`` is what a proxy says before, whose name ``peer`` is until then; None where nobody has to.
+    """
 
-    def __init__(self, sock: socket.socket, peer: str, since: float) -> None:
+    __slots__ = ("announcement", "fd", "peer", "since", "sock")
+
+    def __init__(self, sock: socket.socket, peer: str, since: float, announcement: Announcement | None = None) -> None:
         self.sock: socket.socket = sock
         self.fd = sock.fileno()
         self.peer = peer
         self.since = since
+        self.announcement = announcement
 
     @property
     def has_begun(self) -> bool:
@@ -56,6 +61,8 @@ class Handshake:
 
     def go_on(self, host: Host) -> None:
         """Its descriptor is ready."""
+        if self.announcement and not self._hear(self.announcement, host):
+            return
         if not self.has_begun and not self._begin(host):
             return
         client = self.sock
@@ -70,6 +77,22 @@ class Handshake:
             host.refused(self, explain(error))
         else:
             host.agreed(self, client)
+
+    def _hear(self, announcement: Announcement, host: Host) -> bool:
+        """Is it known whose connection it is?"""
+        try:
+            heading = announcement.hear(self.sock)
+        except BrokenHeader as problem:
+            host.refused(self, proxy(problem))
+            return False
+        except (OSError, EOFError):
+            host.left(self)
+            return False
+        if heading is None:
+            return False
+        self.peer = heading.peer(self.peer)
+        self.announcement = None
+        return True
 
     def _begin(self, host: Host) -> bool:
         """Look at the first byte; has TLS begun?"""

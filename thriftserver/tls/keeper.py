@@ -19,12 +19,14 @@ from msgspec import Struct
 from thriftserver.handoff import Handoff, Parcel
 from thriftserver.keepalive import keep_alive
 from thriftserver.log import Logger
-from thriftserver.peers import Introduction, Peer, name_of
+from thriftserver.peers import Certificate, Introduction, Peer, name_of
+from thriftserver.proxied import Announcement, Trusted
+from thriftserver.sans import Allowed
 from thriftserver.scoreboard import layout
 from thriftserver.tls.certificate import certificate_of
 from thriftserver.tls.contexts import Contexts
 from thriftserver.tls.handshake import Handshake
-from thriftserver.tls.refusals import SLOW, Refusal, plain
+from thriftserver.tls.refusals import SLOW, UNANNOUNCED, Refusal, not_allowed, plain
 from thriftserver.tls.terms import Terms
 from thriftserver.tls.tunnel import ROOM, Tunnel
 
@@ -38,6 +40,8 @@ OWN = 32
 PATIENCE, HURRY = 10.0, 1.0
 #: Seconds between two looks at what takes too long; until a full hand-off queue is tried again; until accepting is.
 LOOK, FULL_QUEUE, PAUSE = 0.25, 0.005, 0.5
+#: Seconds between two signs of life, at most.
+BEAT = 0.5
 #: Seconds for a peer to hang up after we have.
 LINGER = 1.0
 #: Days before a certificate expires from which on that is a warning when it is loaded.
@@ -97,6 +101,7 @@ class Keeper:
         """New connections are offered these terms. Raises ConfigError, and changes nothing, if they cannot be kept."""
         contexts = Contexts(terms)
         self.terms, self._contexts = terms, contexts
+        self._allowed, self._proxies = Allowed(terms.allowed), Trusted(terms.proxies)
         self._words[layout.BOARD_TLS_EXPIRY] = int(contexts.expiry)
         self._log.info("certificates_loaded", names=contexts.names, expires=_date(contexts.expiry))
         days = int((contexts.expiry - time.time()) // 86_400)
@@ -152,12 +157,7 @@ class Keeper:
     def _timeout(self) -> float:
         if self._waiting:
             return FULL_QUEUE
-        if self._begun or self._limits or self._partings or self._accept_after or self._is_timed():
-            return LOOK
-        return -1.0
-
-    def _is_timed(self) -> bool:
-        return bool(self._handshakes) and not self.terms.plain_too
+        return LOOK if self._begun or self._limits or self._partings or self._accept_after else BEAT
 
     def _look(self) -> None:
         """End what has taken too long."""
@@ -165,11 +165,14 @@ class Keeper:
         if now < self._looked + LOOK / 2:
             return
         self._looked = now
+        self._words[layout.BOARD_TLS_HEARTBEAT] = time.monotonic_ns()
         patience = HURRY if self._begun >= CROWD else PATIENCE
         for handshake in list(self._handshakes.values()):
             if now < handshake.since + patience:
                 break  # those after it are younger
-            if handshake.has_begun or not self.terms.plain_too:
+            if handshake.announcement:
+                self.refused(handshake, UNANNOUNCED)
+            elif handshake.has_begun or not self.terms.plain_too:
                 self.refused(handshake, SLOW)
         for tunnel, until in list(self._limits.items()):
             if now > until:
@@ -243,7 +246,8 @@ class Keeper:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self.terms.keepalive:
                 keep_alive(sock, self.terms.keepalive)
-            handshake = Handshake(sock, name_of(address), time.monotonic())
+            announcement = Announcement() if self._proxies and self._proxies.have(address[0]) else None
+            handshake = Handshake(sock, name_of(address), time.monotonic(), announcement)
             self._handshakes[handshake.fd] = handshake
             self._door.register(handshake.fd, select.EPOLLIN)
 
@@ -282,13 +286,19 @@ class Keeper:
     def _let_in(self, handshake: Handshake) -> socket.socket:
         """It is no handshake any more; its socket."""
         del self._handshakes[handshake.fd]
-        self._door.unregister(handshake.fd)
+        with suppress(OSError):  # ssl has closed what it could not begin with
+            self._door.unregister(handshake.fd)
         self._begun -= handshake.has_begun
         return handshake.sock
 
     def agreed(self, handshake: Handshake, client: ssl.SSLSocket) -> None:
-        self._let_in(handshake)
         certificate = certificate_of(client) if self.terms.cert_reqs != "none" else None
+        if self.terms.allowed and not self._may_enter(certificate):
+            with suppress(OSError, ValueError):
+                client.unwrap()  # to the client TLS is agreed upon: it gets a good-bye that belongs to it
+            self.refused(handshake, not_allowed(certificate))
+            return
+        self._let_in(handshake)
         self._words[layout.BOARD_TLS_AGREED] += 1
         if client.session_reused:
             self._words[layout.BOARD_TLS_RESUMED] += 1
@@ -301,8 +311,14 @@ class Keeper:
         ours.setblocking(False)
         theirs.setblocking(False)
         self._tunnels.add(Tunnel(client, ours, self))
-        self._give(theirs, Introduction(Peer(handshake.peer, certificate)).write())
+        peer = Peer(handshake.peer, certificate, proxy=getattr(handshake.peer, "proxy", None))
+        self._give(theirs, Introduction(peer).write())
         self._count()
+
+    def _may_enter(self, certificate: Certificate | None) -> bool:
+        if certificate is None:
+            return self.terms.cert_reqs == "optional"
+        return self._allowed.fits(certificate.sans)
 
     def refused(self, handshake: Handshake, why: Refusal) -> None:
         sock = self._let_in(handshake)

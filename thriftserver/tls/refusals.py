@@ -9,6 +9,8 @@ import ssl
 from typing import Final, NamedTuple
 
 from thriftserver.dialect.strangers import beginning
+from thriftserver.peers import Certificate
+from thriftserver.proxied import BrokenHeader, begins
 
 
 class Refusal(NamedTuple):
@@ -19,6 +21,7 @@ class Refusal(NamedTuple):
 
 
 SLOW: Final = Refusal("slow", "the handshake took too long")
+UNANNOUNCED: Final = Refusal("proxy", "the PROXY protocol's header took too long")
 HUNG_UP: Final = Refusal("hung_up", "the peer hung up during the handshake")
 
 #: What OpenSSL calls it, and what that means here.
@@ -45,7 +48,21 @@ _ALERTS: Final = {
 
 def plain(start: bytes) -> Refusal:
     """A peer that does not begin with a TLS handshake."""
+    if len(start) > 4 and begins(start):
+        advice = "the peer is in none of the networks that --proxy-protocol names"
+        return Refusal("proxy", f"a header of the PROXY protocol, but {advice}")
     return Refusal("plain", f"this port speaks TLS alone, and the peer sent {beginning(start)}; connect with TLS")
+
+
+def proxy(problem: BrokenHeader) -> Refusal:
+    """A proxy that has not said whose connection it is."""
+    return Refusal("proxy", f"the PROXY protocol's header {problem}")
+
+
+def not_allowed(certificate: Certificate | None) -> Refusal:
+    """A peer whose certificate is good, and has none of the names that are let in."""
+    names = ", ".join(certificate.sans if certificate else ()) or "no names"
+    return Refusal("not_allowed", f"the peer's certificate has {names}, and --allow-san lets none of them in")
 
 
 def explain(error: OSError) -> Refusal:

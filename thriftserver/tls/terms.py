@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from thriftserver.config import Settings
 from thriftserver.errors import ConfigError
+from thriftserver.sans import closest_scope
 
 #: Bytes of a file that certificates or keys may come from: a bundle of all the world's authorities has a quarter of it.
 LARGEST = 1 << 20
@@ -37,7 +38,11 @@ class Terms(Struct, frozen=True):
     """Certificates, in PEM, of who vouches for clients."""
     cert_reqs: str
     """``none``, ``optional`` or ``required``: whether clients show a certificate."""
+    allowed: tuple[str, ...]
+    """Patterns over the names in clients' certificates, of which one has to match; none: all are let in."""
     ciphers: str
+    proxies: tuple[str, ...]
+    """Networks of those who say in front of a connection whose it is."""
     plain_too: bool
     """Clients that do not begin with TLS are served without it."""
     keepalive: float
@@ -67,11 +72,13 @@ def require(settings: Settings) -> None:
         raise ConfigError(f"--cert-reqs {settings.cert_reqs} needs --ca-certs: {advice}")
     elif settings.ca_certs and settings.cert_reqs == "none":
         raise ConfigError("--ca-certs asks no client for a certificate; add --cert-reqs required, or optional")
+    elif settings.allow_san and settings.cert_reqs == "none":
+        raise ConfigError("--allow-san: no client is asked for a certificate; add --cert-reqs required, or optional")
     _source(settings.key_passphrase)
 
 
 def _require_absent(settings: Settings) -> None:
-    for name in ("keyfile", "key_passphrase", "ca_certs", "ciphers"):
+    for name in ("keyfile", "key_passphrase", "ca_certs", "allow_san", "cert_watch", "ciphers"):
         if getattr(settings, name):
             raise ConfigError(f"--{name.replace('_', '-')} needs --certfile: there is no TLS without a certificate")
     if settings.cert_reqs != "none" or settings.tls == "auto":
@@ -91,7 +98,9 @@ def read(settings: Settings) -> Terms:
         _passphrase(settings.key_passphrase),
         _file("--ca-certs", settings.ca_certs) if settings.ca_certs else b"",
         settings.cert_reqs,
+        tuple(closest_scope(settings.allow_san, [""])),
         settings.ciphers,
+        settings.proxy_protocol,
         settings.tls == "auto",
         settings.keepalive,
         settings.write_timeout,

@@ -62,7 +62,7 @@ cdef class Connection(Stream):
     cpdef bint without_seat(self) except -1
     @cython.locals(mask=cython.uint)
     cdef bint is_free(self) except -1
-    @cython.locals(data=bytes)
+    @cython.locals(data=bytes, known=cython.bint)
     cdef object read(self, Seat seat)
     cdef bint may_serve(self)
     @cython.locals(transport=Transport, length=cython.Py_ssize_t, frame=bytes)

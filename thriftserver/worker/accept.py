@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gevent import get_hub
@@ -17,7 +18,7 @@ from gevent.monkey import get_original
 from thriftserver.compiled import choose
 from thriftserver.handoff import Handoff
 from thriftserver.keepalive import keep_alive
-from thriftserver.peers import UNIX, Introduction, name_of, unix_peer
+from thriftserver.peers import UNANNOUNCED, UNIX, Introduction, name_of, unix_peer
 from thriftserver.scoreboard import layout
 from thriftserver.scoreboard.board import Board
 
@@ -111,11 +112,12 @@ class Source(Member):
 
 
 class Listener(Source):
-    """The master owns the socket, so its backlog outlives a worker."""
+    """The master owns the socket, so its backlog outlives a worker. ``welcome`` is given each connection."""
 
-    def __init__(self, sock: socket.socket, loop: Loop) -> None:
+    def __init__(self, sock: socket.socket, loop: Loop, welcome: Callable[[int, str], object]) -> None:
         super().__init__(sock.fileno(), loop)
         self._sock = sock
+        self._welcome = welcome
 
     def take(self) -> bool:
         try:
@@ -136,7 +138,7 @@ class Listener(Source):
             if self.loop.keepalive:
                 keep_alive(sock, self.loop.keepalive)
         sock.detach()
-        self.loop.adopt(fd, peer)
+        self._welcome(fd, peer)
         return True
 
 
@@ -160,7 +162,11 @@ class Inheritance(Source):
         if known.peer == UNIX:
             known = known._replace(peer=_credited(parcel.descriptor))
         try:
-            self.loop.inherit(parcel.descriptor, known, held)
+            if known.dialect == UNANNOUNCED:
+                self.loop.arrivals.expect(parcel.descriptor, known.peer, held)
+                self.loop.processor.slot.add(layout.COUNTER["handed_in"], 1)
+            else:
+                self.loop.inherit(parcel.descriptor, known, held)
         except OSError:  # the kernel watches no more of them for us
             self._handoff.put(parcel)
             os.close(parcel.descriptor)

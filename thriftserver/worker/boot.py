@@ -37,6 +37,7 @@ from thriftserver.rpc.binding import (
 from thriftserver.rpc.method import Method, Wrap, make_methods
 from thriftserver.rpc.observe import access_log, identity, now_serving
 from thriftserver.rpc.parameters import is_async
+from thriftserver.rpc.permission import restrict
 from thriftserver.rpc.types import load_types
 from thriftserver.scoreboard import layout
 from thriftserver.waiting import lines_from
@@ -128,6 +129,7 @@ def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[], None])
         aio,
         aio.perhaps,
     )
+    restrict(methods, settings.allow_san, partial(_forbidden, log))
     slot.open(os.getpid(), assignment.generation, [(m.service, m.name, m.throws) for m in methods], monotonic_ns())
     processor = choose("rpc.processor").Processor(
         methods,
@@ -261,6 +263,10 @@ def _lifecycle(bound: Bound, name: str, on_loop: Wrap) -> None:
     function: Callable[[], Any] | None = getattr(bound.target, name, None)
     if function is not None and all(name != each.name for each in bound.service.methods()):
         call_user(on_loop(function) if is_async(function) else function, f"handler {bound.spec}: {name}()")
+
+
+def _forbidden(log: Logger, call: Call, reason: str) -> None:
+    log.warning("call_forbidden", **identity(call), reason=reason)
 
 
 def _failures(log: Logger, slot: Slot, methods: list[Method]) -> Callable[[Call], None]:

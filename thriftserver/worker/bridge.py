@@ -180,22 +180,15 @@ class Bridge:
         Popen.__module__ = "subprocess"
         gevent.subprocess.Popen = subprocess.Popen = Popen  # type: ignore[misc]
 
-        def forks(fork: Callable[[], Any]) -> Callable[[], Any]:
-            @wraps(fork)
-            def fork_here() -> Any:
-                with bridge.paused():
-                    return fork()
-
-            return fork_here
-
-        os.fork = forks(lambda: gevent.os.fork_and_watch(loop=bridge.home().loop))
-        os.forkpty = forks(lambda: gevent.os.forkpty_and_watch(loop=bridge.home().loop))
-        spawn = _posixsubprocess.fork_exec
-
-        @wraps(spawn)
-        def fork_exec(*args: Any) -> Any:
+        def watched(watch: Callable[..., Any], **how: Any) -> Any:
             with bridge.paused():
-                return gevent.os.fork_and_watch(loop=bridge.home().loop, fork=lambda: spawn(*args))
+                loop = bridge.home().loop
+                loop.install_sigchld()  # the first watcher does it too, but a child may have ended by then
+                return watch(loop=loop, **how)
 
-        _posixsubprocess.fork_exec = fork_exec  # what multiprocessing takes for spawn and forkserver
+        spawn, watch = _posixsubprocess.fork_exec, gevent.os.fork_and_watch
+        os.fork = wraps(os.fork)(lambda: watched(watch))
+        os.forkpty = wraps(os.forkpty)(lambda: watched(gevent.os.forkpty_and_watch))
+        # What multiprocessing takes for spawn and forkserver.
+        _posixsubprocess.fork_exec = wraps(spawn)(lambda *args: watched(watch, fork=lambda: spawn(*args)))
         os.waitpid = wraps(os.waitpid)(lambda pid, options: bridge.call(gevent.os.waitpid, pid, options))

@@ -149,7 +149,8 @@ class Connection(Stream):
             self.taken = False
             self.rest()
             return
-        if self.held is None and self.is_known(data) and self.transport.is_message(data):
+        known = self.held is None and (self.transport is not None or self.is_known(data))
+        if known and self.transport.is_message(data):
             self.serve(data, seat)
             self.rest()
         else:
@@ -213,7 +214,7 @@ class Connection(Stream):
             if self.running < self.width and (self.whole or self.more):
                 pump.again(self)  # should this call wait, another fiber goes on with the next one
             entry = processor.find(header)
-            reply = processor.serve(header, entry, seat, self.peer, self.label, self.received, now)
+            reply = processor.serve(header, entry, seat, transport.name, self.peer, self.label, self.received, now)
             call = seat.call
             seat.call = None
             if pump.tap is not None and call is not None:

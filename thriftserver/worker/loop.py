@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ from thriftserver.log import Logger, lost
 from thriftserver.peers import Introduction
 from thriftserver.scoreboard import layout
 from thriftserver.worker.accept import PAUSE, SLACK, Fellows, Inheritance, Listener, Source, plain_socket
+from thriftserver.worker.arrivals import Arrival, Arrivals
 from thriftserver.worker.fibers import Fibers
 from thriftserver.worker.forked import close
 from thriftserver.worker.outgoing import Outgoing
@@ -126,7 +127,8 @@ class Loop:
         ear = Ear(processor.max_frame, chosen(settings.dialect, settings.http), settings.http_cors)
         self.pump = _Pump(self, epoll, processor, ear, settings.max_inflight, settings.pipeline)
         self.outgoing = Outgoing(self.pump)
-        self._sources: list[Source] = [Listener(sock, self) for sock in listeners]
+        self.arrivals = Arrivals(self, settings.proxy_protocol)
+        self._sources: list[Source] = [Listener(sock, self, self._welcome(sock)) for sock in listeners]
         self._sources.append(Inheritance(handoff, self))
         self._accept_again: Any = None
         self._short = False
@@ -145,6 +147,10 @@ class Loop:
         shortest = min((entry.timeout for entry in processor.entries.values() if entry.timeout), default=0) / 1e9
         self.sweep = Sweep(self, limits, [shortest, slow])
         processor.on_shortened = self.sweep.hurry
+
+    def _welcome(self, sock: socket.socket) -> Callable[[int, str], object]:
+        """What a new connection of a listener is given to. There are no networks of unix sockets."""
+        return self.arrivals.welcome if self.arrivals.are_expected and sock.family != socket.AF_UNIX else self.adopt
 
     def start(self) -> None:
         """Accept and serve from now on."""
@@ -189,6 +195,7 @@ class Loop:
                 fd, member.fd = member.fd, -1
                 with suppress(OSError):  # the handler has closed it behind our back
                     close(fd)
+        self.arrivals.disown()
         for seat in self.fibers.seats:
             seat.expired = True  # so that the call in which it was forked looks for what to do, and is not answered
 
@@ -208,6 +215,13 @@ class Loop:
         self.processor.slot.add(layout.COUNTER["accepted"], 1)
         return connection
 
+    def hold(self, arrival: Arrival) -> None:
+        """A connection that is not served yet counts as one."""
+        self.pump.add(arrival)
+        self.connections += 1
+        self._empty.clear()
+        self.count()
+
     def inherit(self, fd: int, known: Introduction, held: bytes) -> None:
         """Go on with a connection that another process has served until now, and what it had ``held`` of a message."""
         connection = self.adopt(fd, known.peer)
@@ -221,8 +235,8 @@ class Loop:
             connection.hold(held)
         self.pump.look(connection)
 
-    def release(self, connection: Connection) -> None:
-        """The connection leaves the set."""
+    def release(self, connection: Any) -> None:
+        """The connection, or the arrival, leaves the set."""
         self.pump.remove(connection)
         transport = connection.transport
         if transport is not None and transport.number >= 0:
@@ -349,7 +363,7 @@ class Loop:
     def _look_at_all(self) -> None:
         self.pump.unpark()
         for member in list(self.pump.members):
-            if isinstance(member, Connection):
+            if isinstance(member, Connection | Arrival):
                 self.pump.look(member)
 
     def cut(self) -> None:
@@ -362,8 +376,7 @@ class Loop:
         transport = connection.transport
         said = (transport.name, transport.memory()) if transport is not None and transport.number > 0 else ()
         known = Introduction(connection.peer, *said)
-        if self._handoff.put(Parcel(connection.fd, known.write() + bytes(connection.held or b""))):
-            self.processor.slot.add(layout.COUNTER["handed_out"], 1)
+        if self.pass_on(Parcel(connection.fd, known.write() + bytes(connection.held or b""))):
             connection.close()
         elif (
             self.pump.draining and self._handoff.capped() > CAPPED
@@ -371,9 +384,20 @@ class Loop:
             self._refused += 1
             self.pump.hang_up(connection, b"")
         elif self.pump.draining:
-            again = get_hub().loop.timer(FULL_QUEUE)
-            again.start(self._look_again, connection, again)
+            self.try_later(connection)
 
-    def _look_again(self, connection: Connection, _timer: Any) -> None:
-        if connection.fd >= 0:
-            self.pump.look(connection)
+    def pass_on(self, parcel: Parcel) -> bool:
+        """Put something into the queue; False: it is full."""
+        done = self._handoff.put(parcel)
+        if done:
+            self.processor.slot.add(layout.COUNTER["handed_out"], 1)
+        return done
+
+    def try_later(self, member: Member) -> None:
+        """Another turn, when there may be room in the queue."""
+        again = get_hub().loop.timer(FULL_QUEUE)
+        again.start(self._look_again, member, again)
+
+    def _look_again(self, member: Member, _timer: Any) -> None:
+        if member.fd >= 0:
+            self.pump.look(member)

@@ -6,6 +6,8 @@ import { methodLink, slowCell } from "./methods.js";
 import { plot } from "./plot.js";
 
 const LATE = 1;
+/** Days before the end of a certificate from which on the log warns of it. */
+const SOON = 14;
 
 function tile(worker) {
   const stuck = worker.state === "stuck";
@@ -43,6 +45,7 @@ export function overview() {
         "No calls in the last seconds.")),
       h("section", { class: "card flush" }, h("h2", {}, "Recent errors"), errorTable(6, false))),
     dialects(),
+    tls(),
     troubles(),
   ];
 }
@@ -53,6 +56,17 @@ function dialects() {
   return found.some(([name]) => name !== "framed-binary") && h("section", { class: "card flush dialects" }, h("h2", {}, "Dialects"),
     table("Dialects", ["Dialect", ">Connections", ">Calls"], found.map(([name, each]) =>
       h("tr", { "data-key": name }, h("th", { scope: "row" }, name), number(count(each.connections)), number(count(each.calls)))), ""));
+}
+
+/** TLS, where it is spoken. */
+function tls() {
+  const found = state.workers.tls;
+  if (!found) return null;
+  const days = found.expires_in_days, soon = days < SOON;
+  return h("section", { class: "card flush tls" }, h("h2", {}, "TLS"),
+    table("TLS", [">Connections", ">Handshakes under way", ">Refused", "First certificate"], [h("tr", { class: soon && "bad" },
+      number(count(found.connections)), number(count(found.handshakes)), number(count(found.refused)),
+      cell(days < 0 ? "has expired" : `expires in ${days} ${days === 1 ? "day" : "days"}`))], ""));
 }
 
 /** What was lost or is strange: nothing is drawn while nothing is. */

@@ -111,12 +111,9 @@ class Method(Codec):
             raise WireError(*fault.told("result")) from None
 
     def take_args(self, source: Source) -> list[Any]:
-        try:
-            args: list[Any] = self.args.read(source)
-            close_message(source)
-            return args
-        except Fault as fault:
-            raise WireError(*fault.told("args")) from None
+        args: list[Any] = self.args.read(source)
+        close_message(source)
+        return args
 
     def put_result(self, header: Header, value: Any) -> Sink:
         return _reply(header, self.result, value)
@@ -196,7 +193,10 @@ def read_header(frame: Buffer, start: int = 0) -> Header:
 def decode_args(plan: MethodPlan, frame: Buffer, body: int, tally: Tally | None = None) -> list[Any]:
     """The arguments of a call, in the order of the IDL; ``tally`` counts what was forgiven in them."""
     source = new_source(_bytes(frame), body)
-    args = method_of(plan).take_args(source)
+    try:
+        args = method_of(plan).take_args(source)
+    except Fault as fault:
+        raise WireError(*fault.told("args")) from None
     if tally is not None:
         tally.add(source)
     return args

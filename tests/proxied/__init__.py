@@ -1,0 +1,1 @@
+"""The PROXY protocol: its headers, who is believed, and a real proxy in front."""
