@@ -7,6 +7,7 @@ worker that has to leave something out goes on with a piece that begins anew.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from struct import Struct
 
 from thriftserver.capture.records import Record, Unreadable, split
@@ -45,10 +46,7 @@ class Joining:
         if not flags & _ENDS:
             return []
         del self._parts[sender]
-        found = []
-        try:
-            for record in split(part):
-                found.append(record)
-        except Unreadable:  # code in a worker writes what it likes
-            pass
+        found: list[Record] = []
+        with suppress(Unreadable):  # code in a worker writes what it likes
+            found.extend(split(part))
         return found

@@ -29,7 +29,7 @@ def header_of(protocol: str, message: bytes) -> Any:
 def arguments(function: Function, protocol: str, message: bytes) -> dict[str, Any]:
     """The arguments of a call by their names; those that were not sent are left out. Raises WireError."""
     header = header_of(protocol, message)
-    values = header.protocol.codec_of(method_plan(function)).take_args(header.source)
+    values = choose(f"codec.{protocol}.message").decode_args(method_plan(function), message, header.body)
     return {
         arg.name: REDACTED if arg.redacted else to_plain(arg.type, value, hide=True)
         for arg, value in zip(function.args, values, strict=True)

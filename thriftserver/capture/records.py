@@ -40,10 +40,10 @@ class Heard(msgspec.Struct, array_like=True, frozen=True, tag="call"):
     """A call and its reply.
 
     ``at`` is when it arrived, in nanoseconds since 1970; ``duration`` the nanoseconds until its reply was ready, of
-    which it has waited for its turn ``queued``. ``request`` and ``reply`` are the messages in ``protocol``, without what
-    ``dialect`` packs them in; a oneway call has no reply. Where something in one must not be shown, it is empty, and
-    ``arguments`` (by their names) or ``answer`` is the rest as JSON data. ``headers`` came beside the call, where they
-    were asked for.
+    which it has waited for its turn ``queued``. ``request`` and ``reply`` are the messages in ``protocol``, without
+    what ``dialect`` packs them in; a oneway call has no reply. Where something in one must not be shown, it is empty,
+    and ``arguments`` (by their names) or ``answer`` is the rest as JSON data. ``headers`` came beside the call, where
+    they were asked for.
     """
 
     schema: str
@@ -67,6 +67,12 @@ class Heard(msgspec.Struct, array_like=True, frozen=True, tag="call"):
     headers: dict[str, str] | None = None
 
 
+class Began(msgspec.Struct, array_like=True, frozen=True, tag="began"):
+    """From here on this worker's calls are heard."""
+
+    worker: int
+
+
 class Lost(msgspec.Struct, array_like=True, frozen=True, tag="lost"):
     """So many calls of this worker were not kept, because whoever asked for them did not keep up."""
 
@@ -74,7 +80,7 @@ class Lost(msgspec.Struct, array_like=True, frozen=True, tag="lost"):
     count: int
 
 
-Record: TypeAlias = Schema | Heard | Lost
+Record: TypeAlias = Schema | Began | Heard | Lost
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Record)

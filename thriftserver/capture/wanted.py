@@ -15,8 +15,8 @@ class Wanted(Struct, frozen=True, forbid_unknown_fields=True):
     """``methods`` and ``peers`` are patterns with ``*`` and ``?``, of which one has to fit; none for all.
 
     A method is ``name`` or ``Service.name``. ``outcomes`` are those of ``layout.OUTCOMES``; ``slower`` is in
-    nanoseconds, ``share`` how many of all calls are looked at. ``headers``: with what came beside the call; ``secrets``:
-    with what the IDL says must not be shown.
+    nanoseconds, ``share`` how many of all calls are looked at. ``headers``: with what came beside the call;
+    ``secrets``: with what the IDL says must not be shown.
     """
 
     methods: tuple[str, ...] = ()

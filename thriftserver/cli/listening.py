@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from thriftserver.capture.listening import listen
-from thriftserver.capture.records import Record
+from thriftserver.capture.records import Began, Record
 from thriftserver.capture.wanted import Wanted
 from thriftserver.cli.connecting import parsed
 from thriftserver.cli.ctl import NoServer, ask
@@ -39,17 +39,25 @@ control_option = click.option(
     callback=_control,
     help="The server's control socket.",
 )
+
+
+def _several(names: tuple[str, ...], what: str, text: str) -> Callable[[Command], Command]:
+    return click.option(*names, multiple=True, metavar=what, help=f"{text}; repeatable.")
+
+
 _OPTIONS = (
     control_option,
-    click.option("-m", "--method", "methods", multiple=True, metavar="PATTERN", help="Of these methods: add, Calculator.*; repeatable."),
-    click.option("--peer", "peers", multiple=True, metavar="PATTERN", help="From these peers: '10.0.0.7:*'; repeatable."),
-    click.option("--outcome", "outcomes", multiple=True, metavar="NAME", help=f"With these outcomes: {', '.join(OUTCOMES)}; repeatable."),
-    click.option("--slower", default="0", metavar="DURATION", help="Only calls that took at least so long."),
-    click.option("--sample", default="100%", show_default=True, metavar="SHARE", help="Look at a part of all calls, at random."),
-    click.option("--headers", is_flag=True, help="With what came beside calls: headers, which may hold passwords."),
+    _several(("-m", "--method", "methods"), "PATTERN", "Calls of these methods: add, 'Calculator.*'"),
+    _several(("--peer", "peers"), "PATTERN", "Calls of these peers: '10.0.0.7:*'"),
+    _several(("--outcome", "outcomes"), "NAME", f"Calls that end so: {', '.join(OUTCOMES)}"),
+    click.option("--slower", default="0", metavar="DURATION", help="Calls that take at least so long."),
+    click.option(
+        "--sample", default="100%", show_default=True, metavar="SHARE", help="A part of all calls, at random."
+    ),
+    click.option("--headers", is_flag=True, help="With what comes beside calls: headers, which may hold passwords."),
     click.option("-n", "--number", default="0", metavar="N", help="End after so many calls; 0: never."),
     click.option("-z", "--duration", "period", default="0", metavar="DURATION", help="End after so long; 0: never."),
-)  # fmt: skip
+)
 
 
 def listening_options(command: Command) -> Command:
@@ -69,7 +77,14 @@ class Listening(NamedTuple):
 
     @classmethod
     def of(
-        cls, control: str | None, slower: str, sample: str, number: str, period: str, secrets: bool = False, **others: Any
+        cls,
+        control: str | None,
+        slower: str,
+        sample: str,
+        number: str,
+        period: str,
+        secrets: bool = False,
+        **others: Any,
     ) -> Listening:
         """What the options say. Raises ConfigError."""
         data = others | {
@@ -88,12 +103,25 @@ class Listening(NamedTuple):
 
         Raises NoServer, also when the server ends before.
         """
+        return map(self._told, self._records())
+
+    def _told(self, record: Record | None) -> Record | None:
+        if isinstance(record, Began):
+            note(f"listening to worker {record.worker}")
+        return record
+
+    def _records(self) -> Iterator[Record | None]:
         until = time.monotonic() + self.period if self.period else None
         begin = partial(_begin, self.control, msgspec.to_builtins(self.wanted))
         yield from listen(begin, until)
         while until is None or time.monotonic() < until:
             time.sleep(0.1)
             yield from listen(partial(_patiently, begin), until)
+
+
+def note(text: str) -> None:
+    """Something beside what was asked for."""
+    click.echo(f"* {text}", err=True)
 
 
 def _begin(control: str | None, wanted: Any, descriptor: int) -> None:
@@ -105,7 +133,8 @@ def _patiently(begin: Any, descriptor: int) -> None:
     until = time.monotonic() + SUCCESSOR
     while True:
         try:
-            return begin(descriptor)
+            begin(descriptor)
+            return
         except NoServer:
             if time.monotonic() > until:
                 raise NoServer("the server has ended") from None

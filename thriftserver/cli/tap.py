@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -12,7 +13,7 @@ import click
 from thriftserver.capture.records import Heard, Lost, Schema
 from thriftserver.capture.schemas import Schemas
 from thriftserver.capture.showing import plain
-from thriftserver.cli.listening import Listening, listening_options
+from thriftserver.cli.listening import Listening, listening_options, note
 from thriftserver.cli.paint import colored, echo, harmless
 from thriftserver.rpc.observe import FINE
 
@@ -37,17 +38,18 @@ def tap(as_json: bool, **options: Any) -> None:
     """
     listening = Listening.of(**options)
     schemas, shown = Schemas(), 0
-    for record in listening.records():
-        match record:
-            case Schema():
-                schemas.learn(record)
-            case Lost():
-                click.echo(f"* {record.count} calls of worker {record.worker} came too fast to be shown", err=True)
-            case Heard():
-                _show(plain(record, schemas), as_json)
-                shown += 1
-        if listening.number and shown >= listening.number:
-            return
+    with suppress(KeyboardInterrupt, BrokenPipeError):  # nobody looks any more
+        for record in listening.records():
+            match record:
+                case Schema():
+                    schemas.learn(record)
+                case Lost():
+                    note(f"{record.count} calls of worker {record.worker} came too fast to be shown")
+                case Heard():
+                    _show(plain(record, schemas), as_json)
+                    shown += 1
+            if listening.number and shown >= listening.number:
+                return
 
 
 def _show(call: dict[str, Any], as_json: bool) -> None:

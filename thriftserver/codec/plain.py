@@ -86,9 +86,7 @@ def _special(value: float) -> str:
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
-def _plain_map(
-    key: model.Type, inner: model.Type, value: Mapping[Any, Any], path: str, depth: int, hide: bool
-) -> Any:
+def _plain_map(key: model.Type, inner: model.Type, value: Mapping[Any, Any], path: str, depth: int, hide: bool) -> Any:
     pairs = [
         (to_plain(key, name, path, depth, hide), to_plain(inner, item, f"{path}[{name!r}]", depth, hide))
         for name, item in value.items()

@@ -28,8 +28,9 @@ LAST_LOOKS = 4
 
 
 class Child(Struct):
-    """A worker: the reading end of its report pipe, and what came through it; ``errands`` is where it is asked for more.
+    """A worker: the reading end of its report pipe, and what came through it.
 
+    ``errands`` is where it is asked for more than serving.
     ``pipe`` is -1 when there is nothing to hear any more: the other end is closed, or ``complaint`` says why not.
     """
 

@@ -17,9 +17,9 @@ from contextlib import suppress
 from typing import Any
 
 from thriftserver.assignment import TELL
-from thriftserver.log import Logger
 from thriftserver.capture.wanted import Wanted
 from thriftserver.errors import BindError
+from thriftserver.log import Logger
 from thriftserver.master import events, views
 from thriftserver.master.errands import LISTENERS, Errands
 from thriftserver.master.sockets import Heirloom, open_unix

@@ -24,8 +24,8 @@ from thriftserver.master.auxiliary import Auxiliaries, Auxiliary, Equipment
 from thriftserver.master.changes import Changes
 from thriftserver.master.children import Child, bear, bury
 from thriftserver.master.control import Control
-from thriftserver.master.fdstore import Store
 from thriftserver.master.errands import Errands
+from thriftserver.master.fdstore import Store
 from thriftserver.master.fork import HANDLED
 from thriftserver.master.health import Health, resident
 from thriftserver.master.observer import Observer

@@ -79,4 +79,7 @@ def overhear(pump: Pump, program: Program, offspring: Offspring) -> Task:
             offspring.without(taps[0].disown)
         taps[0].add(sock, Wanted.parse(wanted))
 
-    return lambda asked, sock: loop.run_callback_threadsafe(add, sock, asked["wanted"])
+    def task(asked: dict[str, Any], sock: socket) -> None:
+        loop.run_callback_threadsafe(add, sock, asked["wanted"])
+
+    return task

@@ -21,10 +21,10 @@ from gevent import get_hub
 from thriftserver.assignment import Program
 from thriftserver.capture.pieces import cut
 from thriftserver.capture.reading import kept
-from thriftserver.capture.records import Heard, Lost, Schema, written
+from thriftserver.capture.records import Began, Heard, Lost, Schema, written
+from thriftserver.capture.schemas import schema_of
 from thriftserver.capture.wanted import Filter, Wanted
 from thriftserver.dialect.inside import message_in
-from thriftserver.capture.schemas import schema_of
 
 if TYPE_CHECKING:
     from thriftserver.rpc.call import Call
@@ -51,7 +51,7 @@ class Tap:
         self._sock = sock
         self._pid = os.getpid()
         self._lost = 0
-        self._gathered = bytearray(written(schema))
+        self._gathered = bytearray(written(schema) + written(Began(self._pid)))
         self._pieces: deque[bytes] = deque()
         self._waiting = 0
         loop = get_hub().loop
@@ -154,7 +154,9 @@ class Taps:
         """After how many calls one is looked at again."""
         return 1 if self._share >= 1 else int(log(1 - random()) / log(1 - self._share)) + 1
 
-    def taking(self, call: Call, method: Method, outcome: str, header: Any) -> Callable[[bytes, bytes, bytes], None] | None:
+    def taking(
+        self, call: Call, method: Method, outcome: str, header: Any
+    ) -> Callable[[bytes, bytes, bytes], None] | None:
         """What takes the bytes of this call, if anybody wants it and has room for it.
 
         It is given what the call came in, what that was read from, and the message of the reply, empty for none.
