@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+_ERROR_ID = re.compile(r"\bid [0-9a-f]{12}\b")
 #: Characters of a value that are told.
 SHORT = 120
 
@@ -44,11 +45,17 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Difference
     """Between two answers as ``reading.answer`` gives them."""
     if _kind(old) != _kind(new):
         yield Difference("outcome", _told(old), _told(new))
+    elif "error" in old:
+        yield from _between("error", _lasting(old["error"]), _lasting(new["error"]))
     elif "exception" in old:
         yield from _between("exception", old["value"], new["value"])
     else:
-        kind = _kind(old)
-        yield from _between(kind, old[kind], new[kind])
+        yield from _between("result", old["result"], new["result"])
+
+
+def _lasting(error: str) -> str:
+    """Without what an internal error is called in the log, which is another name each time."""
+    return _ERROR_ID.sub("id ...", error)
 
 
 def _kind(answer: dict[str, Any]) -> str:

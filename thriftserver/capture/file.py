@@ -106,11 +106,11 @@ def read(path: str) -> Iterator[Record]:
         with open(path, "rb") as plain:
             zipped = plain.read(len(_GZIP)) == _GZIP
             plain.seek(0)
-            file: IO[bytes] = gzip.GzipFile(fileobj=plain) if zipped else plain  # type: ignore[assignment]
+            file = gzip.GzipFile(fileobj=plain) if zipped else plain
             if file.read(len(MAGIC)) != MAGIC:
                 raise ConfigError(f"{path} holds no calls: thriftserver capture writes such files")
             held = bytearray()
-            while data := file.read(_LOOK):
+            while data := file.read1(_LOOK):  # which gives what there is before it finds the end missing
                 held += data
                 yield from split(held)
     except EOFError:  # the end of what was compressed

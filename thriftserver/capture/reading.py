@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from thriftserver.capture.hiding import hides_answer, hides_arguments
@@ -16,8 +15,6 @@ from thriftserver.schema.special import ThriftException
 from thriftserver.schema.text import REDACTED
 
 new_source = choose("codec.memory").new_source
-#: What an internal error is called, which is another one each time.
-_ERROR_ID = re.compile(r"\bid [0-9a-f]{12}\b")
 
 
 def header_of(protocol: str, message: bytes) -> Any:
@@ -51,7 +48,7 @@ def answer_in(function: Function, header: Any) -> dict[str, Any]:
         hidden = any(each.redacted for each in function.throws if each.type is kind)
         return {"exception": kind.name, "value": REDACTED if hidden else to_plain(kind, error, hide=True)}
     except ApplicationError as error:
-        return {"error": _ERROR_ID.sub("id ...", str(error))}
+        return {"error": str(error)}
     if function.returns is None:
         return {"result": None}
     return {"result": REDACTED if function.redacted else to_plain(function.returns, value, hide=True)}

@@ -41,7 +41,8 @@ class Place(NamedTuple):
 
 def spoken_in(dialect: str, protocol: str) -> str:
     """What a client has spoken, by the name that clients know it by."""
-    return dialect if dialect in SPEAKABLE else f"{dialect}-{_INSIDE[protocol]}"
+    inside = f"{dialect}-{_INSIDE[protocol]}"
+    return inside if inside in SPEAKABLE else dialect
 
 
 class Speaker:
