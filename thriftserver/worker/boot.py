@@ -149,7 +149,7 @@ def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[], None])
     offspring.without(loop.disown)
     lines_from(partial(_parking, loop.outgoing))
     lifetime = Lifetime(assignment.lifeline, {TELL: loop.dump})
-    _errands(assignment, loop, offspring, log)
+    _errands(assignment, loop, methods, offspring, log)
     for each in bound:
         with offspring.kept_out():
             _lifecycle(each, "setup", aio)
@@ -187,11 +187,15 @@ def _offspring(assignment: Assignment, log: Logger) -> Offspring:
     return offspring
 
 
-def _errands(assignment: Assignment, loop: Loop, offspring: Offspring, log: Logger) -> None:
+def _errands(assignment: Assignment, loop: Loop, methods: list[Method], offspring: Offspring, log: Logger) -> None:
     """From now on the master may ask for more than serving."""
-    from thriftserver.worker.errands import Errands, overhear
+    from thriftserver.worker.errands import Errands, overhear, profile
 
-    errands = Errands(assignment.errands, {"tap": overhear(loop.pump, assignment.program, offspring)}, log)
+    tasks = {
+        "tap": overhear(loop.pump, assignment.program, offspring),
+        "profile": profile(methods, loop.fibers),
+    }
+    errands = Errands(assignment.errands, tasks, log)
     offspring.without(errands.disown)
     errands.start()
 

@@ -20,7 +20,10 @@ from thriftserver.log import Logger
 from thriftserver.passing import receive
 
 if TYPE_CHECKING:
+    from thriftserver.rpc.method import Method
+    from thriftserver.worker.fibers import Fibers
     from thriftserver.worker.forked import Offspring
+    from thriftserver.worker.profiler import Profiler
     from thriftserver.worker.pump import Pump
     from thriftserver.worker.taps import Taps
 
@@ -81,5 +84,22 @@ def overhear(pump: Pump, program: Program, offspring: Offspring) -> Task:
 
     def task(asked: dict[str, Any], sock: socket) -> None:
         loop.run_callback_threadsafe(add, sock, asked["wanted"])
+
+    return task
+
+
+def profile(methods: list[Method], fibers: Fibers) -> Task:
+    """The errand to tell where the CPU goes, made for who is called in the loop's thread."""
+    main = get_original("threading", "get_ident")()
+
+    profilers: list[Profiler] = []
+
+    def task(asked: dict[str, Any], sock: socket) -> None:
+        from thriftserver.worker.profiler import Profiler  # as above
+        from thriftserver.worker.watch import codes_of
+
+        if not profilers:
+            profilers.append(Profiler(codes_of(methods), lambda: fibers.seats, main))
+        profilers[0].task(asked, sock)
 
     return task
