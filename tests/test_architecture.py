@@ -29,6 +29,7 @@ LAYERS = [
     "config",
     "log",
     "scoreboard",
+    "passing",
     "handoff",
     "keepalive",
     "waiting",
@@ -49,6 +50,8 @@ LAYERS = [
     "calling",
     "loadtest",
     "mocking",
+    "capture",
+    "profiling",
     "testing",
     "importing",
     "compat",
@@ -79,7 +82,16 @@ FORBIDDEN = {
     "client": ["gevent", "structlog", "click"],
     **{
         of_tools: ["gevent", "structlog", "click"]
-        for of_tools in ("reflection", "describing", "calling", "loadtest", "mocking", "doctor")
+        for of_tools in (
+            "reflection",
+            "describing",
+            "calling",
+            "loadtest",
+            "mocking",
+            "capture",
+            "profiling",
+            "doctor",
+        )
     },
     "testing": ["gevent", "structlog", "click", "thriftserver.master"],
     "importing": ["gevent", "structlog", "click"],

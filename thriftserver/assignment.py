@@ -32,6 +32,8 @@ from thriftserver.scoreboard.board import Board
 TELL = signal.SIGRTMIN + 1
 #: Bytes of ``Assignment.stacks``.
 STACKS = 32_768
+#: Bytes of a message that sends a worker on an errand.
+ERRAND = 65_536
 
 
 class Ground(Struct, frozen=True):
@@ -66,7 +68,8 @@ class Assignment(Struct, frozen=True):
     """One worker's work.
 
     ``lifeline`` reads end-of-file when the master is gone; ``report`` writes to the master; ``stacks`` is a file that
-    is written on ABRT (-1: none). The worker writes slot ``number`` of ``board``.
+    is written on ABRT (-1: none), ``errands`` a socket on which the worker is asked to do something besides serving
+    (``worker.errands``; -1: none). The worker writes slot ``number`` of ``board``.
     """
 
     number: int
@@ -78,6 +81,7 @@ class Assignment(Struct, frozen=True):
     board: Board
     handoff: Handoff
     stacks: int = -1
+    errands: int = -1
 
 
 #: Kinds of reports: ready to serve; will leave with an exit code, and why; has served ``max_requests`` and wants a

@@ -63,6 +63,14 @@ def connecting_options(command: Command) -> Command:
     return command
 
 
+def replaying_options(command: Command) -> Command:
+    """The same without a dialect, of commands whose calls have theirs."""
+    command = tls_options(command)
+    for option in reversed(_CONNECTING[:2] + _CONNECTING[3:]):
+        command = option(command)
+    return command
+
+
 def idl_options(command: Command) -> Command:
     """Decorate a command with ``--idl`` and ``--include``; ``known`` takes the values."""
     return _IDL(include_option(command))

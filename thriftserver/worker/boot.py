@@ -151,6 +151,7 @@ def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[], None])
     offspring.without(loop.disown)
     lines_from(partial(_parking, loop.outgoing))
     lifetime = Lifetime(assignment.lifeline, {TELL: loop.dump})
+    _errands(assignment, loop, methods, offspring, log)
     for each in bound:
         with offspring.kept_out():
             _lifecycle(each, "setup", aio)
@@ -195,6 +196,19 @@ def _offspring(assignment: Assignment, log: Logger) -> Offspring:
     for descriptor in (assignment.lifeline, assignment.report, assignment.stacks, assignment.board.descriptor):
         offspring.without_descriptor(descriptor)
     return offspring
+
+
+def _errands(assignment: Assignment, loop: Loop, methods: list[Method], offspring: Offspring, log: Logger) -> None:
+    """From now on the master may ask for more than serving."""
+    from thriftserver.worker.errands import Errands, overhear, profile
+
+    tasks = {
+        "tap": overhear(loop.pump, assignment.program, offspring),
+        "profile": profile(methods, loop.fibers),
+    }
+    errands = Errands(assignment.errands, tasks, log)
+    offspring.without(errands.disown)
+    errands.start()
 
 
 def _parking(outgoing: Outgoing) -> Callable[[int], Any] | None:
