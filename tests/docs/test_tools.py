@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.docs.pages import PAGES, Block, blocks
-from tests.docs.reader import Reader
+from tests.docs.reader import Reader, serves
 from thriftserver.calling.attempt import CODES
 
 (PAGE,) = (page for page in PAGES if page.name == "tools.md")
@@ -34,11 +34,11 @@ def steady(text: str) -> str:
 def test_the_page(clone: Path, elsewhere: Callable[[str], str], installed: dict[str, str]) -> None:
     def change(text: str) -> str:
         text = elsewhere(text)
-        if "thriftserver run " in text:
-            return text.rstrip("\n") + elsewhere(" --bind 127.0.0.1:9090\n")
+        if serves(text):
+            return text if "--bind" in text else text.rstrip("\n") + elsewhere(" --bind 127.0.0.1:9090\n")
         return f"{{\n{text}}} 2>&1\n"
 
-    expected = [elsewhere(output) for block, output in transcripts() if "thriftserver run" not in block.text]
+    expected = [elsewhere(output) for block, output in transcripts() if not serves(block.text)]
     with Reader(clone, installed, change) as reader:
         reader.follow(block for block, _ in transcripts())
     assert [steady(said) for said in reader.said] == [steady(output) for output in expected]

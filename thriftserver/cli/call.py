@@ -17,6 +17,7 @@ from thriftserver.calling.methods import Meant, find
 from thriftserver.calling.shown import hexdump
 from thriftserver.cli.connecting import Target, connecting_options, idl_options, parsed
 from thriftserver.cli.connecting import header as read_header
+from thriftserver.cli.options import offer
 from thriftserver.cli.paint import colored, echo, harmless
 from thriftserver.client.example import example_arguments
 from thriftserver.client.headers import headers
@@ -28,8 +29,8 @@ from thriftserver.schema.model import Function
 
 @click.command()
 @click.argument("address")
-@click.argument("method")
-@click.argument("arguments", nargs=-1)
+@click.argument("method", shell_complete=offer("methods"))
+@click.argument("arguments", nargs=-1, shell_complete=offer("arguments"))
 @idl_options
 @click.option("-d", "--data", metavar="JSON|@FILE|-", help="Arguments as JSON; each document of a file is one call.")
 @click.option("--template", is_flag=True, help="Call nothing; print arguments to fill in.")

@@ -10,7 +10,7 @@ import click
 
 from thriftserver import loading
 from thriftserver.calling.methods import Known
-from thriftserver.cli.options import Command, setting_options
+from thriftserver.cli.options import Command, offer, one_of, setting_options
 from thriftserver.cli.tls import tls_options
 from thriftserver.client.sync import Client
 from thriftserver.client.tls import Tls
@@ -40,11 +40,17 @@ _CONNECTING = (
         default="framed-binary",
         show_default=True,
         metavar="NAME",
+        shell_complete=one_of(*SPEAKABLE),
         help=f"What to speak: {', '.join(SPEAKABLE)}.",
     ),
     click.option("--path", default="/", show_default=True, help="What HTTP asks the server for."),
 )
-_IDL = click.option("--idl", metavar="FILE", help="Thrift IDL file of the service; without it, the server is asked.")
+_IDL = click.option(
+    "--idl",
+    metavar="FILE",
+    shell_complete=offer("files"),
+    help="Thrift IDL file of the service; without it, the server is asked.",
+)
 #: Where included files are looked for, of commands that read an IDL file.
 include_option = setting_options("include")
 
@@ -53,6 +59,14 @@ def connecting_options(command: Command) -> Command:
     """Decorate a command with what it takes to connect, TLS included; ``Target`` takes the values, by these names."""
     command = tls_options(command)
     for option in reversed(_CONNECTING):
+        command = option(command)
+    return command
+
+
+def replaying_options(command: Command) -> Command:
+    """The same without a dialect, of commands whose calls have theirs."""
+    command = tls_options(command)
+    for option in reversed(_CONNECTING[:2] + _CONNECTING[3:]):
         command = option(command)
     return command
 
