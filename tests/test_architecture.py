@@ -47,6 +47,7 @@ LAYERS = [
     "reflection",
     "describing",
     "calling",
+    "loadtest",
     "mocking",
     "testing",
     "importing",
@@ -78,7 +79,7 @@ FORBIDDEN = {
     "client": ["gevent", "structlog", "click"],
     **{
         of_tools: ["gevent", "structlog", "click"]
-        for of_tools in ("reflection", "describing", "calling", "mocking", "doctor")
+        for of_tools in ("reflection", "describing", "calling", "loadtest", "mocking", "doctor")
     },
     "testing": ["gevent", "structlog", "click", "thriftserver.master"],
     "importing": ["gevent", "structlog", "click"],

@@ -49,6 +49,7 @@ def test_methods_and_fields_of_a_file(shell: str, folder: Path) -> None:
     line = "thriftserver call --idl bank.thrift -I inc localhost:1 "
     assert offered(shell, folder, line) == ["audit", "count", "open", "sorted", "told"]
     assert offered(shell, folder, f"{line}Bank.o") == ["Bank.open"]
+    assert offered(shell, folder, "thriftserver bench --idl bank.thrift -I inc x:1 open so") == ["sorted"]
     assert "owner." in offered(shell, folder, f"{line}open ")
     assert "owner.name=" in offered(shell, folder, f"{line}open owner.")
 

@@ -25,7 +25,9 @@ def transcripts() -> list[tuple[Block, str]]:
 
 def steady(text: str) -> str:
     """Without what differs from run to run: times, and the version."""
-    text = re.sub(r"[\d.]+ (m?s)\b", r"# \1", text)
+    text = re.sub(r"(^ +[\d.]+ [mu]?s - .*\n)+", "# rows\n", text, flags=re.MULTILINE)
+    text = re.sub(r" +[\d.]+ [mu]?s\b| +[\d,]+\.\d\b| +[+-][\d.]+%| +(better|worse)$", " #", text, flags=re.MULTILINE)
+    text = re.sub(r"( #)+$|\d{4}-\d\d-\d\dT\S+", " #", text, flags=re.MULTILINE)
     return re.sub(r'(?<="seconds": )[\d.e-]+|(?<=thriftserver )\d[\w.]*', "#", text)
 
 

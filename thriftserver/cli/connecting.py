@@ -140,6 +140,14 @@ def parsed(flag: str, parse: Callable[[str], Any], text: str) -> Any:
         raise ConfigError(f"{flag}: {error}") from None
 
 
+def header(text: str) -> tuple[str, str]:
+    """Name and value of what goes beside calls, as ``-H`` takes them. Raises ConfigError."""
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        raise ConfigError(f"-H: write NAME:VALUE, got {text!r}")
+    return name.strip(), value.strip()
+
+
 def place(text: str) -> tuple[str, int]:
     """Host and port as a Client takes them."""
     address = parse(text, "call")
