@@ -96,6 +96,13 @@ def test_arguments_that_are_given_are_not_offered_again(folder: Path) -> None:
     assert fish(folder, f"{line} a=1 ") == ["b=\ti32"]
 
 
+def test_docs_of_strangers_steer_no_terminal(folder: Path) -> None:
+    (folder / "evil.thrift").write_text("service Evil { i32 add(/** \x1b]0;mine\x07 */ 1: i32 a) }\n")
+    line = "thriftserver call --idl evil.thrift x:1 add "
+    assert fish(folder, line) == ["a=\ti32: \\x1b]0;mine\\x07"]
+    assert zsh(folder, line) == ["a="]
+
+
 def test_rules_of_mocks(folder: Path) -> None:
     assert "open=" in bash(folder, "thriftserver mock --idl bank.thrift -I inc --delay ")
 
@@ -151,6 +158,7 @@ def test_nothing_is_imported_that_is_not_needed(folder: Path) -> None:
             "thriftserver.cli",
             "thriftserver.cli.completing",
             "thriftserver.cli.main",
+            "thriftserver.cli.paint",
             "thriftserver.errors",
             "thriftserver.wire",
         ]
