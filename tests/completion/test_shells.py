@@ -49,6 +49,7 @@ def test_methods_and_fields_of_a_file(shell: str, folder: Path) -> None:
     line = "thriftserver call --idl bank.thrift -I inc localhost:1 "
     assert offered(shell, folder, line) == ["audit", "count", "open", "sorted", "told"]
     assert offered(shell, folder, f"{line}Bank.o") == ["Bank.open"]
+    assert offered(shell, folder, "thriftserver bench --idl bank.thrift -I inc x:1 open so") == ["sorted"]
     assert "owner." in offered(shell, folder, f"{line}open ")
     assert "owner.name=" in offered(shell, folder, f"{line}open owner.")
 
@@ -93,6 +94,13 @@ def test_arguments_that_are_given_are_not_offered_again(folder: Path) -> None:
     line = "thriftserver call --idl two.thrift x:1 add"
     assert fish(folder, f"{line} ") == ["a=\ti32", "b=\ti32"]
     assert fish(folder, f"{line} a=1 ") == ["b=\ti32"]
+
+
+def test_docs_of_strangers_steer_no_terminal(folder: Path) -> None:
+    (folder / "evil.thrift").write_text("service Evil { i32 add(/** \x1b]0;mine\x07 */ 1: i32 a) }\n")
+    line = "thriftserver call --idl evil.thrift x:1 add "
+    assert fish(folder, line) == ["a=\ti32: \\x1b]0;mine\\x07"]
+    assert zsh(folder, line) == ["a="]
 
 
 def test_rules_of_mocks(folder: Path) -> None:
@@ -150,6 +158,7 @@ def test_nothing_is_imported_that_is_not_needed(folder: Path) -> None:
             "thriftserver.cli",
             "thriftserver.cli.completing",
             "thriftserver.cli.main",
+            "thriftserver.cli.paint",
             "thriftserver.errors",
             "thriftserver.wire",
         ]

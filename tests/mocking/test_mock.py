@@ -132,6 +132,19 @@ def test_what_does_not_fit_is_told_at_the_start(shop: Path) -> None:
         serve(shop, Mock(), workers=1)
 
 
+def test_fb303_answers_for_itself_unless_it_is_told_of(tmp_path: Path) -> None:
+    idl = tmp_path / "fb.thrift"
+    idl.write_text('include "fb303.thrift"\nservice Fb extends fb303.FacebookService { i32 more() }\n')
+    with serve(idl, Mock(fail=["*=100%:TIMEOUT"])) as server:
+        assert server.client.getName() == "Fb"
+        with pytest.raises(ApplicationError, match="TIMEOUT"):
+            server.client.more()
+    with serve(idl, Mock(examples={"Fb.getName": {"result": "mine"}}, fail=["getVersion=100%:DROP"])) as server:
+        assert server.client.getName() == "mine"
+        with pytest.raises(TransportError):
+            server.client.getVersion()
+
+
 def test_what_has_no_value_fails_as_a_handler_would(tmp_path: Path) -> None:
     (tmp_path / "endless.thrift").write_text(
         "struct Endless { 1: required Endless again }\nservice S { Endless get(), i32 fine() }\n"

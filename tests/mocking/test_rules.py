@@ -85,6 +85,12 @@ def test_what_makes_no_sense(shop: Service, rule: Delay | Failure, why: str) -> 
         require_sense([rule], [shop])
 
 
+def test_more_failures_than_calls(shop: Service) -> None:
+    with pytest.raises(ConfigError, match="get cannot fail 110% of the time"):
+        require_sense([Failure("get", 0.6, "DROP"), Failure("get", 0.5, "TIMEOUT")], [shop])
+    require_sense([Failure("get", 0.1, "DROP")] * 10, [shop])
+
+
 def test_what_makes_sense(shop: Service) -> None:
     rules = [
         Delay("note", 0, 1),

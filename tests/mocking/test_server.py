@@ -103,6 +103,13 @@ def message(name: str, seqid: int) -> bytes:
     return struct.pack(">I", len(body)) + body
 
 
+def test_a_configuration_for_run_serves_a_mock_too(folder: Path) -> None:
+    (folder / "thriftserver.toml").write_text('idl = ["shop.thrift"]\nhandler = ["away:Away"]\ntypes = ["away"]\n')
+    with Server("--config", "thriftserver.toml", cwd=folder, command="mock") as server:
+        done = run(folder, "call", f"{server.host}:{server.port}", "count", "id=1")
+        assert done.returncode == 0
+
+
 @pytest.mark.parametrize("pipeline", ["1", "4"])
 def test_a_dropped_connection_has_had_the_answers_before(folder: Path, pipeline: str) -> None:
     args = ["--idl", "shop.thrift", "--fail", "touch=100%:DROP", "--pipeline", pipeline]

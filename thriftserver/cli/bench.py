@@ -12,6 +12,7 @@ import click
 from thriftserver import quantities
 from thriftserver.cli.connecting import Target, connecting_options, idl_options, parsed
 from thriftserver.cli.connecting import header as read_header
+from thriftserver.cli.options import offer
 from thriftserver.cli.paint import colored, echo, harmless
 from thriftserver.client.methods import require_sense
 from thriftserver.discovery.resolvers import resolver_of
@@ -37,7 +38,7 @@ _STOPPED = 130
 
 @click.command()
 @click.argument("address")
-@click.argument("methods", nargs=-1, required=True, metavar="METHOD[=WEIGHT]...")
+@click.argument("methods", nargs=-1, required=True, metavar="METHOD[=WEIGHT]...", shell_complete=offer("methods"))
 @idl_options
 @click.option("-c", "--connections", default="10", show_default=True, metavar="N", help="Each has one call at a time.")
 @click.option("-n", "--calls", metavar="N", help="Make so many calls.")
@@ -52,8 +53,15 @@ _STOPPED = 130
 @click.option("-H", "--header", multiple=True, metavar="NAME:VALUE", help="Send this beside the calls; repeatable.")
 @click.option("--processes", default="1", show_default=True, metavar="N", help="Share the connections among so many.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("--html", metavar="FILE", help="Write a page with plots, that needs nothing else.")
-@click.option("--compare", metavar="FILE", help="Compare with what --json has printed at an earlier time.")
+@click.option(
+    "--html", metavar="FILE", shell_complete=offer("files"), help="Write a page with plots, that needs nothing else."
+)
+@click.option(
+    "--compare",
+    metavar="FILE",
+    shell_complete=offer("files"),
+    help="Compare with what --json has printed at an earlier time.",
+)
 @click.option("--fail-if", multiple=True, metavar="CONDITIONS", help="p99>5ms,errors>0.1%,rate<1000,p50>+10%")
 @connecting_options
 def bench(

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.shell_completion import CompletionItem, ShellComplete, ZshComplete, split_arg_string
 
+from thriftserver.cli.paint import harmless
+
 if TYPE_CHECKING:
     from thriftserver.calling.methods import Known
     from thriftserver.schema.model import Field, Function, Type
@@ -86,7 +88,8 @@ SHELLS: Final[Mapping[str, type[ShellComplete]]] = {each.name: each for each in 
 
 
 def _line(text: str | None) -> str:
-    return " ".join((text or "").split())
+    """In one, and without what would steer the terminal: it may be a stranger's."""
+    return harmless(" ".join((text or "").split()))
 
 
 def script(shell: str) -> str:

@@ -24,7 +24,7 @@ COMMANDS = {
     "check": "Compare a handler with its IDL.",
     "call": "Call a method and print the result.",
     "describe": "Show the IDL of a server or a file.",
-    "bench": "Measure how fast a server answers.",
+    "bench": "Make many calls, and tell how long they take.",
     "doctor": "Say what speaks at an address, and what is wrong.",
     "mock": "Serve valid answers made up from an IDL.",
     "idl": "Check and compare IDL files.",

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import click
+from msgspec import structs
 
 from thriftserver.assignment import Ground, Program
 from thriftserver.cli.connecting import place
@@ -88,6 +89,7 @@ def mock(
         require_sense(settings, served)
         made = Mock(seed, examples, delay, fail)
         made.require_sense(served)
+        settings = structs.replace(settings, handler=(), types=())  # of a file that is for `thriftserver run`, too
         return Program(settings, loader, modules, tuple(each.name for each in served), ground, made.handler)
 
     launch(config, cli | {"allow_breaking": True}, make)

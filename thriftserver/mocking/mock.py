@@ -63,8 +63,13 @@ class Mock:
             self.handler(service)
 
     def handler(self, service: Service) -> Any:
-        """What answers the calls of a service; without the methods of fb303, which have answers of their own."""
-        functions = [each for each in service.methods() if not fb303.has_default(each)]
+        """What answers the calls of a service. Methods of fb303 have answers of their own, unless they are told of."""
+        told = {*self._examples, *(rule.method for rule in (*self._delays, *self._failures))}
+        functions = [
+            each
+            for each in service.methods()
+            if not fb303.has_default(each) or told & {each.name, f"{service.name}.{each.name}"}
+        ]
         return SimpleNamespace(**{each.name: self._method(service, each) for each in functions})
 
     def _method(self, service: Service, function: Function) -> Callable[..., Any]:

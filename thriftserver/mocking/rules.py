@@ -16,6 +16,8 @@ from thriftserver.wire import Application
 
 #: The method of a rule for all of them.
 EVERY: Final = "*"
+#: What sums of shares may be more than 1 and mean it.
+_ROUNDING: Final = 1e-9
 #: The failure that is no answer: the connection ends.
 DROP: Final = "DROP"
 
@@ -88,11 +90,16 @@ def application(kind: str) -> Application | None:
 
 
 def require_sense(rules: Sequence[Delay | Failure], services: Sequence[Service]) -> None:
-    """Raises ConfigError for a method that is not there, and a failure that it cannot have."""
+    """Raises ConfigError for methods that are not there, failures that they cannot have, more failures than calls."""
+    shares: dict[str, float] = {}
     for rule in rules:
         functions = named(rule.method, services)
         if isinstance(rule, Failure):
             _require_kind(rule, functions)
+            shares[rule.method] = shares.get(rule.method, 0) + rule.share
+    for method, total in shares.items():
+        if total > 1 + _ROUNDING:
+            raise ConfigError(f"{method} cannot fail {total:.0%} of the time: its shares are more than all calls")
 
 
 def named(method: str, services: Sequence[Service]) -> list[Function]:
