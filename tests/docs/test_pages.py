@@ -102,7 +102,7 @@ FOREIGN = {"--update", "--rounds", "--clients", "--gen", "--preload"}
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_options_and_variables_in_the_prose_exist(page: Path) -> None:
     known = set(FOREIGN) | {"--help", "--version"}
-    for name in (*COMMANDS.keys() - {"idl"}, "idl check", "idl dump", "idl diff"):
+    for name in (*COMMANDS.keys() - {"idl"}, "idl check", "idl dump", "idl diff", "ctl profile"):
         known |= parameters(name.split())[1]
     variables = {f"{ENV_PREFIX}{row.name.upper()}" for row in OPTIONS} | {"THRIFTSERVER_PURE", "THRIFTSERVER_CONFIG"}
     for number, line in prose(page):

@@ -24,7 +24,9 @@ def transcripts() -> list[tuple[Block, str]]:
 
 
 def steady(text: str) -> str:
-    """Without what differs from run to run: times, and the version."""
+    """Without what differs from run to run: times, ports of clients, and the version."""
+    text = re.sub(r"\b\d\d:\d\d:\d\d\.\d{3}\b", "#", text)
+    text = re.sub(r"(?<=\d ms )127[\d.]+:\d+", "#", text)
     text = re.sub(r"(^ +[\d.]+ [mu]?s - .*\n)+", "# rows\n", text, flags=re.MULTILINE)
     text = re.sub(r" +[\d.]+ [mu]?s\b| +[\d,]+\.\d\b| +[+-][\d.]+%| +(better|worse)$", " #", text, flags=re.MULTILINE)
     text = re.sub(r"( #)+$|\d{4}-\d\d-\d\dT\S+", " #", text, flags=re.MULTILINE)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from _socket import socket
 from collections.abc import Callable, Mapping
 from signal import SIG_BLOCK, pthread_sigmask, valid_signals
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from gevent import get_hub
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from thriftserver.worker.pump import Pump
     from thriftserver.worker.taps import Taps
 
+_getsignal, _set_signal = get_original("signal", "getsignal"), get_original("signal", "signal")
 #: Does an errand, given what was asked and a socket of its own, in the thread that reads them.
 Task = Callable[[dict[str, Any], socket], None]
 
@@ -88,18 +91,50 @@ def overhear(pump: Pump, program: Program, offspring: Offspring) -> Task:
     return task
 
 
+class Ticks:
+    """SIGPROF, which the kernel sends for CPU time that this process has used, as calls in the loop's thread.
+
+    Handler code that wants the signal for itself has it. To be made in that thread.
+    """
+
+    def __init__(self) -> None:
+        self._hear: Callable[[FrameType], None] | None = None
+        if _getsignal(signal.SIGPROF) == signal.SIG_DFL:
+            _set_signal(signal.SIGPROF, self._tick)
+            signal.siginterrupt(signal.SIGPROF, False)  # what waits in C goes on
+
+    def start(self, rate: float, hear: Callable[[FrameType], None]) -> bool:
+        """Call ``hear`` so often in a second of CPU time, with the frame that runs; False if that cannot be."""
+        if _getsignal(signal.SIGPROF) != self._tick:
+            return False
+        self._hear = hear
+        signal.setitimer(signal.ITIMER_PROF, 1 / rate, 1 / rate)
+        return True
+
+    def stop(self) -> None:
+        if self._hear is not None:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            self._hear = None
+
+    def _tick(self, _number: int, frame: FrameType | None) -> None:
+        hear = self._hear
+        if hear is not None and frame is not None:
+            hear(frame)
+
+
 def profile(methods: list[Method], fibers: Fibers) -> Task:
     """The errand to tell where the CPU goes, made for who is called in the loop's thread."""
     main = get_original("threading", "get_ident")()
 
     profilers: list[Profiler] = []
+    ticks = Ticks()
 
     def task(asked: dict[str, Any], sock: socket) -> None:
         from thriftserver.worker.profiler import Profiler  # as above
         from thriftserver.worker.watch import codes_of
 
         if not profilers:
-            profilers.append(Profiler(codes_of(methods), lambda: fibers.seats, main))
+            profilers.append(Profiler(codes_of(methods), lambda: fibers.seats, main, ticks))
         profilers[0].task(asked, sock)
 
     return task

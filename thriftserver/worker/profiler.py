@@ -1,10 +1,12 @@
-"""Where the CPU of this worker goes, by method and line: sampled by a real thread, when and while somebody asks.
+"""Where the CPU of this worker goes, by method and line: sampled when and while somebody asks.
 
-Each look weighs the stack of every thread with the CPU time that this thread has used since the look before, so one
-that waits weighs nothing. The interpreter lets another thread look between two instructions of Python: what C code
-has used shows at the line that has called it. It also lets one look whenever it waits, and mostly just then: so threads
-take turns more often while somebody looks, and what one is found to have used that waits is added to what it is found
-at next.
+The loop's thread is interrupted by the kernel for the CPU that is used (``errands.Ticks``), and looks at itself. At all
+others a real thread looks. Each look weighs the stack of a thread with the CPU time that this thread has used since the
+look before, so one that waits weighs nothing. What C code has used shows at the line that has called it.
+
+The interpreter lets another thread look when it has run for a while, and whenever one waits; mostly just then. So
+threads take turns more often while somebody looks, and what one is found to have used that waits is added to what it is
+found at next.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from thriftserver.worker.stacks import is_ours, of_handlers, walk
 
 if TYPE_CHECKING:
     from thriftserver.rpc.call import Seat
+    from thriftserver.worker.errands import Ticks
 
 #: Frames of a stack that are kept, and different stacks.
 DEPTH, STACKS = 200, 50_000
@@ -57,10 +60,13 @@ class Profiler:
     ``main`` is the thread of the loop.
     """
 
-    def __init__(self, codes: dict[CodeType, str], seats: Callable[[], Collection[Seat]], main: int) -> None:
+    def __init__(
+        self, codes: dict[CodeType, str], seats: Callable[[], Collection[Seat]], main: int, ticks: Ticks
+    ) -> None:
         self._codes = codes
         self._seats = seats
         self._main = main
+        self._ticks = ticks
         self._alone = get_original("_thread", "allocate_lock")()
 
     def task(self, asked: dict[str, Any], sock: socket) -> None:
@@ -78,6 +84,7 @@ class Profiler:
             try:
                 profile = self._sampled(seconds, rate, sock)
             finally:
+                self._ticks.stop()
                 sys.setswitchinterval(turn)
                 self._alone.release()
             with suppress(OSError):  # nobody waits for it any more
@@ -91,12 +98,13 @@ class Profiler:
         sock.setblocking(False)
         tally = Tally(self._codes, self._running, self._main, NOISE * 1e9 / rate)
         began, used = time.monotonic(), time.process_time_ns()
+        ticking = self._ticks.start(rate, tally.tick)
         looked = began
         tick = 0
         while (now := time.monotonic()) < began + seconds:
             tick = max(tick + 1, int((now - began) * rate))  # what was missed is not made up for
             sleep(max(min(began + tick / rate, began + seconds) - now, 0))
-            tally.sample()
+            tally.sample(main=not ticking)
             if now - looked > LOOK:
                 looked = now
                 if _is_gone(sock):
@@ -141,28 +149,37 @@ class Tally:
         #: By threads: what they had used at the last look, and what of that is not in any stack yet.
         self._used: dict[int, int] = {}
         self._owed: dict[int, int] = {}
-        self._stacks: dict[tuple[Frame, ...], list[int]] = {}
+        #: Of the loop's thread, which may add to its own while the other one does, and of all others.
+        self._mine: dict[tuple[Frame, ...], list[int]] = {}
+        self._others: dict[tuple[Frame, ...], list[int]] = {}
         self._left_out = 0
         self._samples = 0
 
-    def sample(self) -> None:
-        """Look once at all threads but this one."""
+    def sample(self, main: bool) -> None:
+        """Look once at all threads but this one; at the loop's only if ``main``."""
         self._samples += 1
-        me = _get_ident()
-        frames = sys._current_frames()
-        # A thread that stands in there is alive until it gets the interpreter, so its clock can be asked for.
-        used = {ident: _cpu(ident) for ident in frames if ident != me}
-        for ident, now in used.items():
-            spent = now - self._used.get(ident, now)
-            if spent <= self._noise:
-                continue
-            owed = self._owed.get(ident, 0) + spent
-            if frames[ident].f_code.co_filename.startswith(_WAITS):
-                self._owed[ident] = owed
-            else:
-                self._owed.pop(ident, None)
-                self._add(self._stack(ident, frames[ident]), owed)
-        self._used = used
+        left_out = {_get_ident()} if main else {_get_ident(), self._main}
+        for ident, frame in sys._current_frames().items():
+            if ident not in left_out:
+                # A thread that stands in there is alive until it gets the interpreter: its clock can be asked for.
+                self._look(ident, frame, _cpu(ident), self._others)
+
+    def tick(self, frame: FrameType) -> None:
+        """The loop's thread looks at itself."""
+        self._samples += 1
+        self._look(self._main, frame, time.thread_time_ns(), self._mine)
+
+    def _look(self, ident: int, frame: FrameType, now: int, stacks: dict[tuple[Frame, ...], list[int]]) -> None:
+        spent = now - self._used.get(ident, now)
+        self._used[ident] = now
+        if spent <= self._noise:
+            return
+        owed = self._owed.get(ident, 0) + spent
+        if frame.f_code.co_filename.startswith(_WAITS):
+            self._owed[ident] = owed
+        else:
+            self._owed.pop(ident, None)
+            self._add(stacks, self._stack(ident, frame), owed)
 
     def _stack(self, ident: int, frame: FrameType) -> tuple[Frame, ...]:
         stack = walk(frame)
@@ -179,25 +196,25 @@ class Tally:
             shown = [Frame(OURS), *(_frame(each) for each in stack if is_ours(each) and not method)]
         return (Frame(method or OUTSIDE), *shown[-DEPTH:])
 
-    def _add(self, stack: tuple[Frame, ...], spent: int) -> None:
-        found = self._stacks.get(stack)
+    def _add(self, stacks: dict[tuple[Frame, ...], list[int]], stack: tuple[Frame, ...], spent: int) -> None:
+        found = stacks.get(stack)
         if found is not None:
             found[0] += spent
             found[1] += 1
-        elif len(self._stacks) < STACKS:
-            self._stacks[stack] = [spent, 1]
+        elif len(stacks) < STACKS:
+            stacks[stack] = [spent, 1]
         else:
             self._left_out += spent
 
     def profile(self, seconds: float, rate: float, cpu: int) -> Profile:
         """All of it. What was used by threads that were never met at work is nobody's."""
         if owed := sum(self._owed.values()):
-            self._add((Frame(OUTSIDE), Frame(OURS)), owed)
+            self._add(self._others, (Frame(OUTSIDE), Frame(OURS)), owed)
             self._owed.clear()
         places: dict[Frame, int] = {}
         stacks = tuple(
             Stack(tuple(places.setdefault(frame, len(places)) for frame in stack), spent, count)
-            for stack, (spent, count) in self._stacks.items()
+            for stack, (spent, count) in [*self._mine.items(), *self._others.items()]
         )
         return Profile(os.getpid(), SERVER, seconds, rate, cpu, self._samples, tuple(places), stacks, self._left_out)
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 #: Bytes that wait for one tool, at most.
 LIMIT = 4 << 20
 #: Seconds in which records gather, so that one message takes many.
-GATHER = 0.02
+GATHER = 0.1
 _READ, _WRITE = 1, 2
 
 
