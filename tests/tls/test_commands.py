@@ -57,14 +57,14 @@ def test_a_call(at: At, host: str, options: str) -> None:
 @pytest.mark.parametrize(
     ("code", "options", "said"),
     [
-        (1, "--tls", "TLS handshake: the server's certificate is refused: self-signed certificate in"),
-        (1, "--ca ca.pem --server-name elsewhere.example.com", "certificate is not valid for 'elsewhere.example.com'"),
-        (1, "--ca ca.pem --server-name a..b", "TLS handshake: 'a..b' can be nobody's name"),
+        (7, "--tls", "TLS handshake: the server's certificate is refused: self-signed certificate in"),
+        (7, "--ca ca.pem --server-name elsewhere.example.com", "certificate is not valid for 'elsewhere.example.com'"),
+        (7, "--ca ca.pem --server-name a..b", "TLS handshake: 'a..b' can be nobody's name"),
         (2, "--ca nowhere.pem", "Error: TLS: ca='nowhere.pem': No such file or directory"),
         (2, "--key client.key", "Error: TLS: key= is of no use without cert="),
         (2, "--cert client.pem", "Error: TLS: cert='client.pem': there is no certificate, or no key, in PEM in it"),
         (2, "--insecure --ca ca.pem", "Error: TLS: ca= says whom to trust, and insecure= to trust anybody"),
-        (1, "", "Error: add at localhost"),
+        (7, "", "Error: add at localhost"),
     ],
 )
 def test_what_cannot_be_done_is_a_sentence(at: At, code: int, options: str, said: str) -> None:

@@ -24,6 +24,7 @@ from thriftserver.master.auxiliary import Auxiliaries, Auxiliary, Equipment
 from thriftserver.master.changes import Changes
 from thriftserver.master.children import Child, bear, bury
 from thriftserver.master.control import Control
+from thriftserver.master.errands import Errands
 from thriftserver.master.fdstore import Store
 from thriftserver.master.fork import HANDLED
 from thriftserver.master.health import Health, resident
@@ -85,8 +86,9 @@ class Supervisor:
         self._children: dict[int, Child] = {}
         self._health = Health(self._board)
         self._auxiliaries = Auxiliaries(auxiliaries, self._log)
-        left = succession.control
-        self._control = Control(settings.control, self._board, self._log, left) if settings.control else None
+        self._errands = Errands(self._children)
+        given = (self._board, self._log, self._errands, succession.control)
+        self._control = Control(settings.control, *given) if settings.control else None
         self._changes = changes
         self._store = store
         built_in = (self._auxiliaries, self._control, changes, store, *self._auxiliaries.listeners)
@@ -385,7 +387,8 @@ class Supervisor:
         found = [self._wake_read, self._wake_write, self._lifeline_write, *self._succession.lines()]
         found += [*self._listeners.unused(), *self._auxiliaries.descriptors()]
         for child in self._children.values():
-            found += [child.stacks, *([child.pipe] if child.pipe >= 0 else [])]
+            found += [child.stacks, child.errands.fileno(), *([child.pipe] if child.pipe >= 0 else [])]
+        found += self._errands.descriptors()
         for each in (self._control, self._store):
             found += each.descriptors() if each else []
         return found
@@ -404,10 +407,13 @@ class Supervisor:
         program, sockets = self._programs[generation], self._listeners.plain
         line, board, queue = self._lifeline_read, self._board, self._handoff
 
-        def work(report: int, stacks: int) -> int:
-            return self._work(Assignment(number, generation, program, sockets, line, report, board, queue, stacks))
+        def work(report: int, stacks: int, errands: int) -> int:
+            return self._work(
+                Assignment(number, generation, program, sockets, line, report, board, queue, stacks, errands)
+            )
 
         pid, child = bear(number, work, self._private())
         self._children[pid] = child
+        self._errands.welcome(child)
         self._log.debug("worker_started", worker=number, pid=pid, generation=generation)
         return events.Spawned(pid, number, generation)

@@ -1,0 +1,100 @@
+"""``thriftserver bench`` beside ``loadgen.c``: what a call costs the process that makes it, and whether they agree.
+
+Costs are CPU time of one process with many connections. Whether they agree is seen where the load is the same for both:
+on one connection, calls of a method that takes so long that it does not matter who makes them.
+
+python -m bench.loadtest_bench [--conns N] [--calls N] [--rounds N] [--update docs/performance.md]
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from bench import bars, processes, report, servers, workload
+from bench.measuring import in_turns, ratio
+
+OURS, THEIRS = "thriftserver bench", "loadgen"
+ARGUMENTS = {"ping": [], "echo": [workload.ECHO_TEXT], "get_user": [workload.USER_ID], "burn": [workload.BURN_US]}
+#: Figures that must agree, in milliseconds and calls per second.
+FIGURES = ("p50", "mean", "p99", "rate")
+
+#: Makes calls of a method on so many connections; what was found.
+Take = Callable[[str, int, int], dict[str, Any]]
+
+
+def ours(port: int) -> Take:
+    command = shlex.split(os.environ.get("BENCH_THRIFTSERVER", f"{shlex.quote(sys.executable)} -m thriftserver"))
+
+    def take(method: str, conns: int, calls: int) -> dict[str, Any]:
+        words = [*command, "bench", f"127.0.0.1:{port}", method, "--idl", str(servers.IDL)]
+        words += ["-d", json.dumps(ARGUMENTS[method]), "-c", str(conns), "-n", str(calls), "--json"]
+        found = json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+        if found["outcomes"]["result"] != calls:
+            raise SystemExit(f"{method} is not answered as it should be: {found['outcomes']}")
+        latency = {name: found["latency"][name] * 1e3 for name in ("p50", "mean", "p99")}
+        return {"cpu_us": found["generator"]["cpu"] * found["elapsed"] / calls * 1e6, "rate": found["rate"]} | latency
+
+    return take
+
+
+def theirs(port: int) -> Take:
+    def take(method: str, conns: int, calls: int) -> dict[str, Any]:
+        with processes.Load(port, method, conns, calls) as load:
+            load.ready()
+            found = load.run()
+        if found["errors"]:
+            raise SystemExit(f"{method} is not answered as it should be: {found}")
+        latency = {name: found["latency_us"][name] / 1e3 for name in ("p50", "mean", "p99")}
+        return {"cpu_us": found["client_cpu_s"] / calls * 1e6, "rate": found["rps"]} | latency
+
+    return take
+
+
+def pair(values: list[float]) -> str:
+    return f"{statistics.median(values):.2f} / {min(values):.2f}"
+
+
+def main() -> None:
+    parser = report.parser(__doc__)
+    parser.add_argument("--conns", type=int, default=32, help="connections (default: 32)")
+    parser.add_argument("--calls", type=int, default=30_000, help="calls of one turn (default: 30000)")
+    args = parser.parse_args()
+    processes.prepare()
+    with processes.Server("thriftserver") as server:
+        takes = {OURS: ours(server.port), THEIRS: theirs(server.port)}
+
+        def turns(method: str, conns: int, calls: int) -> dict[str, list[dict[str, Any]]]:
+            return in_turns([*takes], args.rounds, lambda name: takes[name](method, conns, calls))
+
+        costs = {method: turns(method, args.conns, args.calls) for method in ("ping", "echo", "get_user")}
+        same = turns("burn", 1, max(args.calls // 100, 20))
+    rows = []
+    for method, taken in costs.items():
+        cpu = {name: [each["cpu_us"] for each in found] for name, found in taken.items()}
+        found, bar = ratio(cpu[OURS], cpu[THEIRS]), bars.LOADTEST.get(method)
+        met = bars.verdict(found.median, found.minimum, at_most=bar)
+        share = f"{found.median:.2f} / {found.minimum:.2f}"
+        rows.append([method, pair(cpu[THEIRS]), pair(cpu[OURS]), share, f"{bar:.2f}" if bar else "", met])
+    body = f"CPU us of a call in the process that makes it, {args.conns} connections, median / minimum:\n\n"
+    body += report.table(["", THEIRS, OURS, "ratio", "at most", ""], rows)
+    rows = []
+    for figure in FIGURES:
+        values = {name: [each[figure] for each in found] for name, found in same.items()}
+        share = statistics.median(a / b for a, b in zip(values[OURS], values[THEIRS], strict=True)) - 1
+        met = bars.verdict(abs(share), at_most=bars.AGREEMENT) if figure != "p99" else ""
+        middle = [f"{statistics.median(values[name]):.2f}" for name in (THEIRS, OURS)]
+        rows.append([figure, *middle, f"{share:+.1%}", "" if figure == "p99" else f"{bars.AGREEMENT:.0%}", met])
+    body += f"\n\nOne connection, a method that takes {workload.BURN_US / 1e3:g} ms; ms, and calls per second:\n\n"
+    body += report.table(["", THEIRS, OURS, "difference", "at most", ""], rows)
+    report.publish("loadtest", body, args.update)
+
+
+if __name__ == "__main__":
+    main()
