@@ -57,6 +57,10 @@ RELAY: Final = {"thriftpy2_relay": 0.35, "cpp_relay": 0.9}
 #: CPU over TLS of all processes that serve it, as a share of HAProxy, with one thread, in front of the plain server.
 TLS: Final = {"ping": 0.75, "get_user": 0.75, "batch": 0.7, "handshake": 1.25}
 
+#: CPU of ``thriftserver bench`` per call, as a share of ``loadgen.c``, and how far their figures may be apart.
+LOADTEST: Final = {"ping": 2.0, "echo": 2.0}
+AGREEMENT: Final = 0.05
+
 #: An unframed message of 16 MiB in 1,000 pieces, of the same in one.
 PIECES: Final = 1.3
 

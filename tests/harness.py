@@ -64,6 +64,7 @@ class Server:
         prefix: Sequence[str] = (),
         pass_fds: Sequence[int] = (),
         bind: bool = True,
+        command: str = "run",
     ) -> None:
         chosen = (
             []
@@ -77,7 +78,7 @@ class Server:
         self.other: list[str] = []
         self._news = threading.Condition()
         self.process = subprocess.Popen(
-            [*prefix, python, "-m", "thriftserver", "run", *args, *chosen],
+            [*prefix, python, "-m", "thriftserver", command, *args, *chosen],
             cwd=cwd,
             env=os.environ | ({"PYTHONPATH": str(ROOT)} if python == sys.executable else {}) | (env or {}),
             stdin=subprocess.DEVNULL,

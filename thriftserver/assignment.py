@@ -16,8 +16,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
-from typing import Final, Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
@@ -25,13 +25,15 @@ from msgspec import Struct
 from thriftserver.config import Settings
 from thriftserver.handoff import Handoff
 from thriftserver.idl.loader import Loader
-from thriftserver.schema.model import Module
+from thriftserver.schema.model import Module, Service
 from thriftserver.scoreboard.board import Board
 
 #: One that neither a terminal nor the kernel sends to a group of processes, as they do WINCH.
 TELL = signal.SIGRTMIN + 1
 #: Bytes of ``Assignment.stacks``.
 STACKS = 32_768
+#: Bytes of a message that sends a worker on an errand.
+ERRAND = 65_536
 
 
 class Ground(Struct, frozen=True):
@@ -58,13 +60,16 @@ class Program(Struct, frozen=True):
     services: tuple[str, ...] = ()
     """The names of the services that are served."""
     ground: Ground = Ground()
+    handlers: Callable[[Service], Any] | None = None
+    """Makes the handler of a service, where the settings name none to import."""
 
 
 class Assignment(Struct, frozen=True):
     """One worker's work.
 
     ``lifeline`` reads end-of-file when the master is gone; ``report`` writes to the master; ``stacks`` is a file that
-    is written on ABRT (-1: none). The worker writes slot ``number`` of ``board``. Where it is tried beside the workers
+    is written on ABRT (-1: none), ``errands`` a socket on which the worker is asked to do something besides serving
+    (``worker.errands``; -1: none). The worker writes slot ``number`` of ``board``. Where it is tried beside the workers
     of an older master, ``beside`` is theirs, on which it is a guest: they share the connections.
     """
 
@@ -77,6 +82,7 @@ class Assignment(Struct, frozen=True):
     board: Board
     handoff: Handoff
     stacks: int = -1
+    errands: int = -1
     beside: Board | None = None
 
 

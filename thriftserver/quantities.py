@@ -6,7 +6,6 @@ It knows no option, and every value that it gives is one that the kernel, C and 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 #: The largest whole number: what a C int holds, as the kernel takes it. The longest time in seconds: thirty years, so
 #: that every clock can add it to now. The largest size in bytes.
@@ -95,13 +94,16 @@ def octal(text: str) -> str:
     return text.strip().lower()
 
 
-def one_of(*words: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text.lower() not in words:
-            raise ValueError(f"{text!r} is not one of {', '.join(words)}")
-        return text.lower()
+class one_of:  # noqa: N801 - it is called as the functions beside it
+    """One of ``words``, in whatever case it is written."""
 
-    return parse
+    def __init__(self, *words: str) -> None:
+        self.words = words
+
+    def __call__(self, text: str) -> str:
+        if text.lower() not in self.words:
+            raise ValueError(f"{text!r} is not one of {', '.join(self.words)}")
+        return text.lower()
 
 
 def host_name(text: str) -> str:

@@ -11,6 +11,7 @@ from thriftserver.admin import boot
 from thriftserver.assignment import Program
 from thriftserver.config import resolve
 from thriftserver.idl.loader import Loader
+from thriftserver.rpc.binding import choose_service, split_spec
 from thriftserver.scoreboard.board import Board
 
 if __name__ == "__main__":
@@ -20,7 +21,8 @@ if __name__ == "__main__":
     loader = Loader()
     modules = tuple(loader.load(path) for path in settings.idl)
     listener = socket.socket(fileno=asked["listener"])
-    program = Program(settings, loader, modules)
+    served = [choose_service(split_spec(spec)[0] or settings.service, modules) for spec in settings.handler]
+    program = Program(settings, loader, modules, tuple(service.name for service in served))
     board = Board.attach(asked["board"])
     given = boot.Equipment(board, program, [listener], asked["lifeline"], asked["addresses"], asked["memory"])
     sys.exit(boot.run(given))

@@ -19,6 +19,11 @@ from typing import Any, Self
 from tests.docs.pages import Block
 
 
+def serves(text: str) -> bool:
+    """Is that a command that does not end by itself?"""
+    return any(f"thriftserver {command} " in text.splitlines()[-1] for command in ("run", "mock"))
+
+
 class Reader:
     """``with Reader(directory) as reader: reader.follow(blocks(page))``; ``said`` is what each command has printed.
 
@@ -57,7 +62,7 @@ class Reader:
 
     def _paste(self, block: Block, text: str) -> None:
         print(f"--- {block}\n{text}", end="", flush=True)
-        if "thriftserver run " in text.splitlines()[-1]:
+        if serves(text):
             self._servers.append(_Server(text, self._directory, self._env))
             self._servers[-1].ready()
         else:

@@ -14,7 +14,7 @@ import pytest
 import thriftserver
 from tests.docs.pages import PAGES, Block, blocks, prose
 from tests.support import ROOT
-from thriftserver.cli.main import cli
+from thriftserver.cli.main import COMMANDS, cli
 from thriftserver.config import ENV_PREFIX, OPTIONS
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]
@@ -103,19 +103,7 @@ FOREIGN = {"--update", "--rounds", "--clients", "--gen", "--preload"}
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_options_and_variables_in_the_prose_exist(page: Path) -> None:
     known = set(FOREIGN) | {"--help", "--version"}
-    for name in (
-        "run",
-        "check",
-        "call",
-        "describe",
-        "doctor",
-        "ctl",
-        "top",
-        "idl check",
-        "idl dump",
-        "idl diff",
-        "generate",
-    ):
+    for name in (*COMMANDS.keys() - {"idl"}, "idl check", "idl dump", "idl diff", "ctl profile"):
         known |= parameters(name.split())[1]
     variables = {f"{ENV_PREFIX}{row.name.upper()}" for row in OPTIONS} | {"THRIFTSERVER_PURE", "THRIFTSERVER_CONFIG"}
     for number, line in prose(page):

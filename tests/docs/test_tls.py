@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import shutil
 from collections.abc import Callable
@@ -10,7 +11,9 @@ from pathlib import Path
 from tests.docs.pages import PAGES, blocks
 from tests.docs.reader import Reader
 from tests.support import need
-from thriftserver.config import OPTIONS
+from thriftserver.cli.tls import TLS
+from thriftserver.client.tls import Tls
+from thriftserver.config import OPTIONS, flag
 from thriftserver.peers import Certificate, Credentials, Proxy
 
 (PAGE,) = (page for page in PAGES if page.name == "tls.md")
@@ -20,10 +23,11 @@ def test_from_nothing_to_mutual_tls(tmp_path: Path, elsewhere: Callable[[str], s
     need(shutil.which("openssl"), "openssl (apt install openssl)")
     with Reader(tmp_path, installed, elsewhere) as reader:
         reader.follow(block for block in blocks(PAGE) if block.file or block.language == "sh")
-    _, said, shown = reader.said
+    _, said, called, said_to_others, shown = reader.said
     promised = re.search(r"^It prints `(.+?)`", PAGE.read_text(), re.MULTILINE)
     assert promised is not None
-    assert said == promised[1] + "\n"
+    assert said == said_to_others == promised[1] + "\n"
+    assert called == f'"{promised[1]}"\n'
     assert re.match(r"subject=CN ?= ?orders\nnotAfter=", shown)
 
 
@@ -34,3 +38,8 @@ def test_the_page_names_what_there_is() -> None:
     assert [f"--{name.replace('_', '-')}" for name in of_tls] == re.findall(r"^\| `(--[\w-]+)` \|", text, re.MULTILINE)
     for name in (*Certificate.__struct_fields__, *Credentials.__struct_fields__, *Proxy.__struct_fields__):
         assert f"`{name}`" in text, name
+    section = text[text.index("## Clients") : text.index("## New certificates")]
+    for name in [*inspect.signature(Tls.__init__).parameters][1:]:
+        assert re.search(rf"^\| (`\w+`, )?`{name}`", section, re.MULTILINE), name
+    for name, *_ in TLS:
+        assert f"`{flag(name)}`" in section, name

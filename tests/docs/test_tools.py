@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.docs.pages import PAGES, Block, blocks
-from tests.docs.reader import Reader
+from tests.docs.reader import Reader, serves
 from thriftserver.calling.attempt import CODES
 
 (PAGE,) = (page for page in PAGES if page.name == "tools.md")
@@ -24,19 +24,23 @@ def transcripts() -> list[tuple[Block, str]]:
 
 
 def steady(text: str) -> str:
-    """Without what differs from run to run: times, and the version."""
-    text = re.sub(r"[\d.]+ (m?s)\b", r"# \1", text)
+    """Without what differs from run to run: times, ports of clients, and the version."""
+    text = re.sub(r"\b\d\d:\d\d:\d\d\.\d{3}\b", "#", text)
+    text = re.sub(r"(?<=\d ms )127[\d.]+:\d+", "#", text)
+    text = re.sub(r"(^ +[\d.]+ [mu]?s - .*\n)+", "# rows\n", text, flags=re.MULTILINE)
+    text = re.sub(r" +[\d.]+ [mu]?s\b| +[\d,]+\.\d\b| +[+-][\d.]+%| +(better|worse)$", " #", text, flags=re.MULTILINE)
+    text = re.sub(r"( #)+$|\d{4}-\d\d-\d\dT\S+", " #", text, flags=re.MULTILINE)
     return re.sub(r'(?<="seconds": )[\d.e-]+|(?<=thriftserver )\d[\w.]*', "#", text)
 
 
 def test_the_page(clone: Path, elsewhere: Callable[[str], str], installed: dict[str, str]) -> None:
     def change(text: str) -> str:
         text = elsewhere(text)
-        if "thriftserver run " in text:
-            return text.rstrip("\n") + elsewhere(" --bind 127.0.0.1:9090\n")
+        if serves(text):
+            return text if "--bind" in text else text.rstrip("\n") + elsewhere(" --bind 127.0.0.1:9090\n")
         return f"{{\n{text}}} 2>&1\n"
 
-    expected = [elsewhere(output) for block, output in transcripts() if "thriftserver run" not in block.text]
+    expected = [elsewhere(output) for block, output in transcripts() if not serves(block.text)]
     with Reader(clone, installed, change) as reader:
         reader.follow(block for block, _ in transcripts())
     assert [steady(said) for said in reader.said] == [steady(output) for output in expected]

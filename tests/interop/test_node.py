@@ -27,15 +27,22 @@ def _node() -> None:
     need((NODE / "node_modules" / "thrift").is_dir(), "npm's thrift (npm install --prefix tests/interop/node)")
 
 
-def run(script: str, server: Server, idl: Path, *more: str, dialect: str = "framed-binary") -> Any:
-    """What the script prints, after it has compared all it got with what it expected."""
+def run(
+    script: str,
+    server: Server,
+    idl: Path,
+    *more: str,
+    dialect: str = "framed-binary",
+    tls: dict[str, str] | None = None,
+) -> Any:
+    """What the script prints, after it has compared all it got with what it expected; ``tls`` are names of files."""
     generated = idl.parent / "generated.js"
     if not generated.exists():
         generated.mkdir()
         compile_idl("js:node,es6", idl, generated)
     done = subprocess.run(
         ["node", str(NODE / script), str(server.port), str(generated), dialect, *more],
-        env=os.environ | {"NODE_PATH": str(NODE / "node_modules")},
+        env=os.environ | {"NODE_PATH": str(NODE / "node_modules"), "TLS": json.dumps(tls) if tls else ""},
         capture_output=True,
         text=True,
         check=False,

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.shells import shell
+from tests.client.shells import run, shell
 from tests.server.services import write_demo
 from tests.tls.pki import Pki
 
-__all__ = ["folder", "pki", "shell"]
+__all__ = ["folder", "pki", "run", "shell"]
 
 
 @pytest.fixture

@@ -113,6 +113,7 @@ def test_rules_that_make_no_sense_are_one_sentence_and_no_server(pki: Pki, optio
         assert ended.returncode == 2
         assert said in ended.stderr
     assert "--allow-san needs --certfile" in run(pki.folder, "run", *ARGS, *allow("DNS:a")).stderr
+    assert "--allow-san needs --certfile" in run(pki.folder, "check", *ARGS, THRIFTSERVER_ALLOW_SAN="DNS:a").stderr
 
 
 # Who may connect.
@@ -201,7 +202,7 @@ def test_a_method_is_for_those_with_its_names(pki: Pki, pure: str) -> None:
                 assert answer is not None
                 assert answer.kind == EXCEPTION
                 assert "has shown no certificate" in server.wait("call_forbidden", peer=nobody.name)["reason"]
-            assert len(server.found("call", outcome="forbidden")) == 4
+            server.wait("call", 4, outcome="forbidden")
             with urlopen(f"http://{server.wait('admin_listening')['addresses'][0]}/metrics", timeout=PATIENCE) as page:
                 counted = [line for line in page.read().decode().splitlines() if 'outcome="forbidden"' in line]
             assert any('method="add"' in line and line.endswith(" 2.0") for line in counted), counted

@@ -123,6 +123,7 @@ def test_files_and_options_that_cannot_be_used_are_named(pki: Pki) -> None:
             "key": folder / "other.key",
         },
         r"server\.pem.*no certificate, or no key": {"cert": folder / "server.pem"},
+        "ciphers='ROT13': OpenSSL knows no such cipher": {"ciphers": "ROT13"},
         "a mind of its own": {"context": ssl.create_default_context(), "ca": "ca.pem"},
         "one for servers": {"context": ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)},
     }.items():

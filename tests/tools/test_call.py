@@ -14,6 +14,7 @@ from tests.client.peers import Peer
 from tests.harness import Server
 from tests.reflection.bank import ONE
 from tests.support import ROOT
+from tests.tls.pki import Pki
 from tests.tools.conftest import Command
 from thriftserver.dialect.caller import SPEAKABLE
 
@@ -63,7 +64,7 @@ def test_pairs(command: Command, address: str) -> None:
         "everything.number=-7",
         "everything.share=0.5",
         "everything.text=a=b",
-        "everything.data=YmFzZQ==",
+        "everything.data=1234",
         "everything.colour=BLUE",
         "everything.names=one",
         "everything.names=two words",
@@ -75,7 +76,7 @@ def test_pairs(command: Command, address: str) -> None:
     assert json.loads(done.stdout) == [
         "colour=<Colour.BLUE: 5>",
         "counts={'a.b': 1}",
-        "data=b'base'",
+        "data=b'\\xd7m\\xf8'",
         "flag=True",
         "names=['one', 'two words']",
         "number=-7",
@@ -212,6 +213,21 @@ def test_the_oneway_prints_nothing(command: Command, address: str) -> None:
 def test_over_a_unix_socket(command: Command, folder: Path) -> None:
     with Server(*ONE, "--bind", "unix:call.sock", cwd=folder):
         assert command("call", "unix:call.sock", "count").stdout == "3\n"
+
+
+def test_over_tls(command: Command, folder: Path) -> None:
+    pki = Pki(folder)
+    pki.issue("tools", "tools.internal")
+    with Server(*ONE, *pki.mutual(), cwd=folder) as server:
+        where, tls = f"localhost:{server.port}", ("--ca", "ca.pem", "--cert", "tools.pem", "--key", "tools.key")
+        for dialect in ("framed-binary", "http-json"):
+            done = command("call", where, "count", *tls, "--dialect", dialect, "-v", "--hex")
+            assert (done.returncode, done.stdout) == (0, "3\n")
+            assert "count" in done.stderr  # what is encrypted, and not what it becomes
+        assert "service Bank" in command("describe", where, "Bank", *tls).stdout
+        assert command("idl", "diff", where, "bank.thrift", "-I", "inc", *tls).stdout == "no changes\n"
+        assert command("doctor", where, *tls, "--idle", "0").returncode == 0
+        assert command("call", where, "count", "--ca", "ca.pem").returncode == 7
 
 
 def test_what_a_server_says_steers_no_terminal(command: Command, folder: Path) -> None:

@@ -116,7 +116,7 @@ def test_tls_only(folder: Path) -> None:
     assert spoken(facts.secure) == list(DIALECTS)
     assert facts.told is not None
     assert has(facts, "note: it speaks TLS only")
-    assert has(facts, "note: it speaks TLSv1.3, and who trusts the system's authorities does not trust it: ")
+    assert has(facts, "note: it speaks TLSv1.3, and is not trusted: ")
     assert exit_code(facts, findings(facts, NOW)) == 0
 
 
@@ -305,7 +305,9 @@ def test_certificates_that_end_soon_or_are_wrong() -> None:
     soon = of(Handshake("TLSv1.3", "CN=a", (), NOW + 3 * 86400))
     assert (soon.level, soon.advice) == (BAD, "renew it, and reload the server")
     expired = of(Handshake("TLSv1.3", problem="certificate has expired"))
-    assert (expired.level, expired.advice) == (NOTE, "renew it, and reload the server")
+    assert (expired.level, expired.advice) == (BAD, "renew it, and reload the server")
+    unseen = of(Handshake("TLSv1.3"))
+    assert (unseen.level, unseen.text) == (NOTE, "it speaks TLSv1.3, and its certificate was not looked at")
     named = of(Handshake("TLSv1.3", problem="Hostname mismatch, certificate is not valid for 'a'."))
     assert named.advice == "connect by a name that stands in it"
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from thriftserver.assignment import Program
 from thriftserver.errors import ConfigError
 from thriftserver.log import Logger
-from thriftserver.rpc.binding import choose_service, split_spec
+from thriftserver.rpc.binding import choose_service
 from thriftserver.schema.model import Service
 from thriftserver.scoreboard.board import Board
 
@@ -68,8 +68,7 @@ def run(given: Equipment) -> int:
 
 def served(program: Program) -> list[Service]:
     """The services that the workers answer, the first being the one of bare names."""
-    settings = program.settings
-    return [choose_service(split_spec(spec)[0] or settings.service, program.modules) for spec in settings.handler]
+    return [choose_service(name, program.modules) for name in program.services]
 
 
 def _serve(given: Equipment, log: Logger) -> None:

@@ -13,9 +13,11 @@ from thriftserver.client.methods import signature
 from thriftserver.client.plain import arguments_of
 from thriftserver.closest import closest
 from thriftserver.errors import ConfigError
-from thriftserver.schema.model import STRING, Field, Function, List, Map, Set, Struct, Type
+from thriftserver.schema.model import BINARY, STRING, UUID, Enum, Field, Function, List, Map, Set, Struct, Type
 
 _SPACE = " \t\r\n"
+#: What is a text in JSON as well.
+_TEXTS = (STRING, BINARY, UUID)
 
 
 def is_pair(text: str) -> bool:
@@ -26,8 +28,8 @@ def is_pair(text: str) -> bool:
 def read_pairs(function: Function, texts: Sequence[str]) -> list[Any]:
     """Values in the order of the IDL from ``name=value``; ``user.name=value`` is a field within an argument.
 
-    A value of a string is the text as it stands, any other one JSON, or the text where it is none: the name of an
-    enum's member, a uuid, base64. What is no list, given to one, is one item of it. Raises ConfigError.
+    A value of a string is the text as it stands, of an enum the member's name, of a uuid its text, of a binary base64;
+    any other one is JSON. What is no list, given to one, is one item of it. Raises ConfigError.
     """
     data: dict[str, Any] = {}
     for text in texts:
@@ -74,7 +76,7 @@ def _inner(data: dict[str, Any], name: str, rest: Sequence[str]) -> dict[str, An
 
 
 def _value(type: Type, text: str) -> Any:
-    if type == STRING:
+    if isinstance(type, Enum) or type in _TEXTS:
         return text
     try:
         return json.loads(text)

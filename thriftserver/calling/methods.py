@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from thriftserver.closest import closest
 from thriftserver.errors import ConfigError
-from thriftserver.rpc.binding import choose_service
+from thriftserver.rpc.binding import choose_service, outermost
 from thriftserver.schema.model import Function, Module, Service
 
 
@@ -87,6 +87,20 @@ def _require(service: Service, name: str) -> Function:
         hint = f"did you mean {close!r}?" if close else f"there is {', '.join(names) or 'none'}"
         raise ConfigError(f"{service.name} has no method {name!r}; {hint}")
     return function
+
+
+def names(known: Known) -> Iterator[tuple[str, str, Function]]:
+    """Every method: by the shortest name that ``find`` takes for it, by that with its service, and itself."""
+    served = [choose_service(each, known.modules) for each in known.services] or outermost(known.modules)
+    having: dict[str, list[Service]] = {}
+    for service in served:
+        for function in service.methods():
+            having.setdefault(function.name, []).append(service)
+    for service in served:
+        for function in service.methods():
+            bare = having[function.name] == [service] or (bool(known.services) and service is served[0])
+            whole = f"{service.name}.{function.name}"
+            yield function.name if bare else whole, whole, function
 
 
 def method(service: Service, name: str) -> Function | None:

@@ -16,6 +16,8 @@ from thriftserver.calling.attempt import Listener, Outcome, attempt, listener_cl
 from thriftserver.calling.methods import Meant, find
 from thriftserver.calling.shown import hexdump
 from thriftserver.cli.connecting import Target, connecting_options, idl_options, parsed
+from thriftserver.cli.connecting import header as read_header
+from thriftserver.cli.options import offer
 from thriftserver.cli.paint import colored, echo, harmless
 from thriftserver.client.example import example_arguments
 from thriftserver.client.headers import headers
@@ -27,8 +29,8 @@ from thriftserver.schema.model import Function
 
 @click.command()
 @click.argument("address")
-@click.argument("method")
-@click.argument("arguments", nargs=-1)
+@click.argument("method", shell_complete=offer("methods"))
+@click.argument("arguments", nargs=-1, shell_complete=offer("arguments"))
 @idl_options
 @click.option("-d", "--data", metavar="JSON|@FILE|-", help="Arguments as JSON; each document of a file is one call.")
 @click.option("--template", is_flag=True, help="Call nothing; print arguments to fill in.")
@@ -79,7 +81,7 @@ def call(
     pause = parsed("--interval", duration, interval)
     if arguments and data is not None:
         raise ConfigError("give arguments, or -d, and not both")
-    beside = dict(map(_header, header))
+    beside = dict(map(read_header, header))
     meant = find(method, target.known(idl, include))
     if bare:
         meant = meant._replace(known_by="")
@@ -159,13 +161,6 @@ def _decoded(data: bytes, what: str) -> str:
         return data.decode()
     except UnicodeDecodeError as error:
         raise ConfigError(f"{what} is not UTF-8: {error.reason} at byte {error.start}") from None
-
-
-def _header(text: str) -> tuple[str, str]:
-    name, colon, value = text.partition(":")
-    if not colon or not name.strip():
-        raise ConfigError(f"-H: write NAME:VALUE, got {text!r}")
-    return name.strip(), value.strip()
 
 
 def _paced(requests: Iterable[list[Any]], times: int, pause: float) -> Iterator[list[Any]]:

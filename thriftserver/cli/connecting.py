@@ -10,7 +10,7 @@ import click
 
 from thriftserver import loading
 from thriftserver.calling.methods import Known
-from thriftserver.cli.options import Command, setting_options
+from thriftserver.cli.options import Command, offer, one_of, setting_options
 from thriftserver.cli.tls import tls_options
 from thriftserver.client.sync import Client
 from thriftserver.client.tls import Tls
@@ -40,11 +40,17 @@ _CONNECTING = (
         default="framed-binary",
         show_default=True,
         metavar="NAME",
+        shell_complete=one_of(*SPEAKABLE),
         help=f"What to speak: {', '.join(SPEAKABLE)}.",
     ),
     click.option("--path", default="/", show_default=True, help="What HTTP asks the server for."),
 )
-_IDL = click.option("--idl", metavar="FILE", help="Thrift IDL file of the service; without it, the server is asked.")
+_IDL = click.option(
+    "--idl",
+    metavar="FILE",
+    shell_complete=offer("files"),
+    help="Thrift IDL file of the service; without it, the server is asked.",
+)
 #: Where included files are looked for, of commands that read an IDL file.
 include_option = setting_options("include")
 
@@ -53,6 +59,14 @@ def connecting_options(command: Command) -> Command:
     """Decorate a command with what it takes to connect, TLS included; ``Target`` takes the values, by these names."""
     command = tls_options(command)
     for option in reversed(_CONNECTING):
+        command = option(command)
+    return command
+
+
+def replaying_options(command: Command) -> Command:
+    """The same without a dialect, of commands whose calls have theirs."""
+    command = tls_options(command)
+    for option in reversed(_CONNECTING[:2] + _CONNECTING[3:]):
         command = option(command)
     return command
 
@@ -132,6 +146,14 @@ def parsed(flag: str, parse: Callable[[str], Any], text: str) -> Any:
         return parse(text)
     except ValueError as error:
         raise ConfigError(f"{flag}: {error}") from None
+
+
+def header(text: str) -> tuple[str, str]:
+    """Name and value of what goes beside calls, as ``-H`` takes them. Raises ConfigError."""
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        raise ConfigError(f"-H: write NAME:VALUE, got {text!r}")
+    return name.strip(), value.strip()
 
 
 def place(text: str) -> tuple[str, int]:

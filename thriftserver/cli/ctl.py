@@ -9,6 +9,7 @@ import json
 import socket
 import time
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 import click
@@ -16,7 +17,10 @@ import click
 from thriftserver.cli.dialects import in_use
 from thriftserver.config import ENV_PREFIX, flag
 from thriftserver.errors import ConfigError, ThriftServerError
+from thriftserver.passing import send
 
+#: Commands by name; each is a function of that name in the file of that name.
+TOOLS = ("profile", "tap")
 #: Seconds between the two readings that calls per second are made of.
 INTERVAL = 0.5
 
@@ -31,7 +35,20 @@ class NoServer(ThriftServerError):
     exit_code = 3
 
 
-@click.group()
+class Tools(click.Group):
+    """The group with commands that have a file of their own, and are imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *TOOLS])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in TOOLS:
+            return super().get_command(ctx, cmd_name)
+        found: click.Command = getattr(import_module(f"thriftserver.cli.{cmd_name}"), cmd_name)
+        return found
+
+
+@click.group(cls=Tools)
 @click.option("--control", metavar="PATH", envvar=ENV_PREFIX + "CONTROL", help="The server's control socket.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as one line of JSON.")
 @click.pass_context
@@ -43,14 +60,14 @@ def ctl(context: click.Context, control: str | None, as_json: bool) -> None:
     context.obj = (control, as_json)
 
 
-def ask(path: str | None, **request: Any) -> dict[str, Any]:
-    """Send a request, wait for its answer. Raises NoServer or CommandRefused."""
+def ask(path: str | None, passed: Sequence[int] = (), **request: Any) -> dict[str, Any]:
+    """Send a request, with descriptors passed along; wait for its answer. Raises NoServer or CommandRefused."""
     if not path:
         raise ConfigError("no control socket: give --control PATH, the one that `thriftserver run` was given")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         try:
             sock.connect(path)
-            sock.sendall(json.dumps(request).encode() + b"\n")
+            send(sock, json.dumps(request).encode() + b"\n", passed)  # a few bytes, which a new connection takes whole
             with sock.makefile("rb") as stream:
                 line = stream.readline()
         except OSError as error:

@@ -11,6 +11,7 @@ import click
 
 from thriftserver.calling.methods import Known
 from thriftserver.cli.connecting import Target, connecting_options, include_option, is_file
+from thriftserver.cli.options import offer
 from thriftserver.cli.paint import colored, echo, harmless
 from thriftserver.describing.data import Data, pieces
 from thriftserver.describing.find import find
@@ -23,8 +24,8 @@ _ALARM = {"fg": "red", "bold": True}
 
 
 @click.command()
-@click.argument("target", metavar="ADDRESS|FILE")
-@click.argument("name", required=False)
+@click.argument("target", metavar="ADDRESS|FILE", shell_complete=offer("files"))
+@click.argument("name", required=False, shell_complete=offer("definitions"))
 @include_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @connecting_options

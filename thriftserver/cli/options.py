@@ -12,6 +12,26 @@ from thriftserver.config import ENV_PREFIX, OPTIONS, Option, flag
 Command = Callable[..., Any]
 
 
+#: What completes a value that is called so in help texts.
+_FILLED = {"FILE": "files", "PATH": "files", "DIR": "folders"}
+
+
+def offer(name: str) -> Callable[..., Any]:
+    """What completes a value: the function of this name in ``completing``, which is imported when somebody asks."""
+
+    def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> Any:
+        from thriftserver.cli import completing
+
+        return getattr(completing, name)(context, parameter, incomplete)
+
+    return complete
+
+
+def one_of(*words: str) -> Callable[..., Any]:
+    """What completes a value that must be one of these."""
+    return lambda _context, _parameter, incomplete: [each for each in words if each.startswith(incomplete)]
+
+
 def setting_options(*only: str) -> Callable[[Command], Command]:
     """Decorate a command with an option for each setting, or for those named. Values are unparsed; None: absent."""
 
@@ -30,6 +50,7 @@ def config_option(command: Command) -> Command:
         "-c",
         "--config",
         metavar="FILE",
+        shell_complete=offer("files"),
         help=f"TOML file with options by their long names. Also {ENV_PREFIX}CONFIG.",
     )
     return option(command)
@@ -47,8 +68,17 @@ def _option(row: Option) -> Callable[[Command], Command]:
         row.name,
         multiple=row.repeatable,
         metavar=row.metavar,
+        shell_complete=_completed(row),
         help=row.help + _note(row, default),
     )
+
+
+def _completed(row: Option) -> Any:
+    """What completes an option's value; None where nobody knows what may be."""
+    words = getattr(row.parse, "words", ())
+    if words:
+        return one_of(*words)
+    return offer(_FILLED[row.metavar]) if row.metavar in _FILLED else None
 
 
 def _note(row: Option, default: str) -> str:

@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import click
 
@@ -33,8 +33,12 @@ from thriftserver.master.upgrade import Origin, Predecessor
 from thriftserver.rpc.binding import choose_service, split_spec
 from thriftserver.rpc.scopes import require_methods, require_scopes
 from thriftserver.sans import split
+from thriftserver.schema.model import Service
 from thriftserver.scoreboard.board import Board
 from thriftserver.tls import terms
+
+#: Reads what there is to serve, anew at each call.
+Make: TypeAlias = Callable[[Settings, Ground], Program]
 
 
 @click.command()
@@ -52,38 +56,39 @@ def run(config: str | None, check_config: bool, print_config: bool, **cli: Any) 
     HUP reloads configuration, IDL and handler; USR2 starts a new master from disk, which takes over, with every option
     anew; TERM finishes what runs and stops; INT stops at once.
     """
+    if print_config:
+        click.echo(listing(*resolve(cli, config)))
+    if check_config:
+        click.echo(verdict(settle(config, cli, Place(Origin.here().folder))[1]))
+    if not print_config and not check_config:
+        launch(config, cli, make_program)
+
+
+def launch(config: str | None, cli: dict[str, Any], make: Make) -> None:
+    """Serve what ``make`` makes of settings, anew at each reload, until it is over; the process ends with it.
+
+    Raises ConfigError, IdlError, and others of ours for what does not start.
+    """
     origin, predecessor = Origin.here(), Predecessor.of(os.environ)
     if predecessor is None:
-        return _run(config, cli, check_config, print_config, origin)
+        return _launch(config, cli, make, origin)
     try:
-        _run(config, cli, check_config, print_config, origin, predecessor)
+        _launch(config, cli, make, origin, predecessor)
     except ThriftServerError as error:
         if not predecessor.fail(str(error)):
             raise
         sys.exit(error.exit_code)  # the older master logs it: it is that one's upgrade that has failed
 
 
-def _run(
-    config: str | None,
-    cli: dict[str, Any],
-    check_config: bool,
-    print_config: bool,
-    origin: Origin,
-    predecessor: Predecessor | None = None,
+def _launch(
+    config: str | None, cli: dict[str, Any], make: Make, origin: Origin, predecessor: Predecessor | None = None
 ) -> None:
-    if print_config:
-        click.echo(listing(*resolve(cli, config)))
-    if print_config and not check_config:
-        return
     place = Place(origin.folder)
-    config, program = settle(config, cli, place)
+    config, program = settle(config, cli, place, make)
     settings = program.settings
-    if check_config:
-        click.echo(verdict(program))
-        return
 
     def load_program() -> Program:
-        return place.anew(lambda: resolve(cli, config)[0], make_program)
+        return place.anew(lambda: resolve(cli, config)[0], make)
 
     if predecessor and not settings.allow_breaking:
         predecessor.require_fit(program)
@@ -153,31 +158,37 @@ def _drop(passed: Sequence[socket.socket], listeners: Listeners) -> None:
             sock.close()
 
 
-def settle(config: str | None, cli: dict[str, Any], place: Place) -> tuple[str | None, Program]:
-    """Take on directory and umask; the configuration file, and what there is to serve. Raises ConfigError, IdlError."""
-    config = config or os.environ.get(f"{ENV_PREFIX}CONFIG")
-    settings, _ = resolve(cli, config)
-    ground = place.settle(settings, config)
-    identity.settle(settings)
-    return config, make_program(settings, ground)
-
-
 def make_program(settings: Settings, ground: Ground) -> Program:
     """Read the IDL from disk, anew at each call. Raises ConfigError or IdlError."""
     if not settings.idl:
         raise ConfigError("no IDL to serve: give --idl FILE.thrift")
     if not settings.handler:
         raise ConfigError("no handler: give --handler pkg.mod:Class")
-    require(settings.dialect, settings.http, settings.http_cors)
-    terms.require(settings)
-    identity.account(settings)  # a name that does not exist is told here, before any worker is touched
     loader = Loader()
     modules = tuple(loader.load(path, settings.include) for path in settings.idl)
-    # The names can be checked here, before any worker is touched.
     services = [choose_service(split_spec(spec)[0] or settings.service, modules) for spec in settings.handler]
+    require_sense(settings, services)
+    return Program(settings, loader, modules, tuple(service.name for service in services), ground)
+
+
+def require_sense(settings: Settings, services: Sequence[Service]) -> None:
+    """Raises ConfigError for what would not work in a worker, and can be known before any is touched."""
+    require(settings.dialect, settings.http, settings.http_cors)
+    terms.require(settings)
+    identity.account(settings)
     require_methods(services, [name for name, _ in settings.method_timeout])
     require_scopes(services, [scope for scope, _ in map(split, settings.allow_san) if scope], "--allow-san")
-    return Program(settings, loader, modules, tuple(service.name for service in services), ground)
+
+
+def settle(
+    config: str | None, cli: dict[str, Any], place: Place, make: Make = make_program
+) -> tuple[str | None, Program]:
+    """Take on directory and umask; the configuration file, and what there is to serve. Raises ConfigError, IdlError."""
+    config = config or os.environ.get(f"{ENV_PREFIX}CONFIG")
+    settings, _ = resolve(cli, config)
+    ground = place.settle(settings, config)
+    identity.settle(settings)
+    return config, make(settings, ground)
 
 
 def _admin(settings: Settings, served: Listeners, inherited: Sequence[Heirloom]) -> Auxiliary:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from typing import Any, Final
 
 import click
 
-from thriftserver.cli.options import Command
+from thriftserver.cli.options import Command, offer
 from thriftserver.client.tls import Tls
 from thriftserver.config import flag
 from thriftserver.errors import ConfigError
@@ -23,18 +24,26 @@ TLS: Final = (
 )
 
 
+def tls_of(options: Mapping[str, Any]) -> Tls | None:
+    """What these options say, whatever others are among them; None if none is given. Raises ConfigError."""
+    given = {name: value for name, *_ in TLS if (value := options.get(name))}
+    try:
+        return Tls(**{name: value for name, value in given.items() if name != "tls"}) if given else None
+    except ValueError as error:
+        raise ConfigError(f"TLS: {error}") from None
+
+
 def tls_options(command: Command) -> Command:
     """Decorate a command with the options of TLS; it gets ``tls``, None if none of them was given."""
 
     @functools.wraps(command)
     def decorated(*args: Any, **options: Any) -> Any:
-        given = {name: value for name, *_ in TLS if (value := options.pop(name))}
-        try:
-            tls = Tls(**{name: value for name, value in given.items() if name != "tls"}) if given else None
-        except ValueError as error:
-            raise ConfigError(f"TLS: {error}") from None
+        tls = tls_of({name: options.pop(name) for name, *_ in TLS})
         return command(*args, tls=tls, **options)
 
     for name, metavar, help in reversed(TLS):
-        decorated = click.option(flag(name), name, metavar=metavar or None, is_flag=not metavar, help=help)(decorated)
+        completed = offer("files") if metavar == "FILE" else None
+        decorated = click.option(
+            flag(name), name, metavar=metavar or None, is_flag=not metavar, help=help, shell_complete=completed
+        )(decorated)
     return decorated

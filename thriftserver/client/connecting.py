@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from thriftserver.client.limit import end_of, left_until
 from thriftserver.client.lines import new_line
 from thriftserver.errors import TransportError
 from thriftserver.keepalive import keep_alive
@@ -154,7 +154,9 @@ async def _made(
             encryption = door.tls.begin(address)
             try:
                 await _shake(opened, encryption, _part(deadline, share), door)
-            except TimeoutError:
+            except TimeoutError as error:
+                if error.errno:  # as where it connects
+                    raise
                 raise deadline.passed() from None
         return await door.line(opened, encryption)
     except BaseException:
@@ -164,20 +166,20 @@ async def _made(
 
 async def _shake(opened: Opened, encryption: Encryption, timeout: float | None, door: Door[Opened, Line]) -> None:
     """TLS's handshake. Raises OSError."""
-    end = None if timeout is None else time.monotonic() + timeout
+    end = end_of(timeout)
     data, done = None, False
     while not done:
         try:
             done = encryption.shake(data)
         except ConnectionError:
             with contextlib.suppress(OSError):  # the server is told why
-                await door.send(opened, encryption.leaving(), _left(end))
+                await door.send(opened, encryption.leaving(), left_until(end))
             raise
         try:
             if leaving := encryption.leaving():
-                await door.send(opened, leaving, _left(end))
+                await door.send(opened, leaving, left_until(end))
             if not done:
-                data = await door.receive(opened, _left(end))
+                data = await door.receive(opened, left_until(end))
         except ConnectionError:
             if done:
                 raise
@@ -187,15 +189,6 @@ async def _shake(opened: Opened, encryption: Encryption, timeout: float | None, 
 def _part(deadline: Deadline, share: int) -> float | None:
     left = deadline.left()
     return None if left is None else left / share
-
-
-def _left(end: float | None) -> float | None:
-    if end is None:
-        return None
-    left = end - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left
 
 
 class _Blocking:

@@ -55,8 +55,8 @@ class Encryption:
         self._problem: ConnectionError | None = None
         try:
             self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name or None, session=session)
-        except (ValueError, ssl.SSLError) as error:  # a name that can be nobody's
-            raise ConnectionError(f"{name!r}: {error}") from None
+        except (ValueError, TypeError, ssl.SSLError) as error:
+            raise ConnectionError(f"TLS handshake: {name!r} can be nobody's name ({error})") from None
 
     def shake(self, data: bytes | None = None) -> bool:
         """Go on with the handshake, with what has come: none at the end of the stream. Is it done?"""
@@ -151,11 +151,12 @@ def why(error: ssl.SSLError) -> str:
         return _HUNG_UP
     if known := _alert(error):
         return f"the server refuses: {known}"
-    if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
+    reason = getattr(error, "reason", None) or ""
+    if reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
         return _NO_TLS
-    return f"TLS: {(error.reason or str(error.args[-1])).replace('_', ' ').lower()}"
+    return f"TLS: {(reason or str(error.args[-1])).replace('_', ' ').lower()}"
 
 
 def _alert(error: ssl.SSLError) -> str:
-    _, _, name = (error.reason or "").partition("_ALERT_")
+    _, _, name = (getattr(error, "reason", None) or "").partition("_ALERT_")
     return _ALERTS.get(name, "")

@@ -1,4 +1,4 @@
-"""``with deadline(...)``: how long all calls out take together that are made in a block.
+"""``with deadline(...)``: how long all calls out take together that are made in a block; and timeouts of several steps.
 
 ``deadline.Deadline`` is what one call makes of it.
 """
@@ -29,6 +29,21 @@ def deadline(seconds: float) -> Iterator[None]:
         yield
     finally:
         LIMIT.reset(token)
+
+
+def end_of(timeout: float | None) -> float | None:
+    """When something must be over that begins now, in ``time.monotonic`` seconds; None for never."""
+    return None if timeout is None else time.monotonic() + timeout
+
+
+def left_until(end: float | None) -> float | None:
+    """Seconds until then. Raises TimeoutError when none are left."""
+    if end is None:
+        return None
+    left = end - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("timed out")
+    return left
 
 
 def value_of(var: ContextVar[Any]) -> Any:

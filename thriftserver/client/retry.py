@@ -44,6 +44,16 @@ class Outcome(Enum):
     UNASKED = "unasked"
 
 
+#: What Envoy says in the place of a server, as an INTERNAL_ERROR: how it begins, and what that means. It says the same
+#: of a connection that could not be made and of one that broke with the call on it.
+ENVOY = (
+    ("connection failure before response ", Outcome.LOST),
+    ("no healthy upstream for '", Outcome.UNSENT),
+    ("maintenance mode for cluster '", Outcome.UNSENT),
+    ("thrift upstream request: too many connections", Outcome.SHED),
+)
+
+
 def outcome_of(error: BaseException) -> Outcome:
     """What the end of an attempt says that has raised this."""
     if isinstance(error, TransportError):
@@ -53,8 +63,18 @@ def outcome_of(error: BaseException) -> Outcome:
     if isinstance(error, WireError):
         return Outcome.LOST
     if isinstance(error, ApplicationError):
-        return Outcome.SHED if error.type == Application.LOADSHEDDING else Outcome.ANSWERED
+        return _answered(error)
     return Outcome.ANSWERED if isinstance(error, ThriftException) else Outcome.UNASKED
+
+
+def _answered(error: ApplicationError) -> Outcome:
+    if error.type == Application.LOADSHEDDING:
+        return Outcome.SHED
+    if error.type == Application.INTERNAL_ERROR:
+        for beginning, outcome in ENVOY:
+            if error.message.startswith(beginning):
+                return outcome
+    return Outcome.ANSWERED
 
 
 class Budget:

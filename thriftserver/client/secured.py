@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import socket
-import time
 from _socket import socket as kernels
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from thriftserver.client.encryption import PIECE
+from thriftserver.client.limit import end_of, left_until
 from thriftserver.compiled import choose
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ else:
 
 #: Bytes to ask for where nobody has said how many.
 INBOX: Final = 1 << 16
+#: How often to look for what comes that is nothing: a server may have no end of it.
+LOOKS: Final = 16
 
 
 class Secured(Line):
@@ -42,21 +44,21 @@ class Secured(Line):
         return self._encryption
 
     def send(self, data: bytes, timeout: float | None) -> None:
-        end, view = _end(timeout), memoryview(data)
+        end, view = end_of(timeout), memoryview(data)
         self._cut = True
         for start in range(0, len(data), PIECE):
-            self._inner.send(self._encryption.encrypt(view[start : start + PIECE]), _left(end))
+            self._inner.send(self._encryption.encrypt(view[start : start + PIECE]), left_until(end))
         self._cut = False
 
     def receive(self, most: int, timeout: float | None) -> bytes:
         """What has come, up to so many bytes and a record; none at the end of the stream."""
-        end = _end(timeout)
+        end = end_of(timeout)
         while not self._ahead:
             if self._problem is not None:
                 raise self._problem
             if self._encryption.ended:
                 return b""
-            self._ahead = self._said(most, _left(end))
+            self._ahead = self._said(most, left_until(end))
         data, self._ahead = self._ahead, b""
         return data
 
@@ -65,8 +67,10 @@ class Secured(Line):
 
     def quiet(self) -> bool:
         """What TLS itself has to say, tickets for one, is read on the way and is nothing."""
+        if self._inner.quiet():
+            return not self._stirred()
         self._look()
-        return not (self._ahead or self._problem or self._encryption.ended) and self._inner.quiet()
+        return not self._stirred() and self._inner.quiet()
 
     def said(self) -> bool:
         """An alert counts: it says why the connection broke."""
@@ -79,6 +83,10 @@ class Secured(Line):
             _utter(self._inner.fd, self._encryption.bye())
         self._inner.close()
 
+    def _stirred(self) -> bool:
+        """Is there anything to be received, be it an end or an error?"""
+        return bool(self._ahead or self._problem or self._encryption.ended)
+
     def _said(self, most: int, timeout: float | None) -> bytes:
         data = self._encryption.decrypt(self._inner.receive(most, timeout))
         if answer := self._encryption.leaving():
@@ -88,7 +96,9 @@ class Secured(Line):
     def _look(self) -> None:
         """Read what has come, until it is something that the server has said."""
         try:
-            while not (self._ahead or self._problem or self._encryption.ended) and self._inner.said():
+            for _ in range(LOOKS):
+                if self._stirred() or not self._inner.said():
+                    break
                 self._ahead = self._said(INBOX, None)
         except OSError as error:
             self._problem = error
@@ -100,17 +110,3 @@ def _utter(fd: int, data: bytes) -> None:
     with suppress(OSError):
         sock.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
     sock.detach()
-
-
-def _end(timeout: float | None) -> float | None:
-    return None if timeout is None else time.monotonic() + timeout
-
-
-def _left(end: float | None) -> float | None:
-    """Seconds until then. Raises TimeoutError when none are left."""
-    if end is None:
-        return None
-    left = end - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("timed out")
-    return left

@@ -22,7 +22,8 @@ SESSIONS = 256
 _KNOWN: Final = {
     "NO_CERTIFICATE_OR_CRL_FOUND": "there are no certificates in PEM in it",
     "KEY_VALUES_MISMATCH": "the key does not belong to the certificate",
-    "NO_CIPHER_MATCH": "OpenSSL knows no such cipher",
+    "PEM lib": "there is no certificate, or no key, in PEM in it",
+    "No cipher can be selected": "OpenSSL knows no such cipher",
 }
 
 
@@ -71,8 +72,8 @@ class Tls:
         def keep(session: ssl.SSLSession) -> None:
             self._sessions.pop(place, None)
             self._sessions[place] = session  # the latest ones stand last
-            while len(self._sessions) > SESSIONS:
-                self._sessions.pop(next(iter(self._sessions), place), None)
+            for oldest in list(self._sessions)[:-SESSIONS]:
+                self._sessions.pop(oldest, None)
 
         return Encryption(self._context, name, self._sessions.get(place), keep)
 
@@ -126,8 +127,7 @@ def _named(option: str) -> Iterator[None]:
     try:
         yield
     except ssl.SSLError as error:
-        unread = "there is no certificate, or no key, in PEM in it"  # where OpenSSL gives no reason
-        known = _KNOWN.get(error.reason, "") or why(error) if error.reason else unread
-        raise ValueError(f"{option}: {known}") from None
+        known = next((meaning for words, meaning in _KNOWN.items() if words in str(error)), "")
+        raise ValueError(f"{option}: {known or why(error)}") from None
     except (OSError, ValueError) as error:
         raise ValueError(f"{option}: {getattr(error, 'strerror', None) or error}") from None

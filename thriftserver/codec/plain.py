@@ -9,7 +9,8 @@ string             itself
 binary             base64 text
 uuid               its text
 enum               the member's name; a number that has none as the number (both are read)
-list, set          a list
+list               a list
+set                a list, in the order of its members as text
 map                an object where keys are bool, numbers, text, binary, uuid or enum; else ``[[key, value], ...]``
 struct, exception  an object without the unset fields
 union              an object of one entry
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import math
 import re
 import uuid
@@ -32,29 +34,38 @@ from thriftserver.schema import model
 from thriftserver.schema.classes import class_of, enum_of
 from thriftserver.schema.frozen import FrozenMap
 from thriftserver.schema.special import ThriftUnion
-from thriftserver.schema.text import brief
+from thriftserver.schema.text import REDACTED, brief
 from thriftserver.wire import MAX_DEPTH
 
 _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _BITS = {"i8": 7, "i16": 15, "i32": 31, "i64": 63}
 
 
-def to_plain(type: model.Type, value: Any, path: str = "", depth: int = 0) -> Any:
-    """A value of ``type`` as data for ``json.dumps``; None stays None."""
+def to_plain(type: model.Type, value: Any, path: str = "", depth: int = 0, hide: bool = False) -> Any:
+    """A value of ``type`` as data for ``json.dumps``; None stays None.
+
+    ``hide``: what the IDL says must not be shown is ``[redacted]``.
+    """
     _check_depth(depth, path)
     if value is None:
         return None
     match type:
-        case model.List(element=element) | model.Set(element=element):
-            return [to_plain(element, item, f"{path}[{i}]", depth + 1) for i, item in enumerate(value)]
+        case model.List(element=element):
+            return [to_plain(element, item, f"{path}[{i}]", depth + 1, hide) for i, item in enumerate(value)]
+        case model.Set(element=element):
+            return sorted((to_plain(element, item, f"{path}[]", depth + 1, hide) for item in value), key=json.dumps)
         case model.Map(key=key, value=inner):
-            return _plain_map(key, inner, value, path, depth + 1)
+            return _plain_map(key, inner, value, path, depth + 1, hide)
         case model.Enum(members=members):
             return next((member.name for member in members if member.value == value), _int(value))
+        case model.Struct(redacted=True) if hide:
+            return REDACTED
         case model.Struct(fields=fields):
             values = ((field, getattr(value, field.name, None)) for field in fields)
             return {
-                field.name: to_plain(field.type, item, _join(path, field.name), depth + 1)
+                field.name: REDACTED
+                if hide and field.redacted
+                else to_plain(field.type, item, _join(path, field.name), depth + 1, hide)
                 for field, item in values
                 if item is not None
             }
@@ -75,9 +86,9 @@ def _special(value: float) -> str:
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
-def _plain_map(key: model.Type, inner: model.Type, value: Mapping[Any, Any], path: str, depth: int) -> Any:
+def _plain_map(key: model.Type, inner: model.Type, value: Mapping[Any, Any], path: str, depth: int, hide: bool) -> Any:
     pairs = [
-        (to_plain(key, name, path, depth), to_plain(inner, item, f"{path}[{name!r}]", depth))
+        (to_plain(key, name, path, depth, hide), to_plain(inner, item, f"{path}[{name!r}]", depth, hide))
         for name, item in value.items()
     ]
     if not _has_text_keys(key):

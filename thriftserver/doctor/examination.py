@@ -115,7 +115,8 @@ def _handshake(patient: Patient) -> Handshake | None:
         shaken = _shaken(Patient(patient.where, patient.path, patient.timeout, Tls(insecure=True)))
     except ThriftServerError:
         return None
-    return Handshake(shaken.version, problem=problem.rpartition("TLS handshake: ")[2])
+    problem = problem.rpartition("TLS handshake: ")[2].removeprefix("the server's certificate is refused: ")
+    return Handshake(shaken.version, problem=problem)
 
 
 def _shaken(patient: Patient) -> Handshake:

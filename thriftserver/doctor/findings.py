@@ -94,25 +94,22 @@ def _tls(facts: Facts, now: float) -> Iterator[Finding]:
     if any(each.kind == THRIFT for each in facts.plain):
         return
     if any(each.kind == THRIFT for each in facts.secure):
-        yield Finding(
-            NOTE, "it speaks TLS only", "connect with TLS (--tls, tls= of clients); without it, every call fails"
-        )
+        yield Finding(NOTE, "it speaks TLS only", "connect with it (--tls, tls= of clients); else every call fails")
     elif any("certificate" in each.text.lower().replace("_", " ") for each in facts.secure):
         yield Finding(BAD, "it asks clients for a certificate, and hangs up on who shows none", "show one (--cert)")
 
 
 def _certificate(tls: Handshake, now: float) -> Iterator[Finding]:
     if tls.problem:
-        advice = "give clients the certificate of who vouches for it (--ca, Tls(ca=))"
+        level, advice = NOTE, "give clients the certificate of who vouches for it (--ca, Tls(ca=))"
         if "expired" in tls.problem:
-            advice = "renew it, and reload the server"
+            level, advice = BAD, "renew it, and reload the server"
         elif "mismatch" in tls.problem:
             advice = "connect by a name that stands in it"
-        yield Finding(
-            NOTE,
-            f"it speaks {tls.version}, and who trusts the system's authorities does not trust it: {tls.problem}",
-            advice,
-        )
+        yield Finding(level, f"it speaks {tls.version}, and is not trusted: {tls.problem}", advice)
+        return
+    if not tls.expires:
+        yield Finding(NOTE, f"it speaks {tls.version}, and its certificate was not looked at")
         return
     days = int((tls.expires - now) // 86400)
     until = datetime.fromtimestamp(tls.expires, UTC).date()

@@ -6,6 +6,7 @@ It hears and remembers; what follows is ``policy``'s to decide.
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 
@@ -29,12 +30,14 @@ LAST_LOOKS = 4
 class Child(Struct):
     """A worker: the reading end of its report pipe, and what came through it.
 
+    ``errands`` is where it is asked for more than serving.
     ``pipe`` is -1 when there is nothing to hear any more: the other end is closed, or ``complaint`` says why not.
     """
 
     number: int
     pipe: int
     stacks: int
+    errands: socket.socket
     received: bytes = b""
     reason: str = ""
     complaint: str = ""
@@ -74,10 +77,12 @@ class Child(Struct):
     def close(self) -> None:
         self.hush()
         os.close(self.stacks)
+        self.errands.close()
 
 
-def bear(number: int, work: Callable[[int, int], int], private: Iterable[int]) -> tuple[int, Child]:
-    """The pid of a child that does ``work``, which is given where to report and where to leave its stacks.
+def bear(number: int, work: Callable[[int, int, int], int], private: Iterable[int]) -> tuple[int, Child]:
+    """The pid of a child that does ``work``, which is given where to report, where to leave its stacks and
+    where it is sent on errands.
 
     Raises OSError, and leaves no descriptor open, when the system gives no process.
     """
@@ -89,10 +94,14 @@ def bear(number: int, work: Callable[[int, int], int], private: Iterable[int]) -
         os.set_blocking(read, False)
         stacks = sealed("thriftserver-stacks", STACKS)
         undo.callback(os.close, stacks)
-        pid = fork(lambda: work(write, stacks), [*private, read])
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        undo.callback(ours.close)
+        writing.callback(theirs.close)
+        ours.setblocking(False)
+        pid = fork(lambda: work(write, stacks, theirs.fileno()), [*private, read, ours.fileno()])
         writing.close()
         undo.pop_all()
-    return pid, Child(number, read, stacks)
+    return pid, Child(number, read, stacks, ours)
 
 
 def bury(child: Child, pid: int, reason: str, board: Board, log: Logger) -> None:

@@ -17,11 +17,14 @@ from contextlib import suppress
 from typing import Any
 
 from thriftserver.assignment import TELL
+from thriftserver.capture.wanted import Wanted
 from thriftserver.errors import BindError
 from thriftserver.log import Logger
 from thriftserver.master import events, views
+from thriftserver.master.errands import LISTENERS, Errands
 from thriftserver.master.sockets import Heirloom, open_unix
 from thriftserver.master.walls import sentence
+from thriftserver.passing import receive
 from thriftserver.scoreboard.board import Board
 
 #: Callers at once and in the backlog, bytes of a request, seconds that a caller may take to ask or to read.
@@ -43,6 +46,8 @@ class Caller:
         self.deadline = time.monotonic() + PATIENCE
         self.asked = False
         self.over = False
+        #: What it has passed along, until somebody else has it.
+        self.passed: list[int] = []
         self._in = b""
         self._out = b""
 
@@ -55,7 +60,8 @@ class Caller:
     def read(self) -> bytes | None:
         """The request, once it is complete."""
         try:
-            data = self.sock.recv(REQUEST)
+            data, passed = receive(self.sock, REQUEST)
+            self.passed += passed
         except BlockingIOError:
             return None
         except OSError:
@@ -71,6 +77,17 @@ class Caller:
         self._out += json.dumps(answer).encode() + b"\n"
         self.deadline = time.monotonic() + PATIENCE
         self.flush()
+
+    def given(self) -> int:
+        """The descriptor that it has passed along, which is whose who asks from now on. Raises Refused."""
+        if not self.passed:
+            raise Refused("this command comes with a socket for the answer")
+        return self.passed.pop()
+
+    def close(self) -> None:
+        self.sock.close()
+        while self.passed:
+            os.close(self.passed.pop())
 
     def flush(self) -> None:
         """Send what the kernel takes; the caller is done with when that was all."""
@@ -89,8 +106,11 @@ class Control:
     A socket that was ``inherited`` from an older master is served once this one has succeeded.
     """
 
-    def __init__(self, path: str, board: Board, log: Logger, inherited: Heirloom | None = None) -> None:
+    def __init__(
+        self, path: str, board: Board, log: Logger, errands: Errands, inherited: Heirloom | None = None
+    ) -> None:
         self._path, self._board, self._log = os.path.abspath(path), board, log
+        self._errands = errands
         self._owner = os.getpid()
         self._inherited = inherited
         self._callers: dict[int, Caller] = {}
@@ -112,7 +132,7 @@ class Control:
     def close(self) -> None:
         """Remove the socket, unless it is another master's."""
         for caller in self._callers.values():
-            caller.sock.close()
+            caller.close()
         self._socket.close()
         if self._open and os.getpid() == self._owner:
             self.heirloom.remove()
@@ -159,7 +179,7 @@ class Control:
             if caller in waiting:
                 waiting.remove(caller)
         del self._callers[fd]
-        caller.sock.close()
+        caller.close()
 
     def _attend(self, caller: Caller, state: Callable[[], events.State]) -> Iterator[events.Event]:
         if caller.interest == select.POLLOUT:
@@ -211,6 +231,18 @@ class Control:
                 pid = self._worker(request, state())
                 os.kill(pid, TELL)
                 caller.say({"ok": True, "where": f"the log: events stacks and stack of pid {pid}"})
+            case "tap":
+                wanted = _wanted(request)
+                number = self._errands.listen({"errand": "tap", "wanted": wanted}, caller.given())
+                if number < 0:
+                    raise Refused(f"{LISTENERS} tools listen already")
+                caller.say({"ok": True, "workers": number})
+            case "profile":
+                pid = self._worker(request, state())
+                errand = {"errand": "profile", **_profile(request)}
+                if not self._errands.send(pid, errand, caller.given()):
+                    raise Refused(f"worker {pid} takes no more errands")
+                caller.say({"ok": True, "pid": pid})
             case other:
                 raise Refused(f"there is no command {other!r}")
 
@@ -265,7 +297,7 @@ class Control:
         self._open = True
 
     def tick(self, state: events.State, now: float) -> None:
-        """Nothing to do: callers ask when they want to know."""
+        self._errands.look()
 
 
 def _listen(path: str) -> tuple[socket.socket, tuple[str, int, int]]:
@@ -286,6 +318,25 @@ def _parse(line: bytes) -> dict[str, Any]:
     if not isinstance(request, dict):
         raise Refused("the request is not a JSON object")
     return request
+
+
+def _wanted(request: dict[str, Any]) -> dict[str, Any]:
+    try:
+        Wanted.parse(request.get("wanted", {}))
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    return dict(request.get("wanted", {}))
+
+
+def _profile(request: dict[str, Any]) -> dict[str, float]:
+    """How long, and how often a second."""
+    found = {}
+    for name, most in (("seconds", 3600), ("rate", 1000)):
+        number = request.get(name)
+        if not isinstance(number, int | float) or isinstance(number, bool) or not 0 < number <= most:
+            raise Refused(f"{name} must be a number above 0, and at most {most}")
+        found[name] = float(number)
+    return found
 
 
 def _number(request: dict[str, Any], name: str) -> int:

@@ -25,6 +25,7 @@ from thriftserver.master.canary import Canary
 from thriftserver.master.changes import Changes
 from thriftserver.master.children import Child, bear, bury
 from thriftserver.master.control import Control
+from thriftserver.master.errands import Errands
 from thriftserver.master.fdstore import Store
 from thriftserver.master.fork import HANDLED
 from thriftserver.master.health import Health, resident
@@ -88,8 +89,9 @@ class Supervisor:
         self._health = Health(self._board)
         self._canary = Canary(self._board, self._log)
         self._auxiliaries = Auxiliaries(auxiliaries, self._log)
-        left = succession.control
-        self._control = Control(settings.control, self._board, self._log, left) if settings.control else None
+        self._errands = Errands(self._children)
+        given = (self._board, self._log, self._errands, succession.control)
+        self._control = Control(settings.control, *given) if settings.control else None
         self._changes = changes
         self._store = store
         built_in = (self._canary, self._auxiliaries, self._control, changes, store, *self._auxiliaries.listeners)
@@ -384,7 +386,8 @@ class Supervisor:
         found = [self._wake_read, self._wake_write, self._lifeline_write, *self._succession.lines()]
         found += [*self._listeners.unused(), *self._auxiliaries.descriptors()]
         for child in self._children.values():
-            found += [child.stacks, *([child.pipe] if child.pipe >= 0 else [])]
+            found += [child.stacks, child.errands.fileno(), *([child.pipe] if child.pipe >= 0 else [])]
+        found += self._errands.descriptors()
         for each in (self._control, self._store):
             found += each.descriptors() if each else []
         return found
@@ -404,12 +407,13 @@ class Supervisor:
         beside = self._succession.beside if self._state.on_trial else None
         line, board, queue = self._lifeline_read, self._board, self._handoff
 
-        def work(report: int, stacks: int) -> int:
+        def work(report: int, stacks: int, errands: int) -> int:
             return self._work(
-                Assignment(number, generation, program, sockets, line, report, board, queue, stacks, beside)
+                Assignment(number, generation, program, sockets, line, report, board, queue, stacks, errands, beside)
             )
 
         pid, child = bear(number, work, self._private())
         self._children[pid] = child
+        self._errands.welcome(child)
         self._log.debug("worker_started", worker=number, pid=pid, generation=generation)
         return events.Spawned(pid, number, generation)

@@ -17,6 +17,8 @@ from thriftserver.peers import UNIX
 from thriftserver.reflection.contract import NAME, contract
 from thriftserver.schema.model import Module
 
+#: What answers.
+SERVER = f"thriftserver {thriftserver.__version__}"
 #: What proxies put beside a request of somebody else.
 _PROXIED = ("forwarded", "x-forwarded-for", "x-real-ip")
 #: Bytes of an answer beside the texts, a file and all.
@@ -49,18 +51,19 @@ class Telling:
 
     def _made(self) -> tuple[Any, Any]:
         api = contract()
-        every = bundle.nearest(*self._modules)
-        places = bundle.places(every)
-        texts = {places[each.path]: bundle.text(each, self._loader, places) for each in every}
-        files = [api.File(_text(path), _text(text)) for path, text in texts.items()]
-        schema = api.Schema(
-            files,
-            [_text(places[each.path]) for each in self._modules],
-            list(self._services),
-            f"thriftserver {thriftserver.__version__}",
-        )
+        texts, served = told_of(self._modules, self._loader)
+        files = [api.File(path, text) for path, text in texts.items()]
+        schema = api.Schema(files, served, list(self._services), SERVER)
         (function,) = api.Reflection.__thrift__.functions
         return method_plan(function), schema
+
+
+def told_of(modules: Sequence[Module], loader: Loader) -> tuple[dict[str, str], list[str]]:
+    """The texts of these files and of all that they include, by their paths there, and the paths of these files."""
+    every = bundle.nearest(*modules)
+    places = bundle.places(every)
+    texts = {_text(places[each.path]): _text(bundle.text(each, loader, places)) for each in every}
+    return texts, [_text(places[each.path]) for each in modules]
 
 
 def is_local(peer: str, headers: Mapping[str, str] | None = None) -> bool:

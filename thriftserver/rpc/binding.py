@@ -229,14 +229,20 @@ def choose_service(name: str, modules: Sequence[Module]) -> Service:
         close = closest(name, everywhere)
         hint = f"; did you mean {close!r}?" if close else f"; there is {_listing(everywhere)}"
         raise HandlerError(f"the IDL defines no service {name!r}{hint}")
-    extended = {id(base) for service in own.values() for base in service.lineage()[1:]}
-    outermost = [service for service in own.values() if id(service) not in extended]
-    if len(outermost) == 1:  # it has the methods of all the others
-        return outermost[0]
+    last = outermost(modules)
+    if len(last) == 1:  # it has the methods of all the others
+        return last[0]
     files = ", ".join(_short(module.path) for module in modules)
     if not own:
         raise HandlerError(f"{files} defines no service")
     raise HandlerError(f"{files} defines {len(own)} services ({_listing(own)}); choose one with --service")
+
+
+def outermost(modules: Sequence[Module]) -> list[Service]:
+    """The services of these files that no other one in them extends."""
+    own = [service for module in modules for service in module.services.values()]
+    extended = {id(base) for service in own for base in service.lineage()[1:]}
+    return [service for service in own if id(service) not in extended]
 
 
 def _listing(names: Sequence[str] | dict[str, Any]) -> str:

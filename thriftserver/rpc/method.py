@@ -41,7 +41,20 @@ class Method:
     of a call, before its arguments are read, whether its peer may make it; None where everybody may.
     """
 
-    __slots__ = ("chain", "guard", "name", "number", "oneway", "plan", "service", "target", "throws", "timeout", "void")
+    __slots__ = (
+        "chain",
+        "function",
+        "guard",
+        "name",
+        "number",
+        "oneway",
+        "plan",
+        "service",
+        "target",
+        "throws",
+        "timeout",
+        "void",
+    )
 
     def __init__(
         self,
@@ -52,6 +65,7 @@ class Method:
         timeout: float,
         types: Types | None = None,
     ) -> None:
+        self.function = function
         self.number = number
         self.name = function.name
         self.service = service

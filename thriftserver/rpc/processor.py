@@ -46,8 +46,7 @@ _APPLICATION, _TIMEOUT, _FORBIDDEN = layout.APPLICATION, layout.TIMEOUT, layout.
 _SHED, _GONE = layout.SHED, layout.CLIENT_GONE
 _UNKNOWN_METHOD, _BAD_MESSAGE = layout.COUNTER["unknown_method"], layout.COUNTER["bad_message"]
 _FIELDS_SKIPPED, _FIELDS_REPEATED = layout.COUNTER["fields_skipped"], layout.COUNTER["fields_repeated"]
-_FIELDS_MISORDERED = layout.COUNTER["fields_misordered"]
-_BYTES_TRAILING = layout.COUNTER["bytes_trailing"]
+_FIELDS_MISORDERED, _BYTES_TRAILING = layout.COUNTER["fields_misordered"], layout.COUNTER["bytes_trailing"]
 _UNRECORDED = -2  # of a call that never was in flight
 
 
@@ -95,8 +94,7 @@ class Processor:
         self.on_expired: Any = None
         #: Called with the seconds that a client gives a call, where that is less than the call had.
         self.on_shortened: Any = None
-        #: Called with name, peer and headers of a call that names no method of ours; gives the plan of a method and its
-        #: result where there is an answer all the same.
+        #: Called with name, peer and headers of a call of no method of ours; the plan and the result that answer it.
         self.beyond: Any = None
         self.entries: dict[str, Entry] = {}
         self.default = methods[0].service
@@ -214,9 +212,8 @@ class Processor:
             args = codec_of(entry, header).take_args(source)
         except Fault as fault:
             error = WireError(*fault.told("args"))
-            call.ending = _BAD_REQUEST
             call.error = error
-            return None if call.oneway else put_error(header, error.type, str(error))
+            return self.deny(header, call, _BAD_REQUEST, error.type, str(error))
         except BaseException as error:  # noqa: BLE001 - a collector or a signal may run anything meanwhile
             return self.spoilt(header, seat, error, _UNDECLARED)
         if source.pos != source.end or source.skipped or source.repeated or source.misordered:
@@ -374,12 +371,10 @@ class Processor:
 
     def internal(self, header: Header, call: Call, error: BaseException, outcome: int) -> Sink | None:
         self.fail(call, error, outcome)
-        if call.oneway:
-            return None
         text = f"internal error, id {call.error_id}"
         if self.debug:
             text += f": {class_name(error)}: {text_of(error)}"
-        return put_error(header, Application.INTERNAL_ERROR, text)
+        return self.deny(header, call, outcome, Application.INTERNAL_ERROR, text)
 
     def fail(self, call: Call, error: BaseException, outcome: int) -> None:
         """The accounts of a call that failed, whatever it is answered; the log hears of it."""
@@ -408,12 +403,11 @@ class Processor:
             self.slot.add(_UNKNOWN_METHOD, 1)
             return None
         sent = header.name
-        if header.kind == _CALL and self.beyond is not None:
-            known = self.beyond(sent, peer, header.infos)
-            if known is not None:
-                header.name = known[0].name
-                codec: Codec = header.protocol.codec_of(known[0])
-                return codec.put_result(header, known[1])
+        known = self.beyond(sent, peer, header.infos) if header.kind == _CALL and self.beyond is not None else None
+        if known is not None:
+            header.name = known[0].name
+            codec: Codec = header.protocol.codec_of(known[0])
+            return codec.put_result(header, known[1])
         header.name = sent.rpartition(":")[2]
         if header.kind != _CALL:
             self.slot.add(_BAD_MESSAGE, 1)

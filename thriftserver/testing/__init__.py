@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from thriftserver.mocking.mock import Mock as Mock
     from thriftserver.testing.server import Server
 
-__all__ = ["serve"]
+__all__ = ["Mock", "serve"]
 
 
 def serve(
@@ -27,9 +28,10 @@ def serve(
     """A server on a free port of 127.0.0.1, with a client: ``with serve("users.thrift", Users()) as server: ...``.
 
     ``idl`` is a path, what ``thriftserver.load`` gave, or a list of either. ``handler`` is an instance, a class, a
-    module or ``"pkg.mod:name"``; for several services a dict of those by the services' names. ``service`` is the one
-    to serve where the IDL has several. ``middleware`` are functions, classes, or their names. ``options`` are those of
-    ``thriftserver run``, by their names in a configuration file. Whatever else is given goes to the client.
+    module, ``"pkg.mod:name"``, or a ``Mock``; for several services a dict of those by the services' names. ``service``
+    is the one to serve where the IDL has several. ``middleware`` are functions, classes, or their names. ``options``
+    are those of ``thriftserver run``, by their names in a configuration file. Whatever else is given goes to the
+    client.
 
     Without ``workers`` the server is in this process. With so many it is a ``thriftserver run``, which imports handler
     and middleware: they must stand in modules.
@@ -52,3 +54,11 @@ def serve(
 
         backend = InProcess(given, failures)
     return Server(backend, given.services, failures, client)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Mock":
+        from thriftserver.mocking.mock import Mock
+
+        return Mock
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

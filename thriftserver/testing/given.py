@@ -17,10 +17,11 @@ from thriftserver.closest import closest
 from thriftserver.config import OPTIONS, Settings, flag, resolve
 from thriftserver.errors import ConfigError, HandlerError
 from thriftserver.loading import Api, load
+from thriftserver.mocking.mock import Mock
 from thriftserver.rpc import binding, fb303
 from thriftserver.rpc.scopes import require_methods
 from thriftserver.rpc.strangers import stranger, wrong_result
-from thriftserver.schema.model import Module
+from thriftserver.schema.model import Module, Service
 
 _WORKERS = "leave workers= out, or put it into a module"
 
@@ -44,15 +45,23 @@ class Given:
         require_methods(self.services, [name for name, _ in self.settings.method_timeout])
 
     def bound(self) -> list[binding.Bound]:
-        """The services with objects that answer their calls and fit. Raises HandlerError."""
+        """The services with objects that answer their calls and fit. Raises HandlerError, and ConfigError for mocks."""
         provider = fb303.Provider()
         bound = [
-            binding.Bound(service, *_object(handler), provider)
+            binding.Bound(service, *(self._mocked(handler, service) or _object(handler)), provider)
             for service, handler in zip(self.services, self._handlers, strict=True)
         ]
         for each in bound:
             binding.require_fit(each)
         return bound
+
+    def _mocked(self, handler: Any, service: Service) -> tuple[Any, str] | None:
+        """What a mock makes of a service; None where the handler is none."""
+        if not isinstance(handler, Mock):
+            return None
+        pairs = zip(self.services, self._handlers, strict=True)
+        handler.require_sense([each for each, its in pairs if its is handler])
+        return handler.handler(service), "mock"
 
     def chain(self) -> list[Callable[..., Any]]:
         """The middleware as what is called around each call; classes are made."""
@@ -114,6 +123,8 @@ def _spec(given: Any, what: str) -> str:
         return given
     if isinstance(given, ModuleType):
         return given.__name__
+    if isinstance(given, Mock):
+        raise HandlerError(f"{what}: a mock answers in the test's process; {_WORKERS}, or start `thriftserver mock`")
     name, module = getattr(given, "__qualname__", ""), getattr(given, "__module__", "")
     if not name:
         kind = type(given).__qualname__.rpartition("<locals>.")[2]

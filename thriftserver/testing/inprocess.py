@@ -26,6 +26,7 @@ from thriftserver.dialect.verdict import BROKEN, START
 from thriftserver.errors import ConfigError, EncodeError, WireError
 from thriftserver.foreign import text_of
 from thriftserver.rpc.binding import LIFECYCLE, Bound, place_of
+from thriftserver.rpc.hangup import HungUp
 from thriftserver.rpc.method import Method, make_methods
 from thriftserver.rpc.types import load_types
 from thriftserver.scoreboard import layout
@@ -64,8 +65,9 @@ class InProcess:
             method.target = self._unlocked(method.target)
             method.chain = method.chain and self._unlocked(method.chain)
         self._processor = choose("rpc.processor").Processor(
-            self._methods, _slot(self._methods), self._failed, settings.max_frame
+            self._methods, _slot(self._methods), self._failed, settings.max_frame, observers=[self._settled]
         )
+        self._hung_up = False
         taken = chosen(settings.dialect, settings.http)
         self._ear = Ear(settings.max_frame, taken, settings.http_cors)
         for each in self._bound:
@@ -157,9 +159,15 @@ class InProcess:
         """What goes back for a message, and whether it is the last one."""
         try:
             with self._lock:
-                return self._processor.answer(transport, message, peer), transport.last
+                self._hung_up = False
+                answer = self._processor.answer(transport, message, peer)
+                return (b"", True) if self._hung_up else (answer, transport.last)
         except WireError as problem:
             return transport.explain(problem, message).answer, True
+
+    def _settled(self, call: Call) -> None:
+        """Told of each call when it is over, by the thread that has answered it."""
+        self._hung_up = type(call.error) is HungUp
 
     def _unlocked(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function as one that lets other threads have the processor while it runs."""

@@ -1,8 +1,8 @@
 # Types for the compiled form of connection.py, and the C twins of what it takes from io.py.
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 
-from thriftserver.codec._memory cimport Sink, recycle, waiting
+from thriftserver.codec._memory cimport Sink, Source, recycle, waiting
 from thriftserver.codec._header cimport Header
 from thriftserver.dialect._transport cimport START, Transport
 from thriftserver.rpc._call cimport Call, Entry, Seat
@@ -72,6 +72,8 @@ cdef class Connection(Stream):
         size=cython.Py_ssize_t, now=cython.longlong,
     )
     cdef object serve(self, bytes data, Seat seat)
+    @cython.locals(pump=Pump, source=Source, entry=Entry)
+    cdef object overhear(self, Header header, Call call, bytes data, Sink reply)
     @cython.locals(processor=Processor)
     cdef Sink wrap(self, Transport transport, Header header, Sink reply, Call call)
     cdef object follow(self, Transport transport)
@@ -96,3 +98,6 @@ cdef inline Py_ssize_t transmit(int fd, Sink sink, Py_ssize_t offset, bint more)
 cdef inline int utter(int fd, bytes data):
     send_from(fd, PyBytes_AS_STRING(data), len(data), False)
     return 0
+
+cdef inline bytes copied(Sink sink):
+    return PyBytes_FromStringAndSize(sink.start + sink.first, waiting(sink))

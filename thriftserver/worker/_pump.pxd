@@ -48,6 +48,8 @@ cdef class Pump:
     cdef readonly Processor processor
     cdef readonly Slot slot
     cdef readonly object ear
+    cdef public object tap
+    cdef public long long untapped
     cdef readonly int max_inflight
     cdef readonly int pipeline
     cdef public bint draining

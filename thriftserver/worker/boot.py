@@ -28,6 +28,7 @@ from thriftserver.rpc.binding import (
     Bound,
     bind,
     call_user,
+    choose_service,
     describe,
     import_code,
     load_middleware,
@@ -46,6 +47,7 @@ from thriftserver.worker.patch import patch
 
 if TYPE_CHECKING:
     from thriftserver.rpc.call import Call
+    from thriftserver.rpc.fb303 import Provider
     from thriftserver.scoreboard.slot import Slot
     from thriftserver.worker.forked import Offspring
     from thriftserver.worker.lifetime import Lifetime
@@ -111,7 +113,7 @@ def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[], None])
     become()
     told = provider(assignment.board, assignment.number, log)
     with offspring.kept_out():
-        bound = bind(settings.handler, settings.service, program.modules, told)
+        bound = _bound(program, told)
         middleware = [load_middleware(spec) for spec in settings.middleware]
     for each in bound:
         for problem in require_fit(each):
@@ -149,6 +151,7 @@ def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[], None])
     offspring.without(loop.disown)
     lines_from(partial(_parking, loop.outgoing))
     lifetime = Lifetime(assignment.lifeline, {TELL: loop.dump})
+    _errands(assignment, loop, methods, offspring, log)
     for each in bound:
         with offspring.kept_out():
             _lifecycle(each, "setup", aio)
@@ -173,6 +176,15 @@ def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[], None])
     return 0
 
 
+def _bound(program: Program, told: Provider) -> list[Bound]:
+    """The services with their handlers: imported ones, or those that the program makes."""
+    settings, make = program.settings, program.handlers
+    if make is None:
+        return bind(settings.handler, settings.service, program.modules, told)
+    services = [choose_service(name, program.modules) for name in program.services]
+    return [Bound(service, make(service), "mock", told) for service in services]
+
+
 def _offspring(assignment: Assignment, log: Logger) -> Offspring:
     """From now on children that handler code forks get nothing of what was assigned to this worker."""
     from thriftserver.worker.forked import Offspring
@@ -184,6 +196,19 @@ def _offspring(assignment: Assignment, log: Logger) -> Offspring:
     for descriptor in (assignment.lifeline, assignment.report, assignment.stacks, assignment.board.descriptor):
         offspring.without_descriptor(descriptor)
     return offspring
+
+
+def _errands(assignment: Assignment, loop: Loop, methods: list[Method], offspring: Offspring, log: Logger) -> None:
+    """From now on the master may ask for more than serving."""
+    from thriftserver.worker.errands import Errands, overhear, profile
+
+    tasks = {
+        "tap": overhear(loop.pump, assignment.program, offspring),
+        "profile": profile(methods, loop.fibers),
+    }
+    errands = Errands(assignment.errands, tasks, log)
+    offspring.without(errands.disown)
+    errands.start()
 
 
 def _parking(outgoing: Outgoing) -> Callable[[int], Any] | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from thriftserver import wire
 from thriftserver.errors import EncodeError, WireError
+from thriftserver.rpc.hangup import HungUp
 from thriftserver.scoreboard import layout
 
 try:
@@ -21,11 +22,11 @@ except ImportError:  # needed to compile this file, not to run it
 
 if not cython.compiled:
     from thriftserver.codec.header import Header
-    from thriftserver.codec.memory import Sink, recycle, waiting
+    from thriftserver.codec.memory import Sink, Source, recycle, waiting
     from thriftserver.dialect.transport import START, Transport
-    from thriftserver.rpc.call import Call, Seat
+    from thriftserver.rpc.call import Call, Entry, Seat
     from thriftserver.rpc.within import clock
-    from thriftserver.worker.io import BROKEN, is_reset, transmit, utter
+    from thriftserver.worker.io import BROKEN, copied, is_reset, transmit, utter
     from thriftserver.worker.pump import Pump
     from thriftserver.worker.stream import Stream
 
@@ -217,6 +218,8 @@ class Connection(Stream):
             reply = processor.serve(header, entry, seat, transport.name, self.peer, self.label, self.received, now)
             call = seat.call
             seat.call = None
+            if pump.tap is not None and call is not None:
+                self.overhear(header, call, data, reply)
             if call is None or call._reply_headers is None:
                 reply = transport.wrap(header, reply, None)
             else:
@@ -236,8 +239,29 @@ class Connection(Stream):
         if transport.serial:
             self.follow(transport)
 
+    def overhear(self, header: Header, call: Call, data: bytes, reply: Sink | None) -> None:
+        """The reply is ready, and somebody listens: ``data`` is what the call came in."""
+        pump = self.pump
+        pump.untapped -= 1
+        if pump.untapped > 0:
+            return
+        source: Source = header.source
+        entry: Entry = call.entry
+        try:
+            pump.untapped = pump.tap.gap()
+            keep = pump.tap.taking(call, entry.method, layout.OUTCOMES[call.ending], header)
+            if keep is not None:
+                keep(data, source.data, b"" if reply is None else copied(reply))
+        except BaseException as error:  # noqa: BLE001 - as of observers: who listens must not cost a call
+            tap = pump.tap
+            pump.tap = None
+            pump.processor.on_broken(tap, error)
+
     def wrap(self, transport: Transport, header: Header, reply: Sink | None, call: Call) -> Sink | None:
-        """The reply with what the handler sends along; a call has failed whose headers cannot be sent."""
+        """The reply with what the handler sends along, or the end; a call has failed whose headers cannot be sent."""
+        if type(call.error) is HungUp:
+            self.condemn(None, b"")
+            return None
         try:
             return transport.wrap(header, reply, call._reply_headers)
         except EncodeError as error:

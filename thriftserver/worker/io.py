@@ -49,6 +49,11 @@ def transmit(fd: int, sink: Sink, offset: int, more: bool) -> int:
         sock.detach()
 
 
+def copied(sink: Sink) -> bytes:
+    """What is to be sent, of a sink that goes on to be used."""
+    return sink.getvalue()[sink.first :]
+
+
 def utter(fd: int, data: bytes) -> None:
     """Send a few bytes; what the kernel does not take at once, nobody hears."""
     sock = socket(fileno=fd)

@@ -72,6 +72,9 @@ class Pump:
         self.slot = processor.slot
         #: What understands the first bytes of a connection: ``dialect.detect.Ear``.
         self.ear = ear
+        #: Who overhears calls (``worker.taps``); None while nobody does. The one in ``untapped`` calls is next.
+        self.tap: Any = None
+        self.untapped = 0
         self.max_inflight = max_inflight
         self.pipeline = pipeline
         self.draining = False

@@ -76,11 +76,15 @@ def walk(frame: FrameType | None) -> list[FrameType]:
 
 def text_of(stack: list[FrameType]) -> str:
     """A stack, innermost frame last; it begins where ours has called the handler's code."""
-    below = dropwhile(lambda each: not _ours(each), stack)
-    foreign = list(dropwhile(_ours, below)) or stack
+    foreign = of_handlers(stack) or stack
     frames = ((frame, frame.f_lineno) for frame in foreign[-DEPTH:])
     return "".join(traceback.StackSummary.extract(frames).format())
 
 
-def _ours(frame: FrameType) -> bool:
+def of_handlers(stack: list[FrameType]) -> list[FrameType]:
+    """The part of a stack that ours has called; none where it has called nothing."""
+    return list(dropwhile(is_ours, dropwhile(lambda each: not is_ours(each), stack)))
+
+
+def is_ours(frame: FrameType) -> bool:
     return frame.f_code.co_filename.startswith(_HOUSE)

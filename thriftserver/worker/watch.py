@@ -42,7 +42,7 @@ class Watch:
 
     def __init__(self, slot: Slot, methods: list[Method], log: Logger, beat: float, aio: Aio) -> None:
         self._slot = slot
-        self._codes = dict(filter(None, map(_code, methods)))
+        self._codes = codes_of(methods)
         self._log = log
         self._limit = int((BLOCKED + beat) * 1e9)
         here = get_original("threading", "get_ident")()
@@ -94,6 +94,11 @@ class Watch:
     def _method(self, stack: list[FrameType]) -> str | None:
         """The outermost function of a handler on the stack, as ``Service.method``."""
         return next((self._codes[each.f_code] for each in stack if each.f_code in self._codes), None)
+
+
+def codes_of(methods: list[Method]) -> dict[CodeType, str]:
+    """The code of handlers' functions, with their names as ``Service.method``."""
+    return dict(filter(None, map(_code, methods)))
 
 
 def _code(method: Method) -> tuple[CodeType, str] | None:

@@ -1,7 +1,8 @@
 // Apache's C++ library calls every method of Apache's test services and compares what comes back. Run as
 //
-//   thrifttest HOST PORT TRANSPORT PROTOCOL [zlib] [multiplexed]
+//   thrifttest HOST PORT TRANSPORT PROTOCOL [zlib] [multiplexed] [tls] [certificate]
 //
+// With tls, the file ca.pem says whom to trust; with certificate, client.pem and client.key are shown.
 // TRANSPORT is framed, unframed, header or http, PROTOCOL binary, compact or json. It prints the names of the methods
 // that it has called; anything unexpected is told in a sentence, and the exit code is 1. testUuid is left out: Debian's
 // compiler knows no uuid.
@@ -29,6 +30,7 @@
 #include <thrift/transport/TBufferTransports.h>
 #include <thrift/transport/THeaderTransport.h>
 #include <thrift/transport/THttpClient.h>
+#include <thrift/transport/TSSLSocket.h>
 #include <thrift/transport/TSocket.h>
 
 #include "SecondService.h"
@@ -76,6 +78,8 @@ struct Peer {
   std::string protocol;
   bool zlib = false;
   bool multiplexed = false;
+  bool tls = false;
+  bool certificate = false;
 
   std::shared_ptr<TProtocol> connect(const std::string& service) const {
     auto made = speak();
@@ -85,10 +89,10 @@ struct Peer {
 
  private:
   std::shared_ptr<TProtocol> speak() const {
+    auto socket = tls ? encrypted() : std::make_shared<TSocket>(host, port);
     if (transport == "http") {
-      return over(std::make_shared<THttpClient>(host, port));
+      return over(std::make_shared<THttpClient>(socket, host));
     }
-    auto socket = std::make_shared<TSocket>(host, port);
     socket->setRecvTimeout(30000);
     if (transport == "framed") {
       return over(std::make_shared<TFramedTransport>(socket));
@@ -103,6 +107,17 @@ struct Peer {
       std::dynamic_pointer_cast<THeaderTransport>(made->getTransport())->setTransform(THeaderTransport::ZLIB_TRANSFORM);
     }
     return made;
+  }
+
+  std::shared_ptr<TSocket> encrypted() const {
+    TSSLSocketFactory factory;
+    factory.authenticate(true);
+    factory.loadTrustedCertificates("ca.pem");
+    if (certificate) {
+      factory.loadCertificate("client.pem");
+      factory.loadPrivateKey("client.key");
+    }
+    return factory.createSocket(host, port);
   }
 
   std::shared_ptr<TProtocol> over(std::shared_ptr<TTransport> carrier) const {
@@ -320,12 +335,14 @@ class Test {
 int main(int count, char** values) {
   std::vector<std::string> args(values + 1, values + count);
   if (args.size() < 4) {
-    std::cerr << "usage: thrifttest HOST PORT TRANSPORT PROTOCOL [zlib] [multiplexed]\n";
+    std::cerr << "usage: thrifttest HOST PORT TRANSPORT PROTOCOL [zlib] [multiplexed] [tls] [certificate]\n";
     return 2;
   }
   Peer peer{args[0], std::stoi(args[1]), args[2], args[3]};
+  std::map<std::string, bool Peer::*> flags{
+      {"zlib", &Peer::zlib}, {"multiplexed", &Peer::multiplexed}, {"tls", &Peer::tls}, {"certificate", &Peer::certificate}};
   for (const std::string& each : std::vector<std::string>(args.begin() + 4, args.end())) {
-    (each == "zlib" ? peer.zlib : peer.multiplexed) = true;
+    peer.*flags.at(each) = true;
   }
   try {
     for (const std::string& name : Test(peer).run()) {

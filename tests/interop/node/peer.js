@@ -1,10 +1,12 @@
 // What the scripts beside this one share: a connection of Apache's Node library, a record of the methods called, and
 // values in a form that can be compared. A script is run as: node SCRIPT PORT GENERATED DIALECT [MORE...]
-// where DIALECT is framed, unframed, header or http, a hyphen, and binary, compact or json.
+// where DIALECT is framed, unframed, header or http, a hyphen, and binary, compact or json. The variable TLS has the
+// names of files, as {"ca": ..., "cert": ..., "key": ...}, where all of it is to be over TLS.
 
 "use strict";
 
 const assert = require("node:assert/strict");
+const fs = require("node:fs");
 const path = require("node:path");
 const Int64 = require("node-int64");
 const thrift = require("thrift");
@@ -14,6 +16,13 @@ const [transport, protocol] = dialect.split("-");
 const PROTOCOLS = { binary: thrift.TBinaryProtocol, compact: thrift.TCompactProtocol, json: thrift.TJSONProtocol };
 const HEADER_IDS = { binary: 0, compact: 2 };
 
+/** What is in the files that TLS names, or null without it. */
+const secrets = process.env.TLS ? read(JSON.parse(process.env.TLS)) : null;
+
+function read(names) {
+  return Object.fromEntries(Object.entries(names).map(([key, name]) => [key, fs.readFileSync(name)]));
+}
+
 /** A module that Apache's compiler made. */
 const load = (name) => require(path.join(generated, name));
 
@@ -22,6 +31,12 @@ function connect() {
     transport: transport === "framed" ? thrift.TFramedTransport : thrift.TBufferedTransport,
     protocol: transport === "header" ? thrift.THeaderProtocol : PROTOCOLS[protocol],
   };
+  if (secrets && transport === "http") {
+    return thrift.createHttpConnection("localhost", Number(port), { ...options, https: true, nodeOptions: secrets });
+  }
+  if (secrets) {
+    return thrift.createSSLConnection("localhost", Number(port), { ...options, ...secrets });
+  }
   const make = transport === "http" ? thrift.createHttpConnection : thrift.createConnection;
   return make("127.0.0.1", Number(port), options);
 }

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from thriftserver.client.aio.line import LARGE, Line
 from thriftserver.client.encryption import PIECE
+from thriftserver.client.secured import LOOKS
 
 if TYPE_CHECKING:
     from thriftserver.client.conversation import Conversation
@@ -34,8 +34,9 @@ class Secured(Line):
         if self._spoilt or self._answer is not None:
             return False
         try:
-            while not (self._encryption.decrypt(self.sock.recv(PIECE)) or self._encryption.ended):
-                pass
+            for _ in range(LOOKS):
+                if self._encryption.decrypt(self.sock.recv(PIECE)) or self._encryption.ended:
+                    break
         except BlockingIOError:
             return True
         except OSError:
@@ -46,7 +47,10 @@ class Secured(Line):
         if self._problem is not None:
             deadline.enter("sending", len(request))
             raise deadline.failed(self._problem)
-        return super().ask(request, deadline, answered)
+        try:
+            return super().ask(request, deadline, answered)
+        except ConnectionError as error:
+            raise deadline.failed(error) from None
 
     def buffer_updated(self, count: int) -> None:
         try:
@@ -72,13 +76,18 @@ class Secured(Line):
         return self._answer is not None  # a request without an answer may still leave
 
     def _rescue(self) -> None:
-        with suppress(BlockingIOError):
+        while self._answer is not None and self._answered:
             try:
-                while self._answer is not None and self._answered and (data := self.sock.recv(LARGE)):
-                    if said := self._encryption.decrypt(data):
-                        self._take(said)
+                data = self.sock.recv(LARGE)
+            except OSError:
+                return
+            try:
+                said = self._encryption.decrypt(data)
             except ConnectionError as error:
                 self._broken(error)
+                return
+            if said:
+                self._take(said)
 
     def _say(self, data: bytes) -> None:
         if self._answer is not None and self._answered:
