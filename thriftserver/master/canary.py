@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING
 
 from thriftserver.log import Logger
 from thriftserver.master.events import Judged, News, State, Try, Worker
+from thriftserver.master.obituary import UNASKED
 from thriftserver.master.walls import sentence
 from thriftserver.scoreboard.board import Board
 
 if TYPE_CHECKING:
     from thriftserver.master.trial import Trial
-
-#: Ends of a worker, of ``layout.EXITS``, that nobody has asked for.
-CRASHES = ("hung", "boot_timeout", "boot_failed", "killed", "crashed", "exited")
 
 
 class Canary:
@@ -75,7 +73,7 @@ class Canary:
         """A worker is gone, and not folded yet."""
         if worker is None:
             return
-        crashed = why in CRASHES
+        crashed = why in UNASKED
         if crashed and worker.generation == state.generation and not state.heir:
             self._crashed += 1
         if self._trial:

@@ -10,6 +10,9 @@ import signal
 from thriftserver.master.events import Worker
 from thriftserver.scoreboard.layout import EXITS
 
+#: Ends that nobody has asked for.
+UNASKED = ("hung", "boot_timeout", "boot_failed", "killed", "crashed", "exited")
+
 
 def reason(worker: Worker | None, code: int, stopping: bool) -> str:
     """``code`` is the exit code, or minus the signal; ``stopping``: the service is.

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from thriftserver.log import Logger
-from thriftserver.master.canary import CRASHES
 from thriftserver.master.events import Judged, State, Try, Worker
 from thriftserver.master.health import resident
 from thriftserver.master.judgement import (
@@ -28,6 +27,7 @@ from thriftserver.master.judgement import (
     together,
     weigh,
 )
+from thriftserver.master.obituary import UNASKED
 from thriftserver.scoreboard import layout
 from thriftserver.scoreboard.board import Board
 from thriftserver.scoreboard.records import WorkerView
@@ -213,4 +213,4 @@ def _differences(before: Sequence[int], after: Sequence[int]) -> Histogram:
 
 
 def _crashes(board: Board) -> int:
-    return sum(board.reasons[why] for why in CRASHES)
+    return sum(board.reasons[why] for why in UNASKED)
