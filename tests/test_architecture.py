@@ -76,7 +76,10 @@ FORBIDDEN = {
         "ssl",
     ],
     "client": ["gevent", "structlog", "click"],
-    **{of_tools: ["gevent", "structlog", "click"] for of_tools in ("reflection", "describing", "calling", "capture", "profiling", "doctor")},
+    **{
+        of_tools: ["gevent", "structlog", "click"]
+        for of_tools in ("reflection", "describing", "calling", "capture", "profiling", "doctor")
+    },
     "testing": ["gevent", "structlog", "click", "thriftserver.master"],
     "importing": ["gevent", "structlog", "click"],
     "compat": ["gevent", "structlog", "click", "thrift", "thriftpy2"],
