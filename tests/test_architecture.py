@@ -26,7 +26,9 @@ LAYERS = [
     "closest",
     "quantities",
     "sans",
+    "configfile",
     "config",
+    "origins",
     "log",
     "scoreboard",
     "handoff",
@@ -55,6 +57,7 @@ LAYERS = [
     "doctor",
     "worker",
     "admin",
+    "registrar",
     "master",
     "cli",
     "__main__",
@@ -81,6 +84,7 @@ FORBIDDEN = {
     "worker": ["click"],
     "tls": ["gevent", "click", "thriftserver.master", "thriftserver.worker"],
     "admin": ["click", "thriftserver.master"],
+    "registrar": ["gevent", "click", "thriftserver.master", "http.client", "kazoo"],
     "cli": ["gevent"],
 }
 
@@ -90,6 +94,7 @@ OWNERS = {
     "click": {"cli"},
     "dns": {"discovery"},
     "h11": {"dialect"},
+    "kazoo": {"discovery"},
     "ply": {"idl"},
     "gevent": {"worker", "admin"},
     "greenlet": {"worker"},

@@ -28,7 +28,7 @@ from thriftserver.client.pools import AnyPool
 from thriftserver.client.retry import Course, Outcome, outcome_of
 from thriftserver.client.seats import Seats
 from thriftserver.codec.plan import MethodPlan
-from thriftserver.discovery.resolvers import Resolver, is_fixed
+from thriftserver.discovery.resolvers import Resolver, follow, is_fixed
 from thriftserver.errors import ApplicationError, TransportError
 from thriftserver.schema.model import Service
 
@@ -129,6 +129,8 @@ class Shell:
         self._open = False
         if is_fixed(where):
             self._resolve(None)
+        else:
+            follow(where, self.pooling.moved)
         _pools.add(self)
 
     def close(self) -> None:

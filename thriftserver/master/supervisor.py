@@ -86,7 +86,8 @@ class Supervisor:
         self._health = Health(self._board)
         self._auxiliaries = Auxiliaries(auxiliaries, self._log)
         left = succession.control
-        self._control = Control(settings.control, self._board, self._log, left) if settings.control else None
+        facts = self._auxiliaries.facts
+        self._control = Control(settings.control, self._board, facts, self._log, left) if settings.control else None
         self._changes = changes
         self._store = store
         built_in = (self._auxiliaries, self._control, changes, store, *self._auxiliaries.listeners)
@@ -313,6 +314,8 @@ class Supervisor:
         if self._changes and (changed := self._changes.look(now)):
             self._log.info("changed", files=changed)
             yield events.ReloadAsked()
+        if self._auxiliaries.waited_for != self._state.companion:
+            yield events.Accompanied(self._auxiliaries.waited_for)
         settings = self._programs[self._state.generation].settings
         yield from self._health.check(list(self._state.workers.values()), settings, now)
 
