@@ -28,10 +28,9 @@ SESSION = 10.0
 #: How often it is tried to connect again: seconds, doubled up to a limit, for ever.
 RETRY = {"max_tries": -1, "delay": 0.1, "backoff": 2, "max_delay": 1.0}
 
-#: What it has to say about connections, whoever follows says once.
+#: For what kazoo has to say, again and again: whoever uses this says once that a registry is away.
 _log = logging.getLogger("thriftserver.discovery.kazoo")
-_log.addHandler(logging.NullHandler())
-_log.propagate = False
+_log.disabled = True
 
 
 class _ZooKeeper:
@@ -42,6 +41,8 @@ class _ZooKeeper:
         self._path = f"/{where.path}"
         self._session = session
         self._client: Any = None
+        self._seen = 0.0
+        """When it was connected last, or was made."""
 
     def close(self) -> None:
         client, self._client = self._client, None
@@ -58,12 +59,16 @@ class _ZooKeeper:
             )
             self._client.add_listener(self._moved)
             self._client.start_async()
-        end = time.monotonic() + ANSWER
-        while not self._client.connected:  # or it is on its way to another host, or to a new session
+            self._seen = time.monotonic()
+        client, end = self._client, time.monotonic() + ANSWER
+        while not client.connected:  # or it is on its way to another host, or to a new session
             if time.monotonic() > end:
+                if end > self._seen + self._session:
+                    self.close()  # a ZooKeeper that has lost its data takes no client that has seen more
                 raise OSError(f"{self._hosts}: no answer")
             time.sleep(0.02)
-        return self._client
+        self._seen = time.monotonic()
+        return client
 
     def _ask(self, what: str, *args: Any, **options: Any) -> Any:
         """What ZooKeeper answers. Raises NoNodeError, and OSError for everything else."""
@@ -91,7 +96,7 @@ class Entry(_ZooKeeper):
         if self._node:
             with suppress(NoNodeError):
                 found, about = self._ask("get", self._node)
-                if about.owner_session_id == self._client.client_id[0]:
+                if about.owner_session_id == self._connect().client_id[0]:
                     if found != data:
                         self._ask("set", self._node, data)
                     return bool(found != data)

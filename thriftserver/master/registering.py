@@ -72,7 +72,8 @@ class Registrar(Auxiliary):
         settings = given.program.settings
         identity.entitle(settings.name, "registrar")
         for sock in (*self._served.sockets, self._line):
-            sock.close()
+            with suppress(OSError):  # those that only the keeper has are closed
+                sock.close()
         its = Given(given.board, settings, self._wanted, self._its_line, given.lifeline)
         return run(its, lambda: identity.become(settings))
 

@@ -31,8 +31,8 @@ from thriftserver.scoreboard.records import STUCK_AFTER, needed
 
 #: Seconds between two looks at whether the server is ready, and that it may be not while a worker is replaced.
 LOOK, GRACE = 0.25, 2.0
-#: Seconds that registries have to take the server out.
-FAREWELL = 2.5
+#: Seconds that registries have to take the server out, and then to tell clients, before its workers are told to leave.
+FAREWELL, SPREAD = 2.0, 0.5
 
 _HEARD = (signal.SIGTERM, signal.SIGUSR1)
 
@@ -145,14 +145,17 @@ class Registrar:
         """Enter the server everywhere if it is ready, take it out if it is not."""
         now = time.monotonic()
         wanted = self._given.board.wanted
-        if wanted and serving(self._given.board) >= needed(wanted):
+        if not wanted:  # the service rests
+            self._ready_at = float("-inf")
+        elif serving(self._given.board) >= needed(wanted):
             self._ready_at = now
-        ready = bool(wanted) and now < self._ready_at + GRACE
+        ready = now < self._ready_at + GRACE
         for enrolment in self._enrolments.values():
             enrolment.want(self._wanted.record if ready else None)
 
     def _end(self) -> None:
         everybody = [*self._enrolments.values(), *self._leaving]
+        spread = any(enrolment.state.registered for enrolment in everybody)
         for enrolment in everybody:
             enrolment.leave()
         end = time.monotonic() + FAREWELL
@@ -161,6 +164,8 @@ class Registrar:
                 advice = "the registry keeps this server until its time is over"
                 where, problem = enrolment.where.text, enrolment.state.problem or "no answer in time"
                 self._log.error("deregister_failed", registry=where, reason=problem, advice=advice)
+        if spread:
+            time.sleep(SPREAD)
 
     def _changed(self, what: str) -> None:
         """Something has become of an enrolment; called from its thread."""
