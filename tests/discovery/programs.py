@@ -42,9 +42,10 @@ class Registry:
 
     scheme = ""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, host: str = "127.0.0.1", port: int = 0) -> None:
         self.folder = folder
-        self.port = free_port()
+        self.host = host
+        self.port = port or free_port()
         self.data = folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -148,7 +149,7 @@ class Etcd(Registry):
 
     def command(self) -> list[str]:
         need(shutil.which("etcd"), "etcd (apt install etcd-server)")
-        here, nowhere = f"http://127.0.0.1:{self.port}", "http://127.0.0.1:0"
+        here, nowhere = f"http://{self.host}:{self.port}", "http://127.0.0.1:0"
         clients = [f"--listen-client-urls={here}", f"--advertise-client-urls={here}"]
         peers = [f"--listen-peer-urls={nowhere}", f"--initial-advertise-peer-urls={nowhere}"]
         return ["etcd", f"--data-dir={self.data}", f"--initial-cluster=default={nowhere}", *clients, *peers]
@@ -172,7 +173,7 @@ class Etcd(Registry):
             self._ask("put", key=_base64(f"{path}/{place}"), value=_base64(data))
 
     def _ask(self, what: str, **body: object) -> Any:
-        url = f"http://127.0.0.1:{self.port}/v3/kv/{what}"
+        url = f"http://{self.host}:{self.port}/v3/kv/{what}"
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with direct.open(url, json.dumps(body).encode(), timeout=PATIENCE) as answer:
             return json.load(answer)

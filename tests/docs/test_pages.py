@@ -23,6 +23,7 @@ BLOCKS = [block for page in PAGES for block in blocks(page)]
 RUN_BY = {
     "README.md": "tests/docs/test_readme.py",
     "codec.md": "tests/docs/test_commands.py",
+    "discovery.md": "tests/docs/test_discovery.py",
     "dialects.md": "tests/docs/test_dialects.py",
     "migrating.md": "tests/docs/test_migrating.py",
     "observability.md": "tests/docs/test_commands.py",

@@ -13,9 +13,8 @@ from contextlib import suppress
 from contextvars import Context
 from weakref import WeakMethod, WeakSet, WeakValueDictionary, ref
 
-from thriftserver.discovery.addresses import Address
+from thriftserver.discovery.addresses import Address, shuffled
 from thriftserver.discovery.registries import Source, Url, read_url, registry_of
-from thriftserver.discovery.resolvers import shuffled
 
 #: Seconds after which a registry that tells of no change is asked again.
 PATIENCE = 10.0

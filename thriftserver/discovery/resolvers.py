@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
-from thriftserver.discovery.addresses import Address, read_address
+from thriftserver.discovery.addresses import Address, read_address, shuffled
 from thriftserver.discovery.registries import SCHEMES
 
 
@@ -80,10 +80,6 @@ def follow(resolver: Resolver, changed: Callable[[], None]) -> None:
     """Have a method called, from any thread, when a resolver finds other servers, if it can tell of that by itself."""
     if isinstance(resolver, Follower):
         resolver.follow(changed)
-
-
-def shuffled(addresses: Sequence[Address]) -> list[Address]:
-    return random.sample(addresses, len(addresses))
 
 
 class _Joined:
