@@ -14,6 +14,10 @@ from tests.discovery.programs import Entry, Registry, kill, registrar, wait_unti
 from tests.harness import PATIENCE, Server
 from tests.server.control import ctl
 from tests.tls.pki import Pki
+from thriftserver.discovery.records import Record
+from thriftserver.discovery.registries import read_url
+from thriftserver.log import Logger
+from thriftserver.registrar.enrolment import Enrolment
 
 DEMO = ("--idl", "demo.thrift", "--handler", "demo:Impl")
 
@@ -171,6 +175,19 @@ def test_what_is_told_is_where_clients_reach_it(folder: Path, registry: Registry
     with secured as running:
         (tls,) = running.wait("listening")["tls"]
         assert running.wait("registered")["address"] == tls
+
+
+def test_one_entry_for_a_machine_whose_address_changes(registry: Registry) -> None:
+    """As where it listens on all interfaces, and gets another address."""
+    news: list[str] = []
+    enrolment = Enrolment(read_url(registry.url("moves")), 30.0, Logger(), news.append)
+    for host in ("10.0.0.1", "10.0.0.2"):
+        enrolment.want(Record(host, 9090))
+        wait_until(lambda host=host: _known(registry, "moves") == [f"{host}:9090"], f"{host} is all that is known")
+    enrolment.leave()
+    assert enrolment.has_left(PATIENCE)
+    assert _known(registry, "moves") == []
+    assert news == ["registered", "registered", "deregistered"]
 
 
 def _known(registry: Registry, path: str) -> list[str]:

@@ -39,7 +39,7 @@ class Record(Struct, frozen=True):
         return {"weight": str(self.weight), **({"version": self.version} if self.version else {})}
 
     def at(self, host: str) -> Record:
-        return self if self.host else replace(self, host=host)
+        return replace(self, host=host)
 
 
 def member(record: Record) -> bytes:

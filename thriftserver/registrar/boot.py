@@ -138,7 +138,7 @@ class Registrar:
                 if is_local(self._wanted.host) and not is_local(where.hosts[0].host):
                     advice = "clients on other machines cannot connect there; --register-address says where they can"
                     self._log.warning("registered_address_local", address=self._wanted.host, advice=advice)
-                self._enrolments[text] = Enrolment(where, self._given.settings.register_ttl, self._changed)
+                self._enrolments[text] = Enrolment(where, self._given.settings.register_ttl, self._log, self._changed)
         self._changed("")
 
     def _see(self) -> None:

@@ -33,12 +33,12 @@ class State(Struct, frozen=True):
 class Enrolment:
     """``tell`` is called after each change of ``state``, with what happened: registered, lost, deregistered, or ""."""
 
-    def __init__(self, where: Url, ttl: float, tell: Callable[[str], None]) -> None:
+    def __init__(self, where: Url, ttl: float, log: Logger, tell: Callable[[str], None]) -> None:
         self.where = where
         self.state = State()
         self._ttl = ttl
         self._tell = tell
-        self._log = Logger().bind(registry=where.text)
+        self._log = log.bind(registry=where.text)
         self._news = threading.Condition()
         self._wanted: Record | None = None
         self._over = False
@@ -82,7 +82,7 @@ class Enrolment:
         """See that the registry has what it is to have; whether it has."""
         try:
             if wanted is not None:
-                self._assure(wanted.at(seen_from(self.where.hosts[0])))
+                self._assure(wanted if wanted.host else wanted.at(seen_from(self.where.hosts[0])))
             elif self._known is not None:
                 self._remove(self._known)
         except OSError as error:
@@ -99,6 +99,8 @@ class Enrolment:
         if self._entry is None:
             self._entry = registry_of(self.where).Entry(self.where, self._ttl)
         before, known, began = self.state, self._known, time.monotonic()
+        if known is not None and known.address[:2] != record.address[:2]:
+            self._entry.remove()
         self._known = record
         fresh = self._entry.assure(record)
         self._assured = began
