@@ -10,10 +10,46 @@ from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+from msgspec import Struct
+
 from thriftserver.discovery.addresses import Address
 from thriftserver.discovery.records import Record, endpoint, read_endpoint
 from thriftserver.discovery.registries import Url
 from thriftserver.discovery.web import Answer, Web
+
+
+class _Value(Struct, frozen=True):
+    value: str = ""
+    lease: str = "0"
+
+    @property
+    def data(self) -> bytes:
+        try:
+            return b64decode(self.value)
+        except ValueError:
+            return b""
+
+
+class _Header(Struct, frozen=True):
+    revision: str = "0"
+
+
+class _Result(Struct, frozen=True):
+    """What comes in a stream: of a lease, or of a watch."""
+
+    TTL: str = "0"
+    events: list[Any] = []
+    canceled: bool = False
+
+
+class _Reply(Struct, frozen=True):
+    """Of all that etcd answers, what is read here; the gateway writes large numbers as texts."""
+
+    header: _Header = _Header()
+    ID: str = ""
+    kvs: list[_Value] = []
+    result: _Result = _Result()
 
 
 class _Etcd:
@@ -21,12 +57,12 @@ class _Etcd:
         self._web = Web(where.hosts)
         self._prefix = f"{where.path}/"
 
-    def _ask(self, what: str, **body: object) -> dict[str, Any]:
+    def _ask(self, what: str, **body: object) -> _Reply:
         try:
             answer, _ = self._web.ask("POST", f"/v3/{what}", body)
         except Answer as error:
             raise OSError(f"{what}: {error}") from None
-        return answer if isinstance(answer, dict) else {}
+        return _reply(what, answer)
 
     def close(self) -> None:
         """Each request has a connection of its own."""
@@ -47,13 +83,14 @@ class Entry(_Etcd):
     def assure(self, record: Record) -> bool:
         key, value = _text(self._prefix + str(record.address)), endpoint(record)
         if self._lease:
-            kept = self._ask("lease/keepalive", ID=self._lease).get("result", {})
-            if not int(kept.get("TTL", 0)):
+            kept = self._ask("lease/keepalive", ID=self._lease).result
+            if kept.TTL == "0":
                 self._lease = ""
         if not self._lease:
-            self._lease = str(self._ask("lease/grant", TTL=self._ttl)["ID"])
-        found = self._ask("kv/range", key=key).get("kvs") or [{}]
-        if found[0].get("lease") == self._lease and b64decode(found[0].get("value", "")) == value:
+            self._lease = self._ask("lease/grant", TTL=self._ttl).ID
+        if not self._lease:
+            raise OSError("lease/grant: there is no lease in its answer")
+        if any(each.lease == self._lease and each.data == value for each in self._ask("kv/range", key=key).kvs):
             return False
         self._ask("kv/put", key=key, value=_text(value), lease=self._lease)
         return True
@@ -81,9 +118,10 @@ class Source(_Etcd):
         if revision:
             self._wait(area, revision, patience)
         answer = self._ask("kv/range", **area)
-        self._revision = int(answer.get("header", {}).get("revision", 0))
-        values = (b64decode(each.get("value", "")) for each in answer.get("kvs", ()))
-        return [address for address in map(read_endpoint, values) if address]
+        number = answer.header.revision
+        self._revision = int(number) if number.isdecimal() else 0
+        found = (read_endpoint(each.data) for each in answer.kvs)
+        return [address for address in found if address]
 
     def _wait(self, area: dict[str, str], revision: int, patience: float) -> None:
         wanted = {**area, "start_revision": revision + 1}
@@ -91,13 +129,20 @@ class Source(_Etcd):
         try:
             with self._web.stream("/v3/watch", {"create_request": wanted}, patience) as answer:
                 while time.monotonic() < end:
-                    result = answer().get("result", {})
-                    if result.get("events") or result.get("canceled"):
+                    result = _reply("watch", answer()).result
+                    if result.events or result.canceled:
                         return
         except TimeoutError:  # nothing has changed
             return
         except Answer as error:
             raise OSError(f"watch: {error}") from None
+
+
+def _reply(what: str, answer: object) -> _Reply:
+    try:
+        return msgspec.convert(answer, _Reply)
+    except msgspec.ValidationError as error:
+        raise OSError(f"{what}: its answer makes no sense: {error}") from None
 
 
 def _text(data: str | bytes) -> str:

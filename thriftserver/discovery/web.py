@@ -39,6 +39,8 @@ class Web:
         """
         with self._opened(method, path, body, patience) as response:
             data = response.read(MOST)
+            if response.length:
+                raise OSError(f"its answer to {path} is cut off")
             try:
                 found = json.loads(data) if data.strip() else None
             except (ValueError, RecursionError):
