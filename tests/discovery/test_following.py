@@ -15,7 +15,7 @@ from tests.discovery.programs import Registry, wait_until
 from tests.harness import Server
 from thriftserver.errors import TransportError
 
-pytestmark = pytest.mark.parametrize("shell", ["Client", "AsyncClient"], indirect=True)
+BOTH = pytest.mark.parametrize("shell", ["Client", "AsyncClient"], indirect=True)
 DEMO = ("--idl", "demo.thrift", "--handler", "demo:Impl", "--register-ttl", "2s")
 #: Calls out of a worker, to whom a name stands for, in each of the two ways.
 RELAY = """
@@ -65,6 +65,7 @@ def knows(pool: Any, *servers: Server) -> Callable[[], bool]:
     return has
 
 
+@BOTH
 def test_pools_take_servers_that_come_and_drop_those_that_go(shell: str, folder: Path, registry: Registry) -> None:
     url = registry.url(f"pool-{shell}")
     api = shells.either(thriftserver.load(folder / "demo.thrift"))
@@ -79,6 +80,7 @@ def test_pools_take_servers_that_come_and_drop_those_that_go(shell: str, folder:
         assert sum(each.failed for each in stats.servers) == 0
 
 
+@shells.ONLY_SYNC
 def test_who_was_found_is_called_while_the_registry_is_away(shell: str, folder: Path, registry: Registry) -> None:
     url, nobody = registry.url(f"away-{shell}"), registry.url(f"nobody-{shell}")
     api = shells.either(thriftserver.load(folder / "demo.thrift"))
@@ -100,6 +102,7 @@ def test_who_was_found_is_called_while_the_registry_is_away(shell: str, folder: 
             wait_until(knows(pool, one, other), "who comes later is found")
 
 
+@shells.ONLY_SYNC
 def test_a_registry_that_hangs_keeps_nobody_waiting(shell: str, folder: Path, registry: Registry) -> None:
     url = registry.url(f"stuck-{shell}")
     api = shells.either(thriftserver.load(folder / "demo.thrift"))
@@ -114,6 +117,7 @@ def test_a_registry_that_hangs_keeps_nobody_waiting(shell: str, folder: Path, re
             registry.thaw()
 
 
+@shells.ONLY_SYNC
 def test_what_is_no_server_is_passed_over(shell: str, folder: Path, registry: Registry) -> None:
     url = registry.url(f"spoilt-{shell}")
     api = shells.either(thriftserver.load(folder / "demo.thrift"))
@@ -126,6 +130,7 @@ def test_what_is_no_server_is_passed_over(shell: str, folder: Path, registry: Re
             wait_until(knows(pool, one), "the server is known, and nobody else")
 
 
+@BOTH
 def test_handlers_follow_registries(shell: str, folder: Path, registry: Registry) -> None:
     url = registry.url(f"handlers-{shell}")
     (folder / "relay.py").write_text(RELAY)
