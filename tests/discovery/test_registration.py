@@ -22,8 +22,8 @@ from thriftserver.registrar.enrolment import Enrolment
 DEMO = ("--idl", "demo.thrift", "--handler", "demo:Impl")
 
 
-def server(folder: Path, *args: str, ttl: str = "2s") -> Server:
-    return Server(*DEMO, "--register-ttl", ttl, "--control", "control", *args, cwd=folder)
+def server(folder: Path, *args: str, ttl: str = "2s", ready: bool = True) -> Server:
+    return Server(*DEMO, "--register-ttl", ttl, "--control", "control", *args, cwd=folder, ready=ready)
 
 
 def test_a_server_is_entered_when_it_is_ready_and_gone_before_it_drains(folder: Path, registry: Registry) -> None:
@@ -175,6 +175,22 @@ def test_what_is_told_is_where_clients_reach_it(folder: Path, registry: Registry
     with secured as running:
         (tls,) = running.wait("listening")["tls"]
         assert running.wait("registered")["address"] == tls
+
+
+def test_usr1_opens_the_log_anew_in_the_registrar_too(folder: Path, registry: Registry) -> None:
+    url, log = registry.url("log"), folder / "log"
+    config = folder / "server.toml"
+    config.write_text("")
+    running = server(folder, "--register", url, "--config", "server.toml", "--log-file", "log", ready=False)
+    with running:
+        wait_until(lambda: log.exists() and '"registered"' in log.read_text(), "it is registered")
+        log.rename(folder / "old")
+        running.signal(signal.SIGUSR1)
+        wait_until(log.exists, "the log is opened anew")
+        config.write_text("register-weight = 2\n")
+        running.signal(signal.SIGHUP)
+        wait_until(lambda: '"registered"' in log.read_text(), "the registrar writes there")
+        assert (folder / "old").read_text().count('"registered"') == 1
 
 
 def test_one_entry_for_a_machine_whose_address_changes(registry: Registry) -> None:

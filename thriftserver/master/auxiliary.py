@@ -183,6 +183,11 @@ class Auxiliaries:
     def facts(self) -> dict[str, Any]:
         return {name: fact for each in self._members for name, fact in each.facts().items()}
 
+    def reopen_logs(self) -> None:
+        for each in self._members:
+            if each.pid:  # ours until it is reaped, so no pid can be another process's
+                os.kill(each.pid, signal.SIGUSR1)
+
     def announce(self, news: News, _text: str) -> None:
         for each in self._members:
             if news is News.STOPPING:

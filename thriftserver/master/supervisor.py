@@ -380,6 +380,7 @@ class Supervisor:
         log.reopen()
         for pid in self._children:  # each is ours until it is reaped, so no pid can be another process's
             os.kill(pid, signal.SIGUSR1)
+        self._auxiliaries.reopen_logs()
 
     # Forking.
 
