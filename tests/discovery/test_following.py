@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -128,6 +129,23 @@ def test_what_is_no_server_is_passed_over(shell: str, folder: Path, registry: Re
         one.wait("registered")
         with api.Demo.Pool(url, timeout=10.0) as pool:
             wait_until(knows(pool, one), "the server is known, and nobody else")
+
+
+def test_a_forked_child_follows_by_itself(folder: Path, registry: Registry) -> None:
+    url = registry.url("forked")
+    api = thriftserver.load(folder / "demo.thrift")
+    with member(folder, url) as one, api.Demo.Pool(url, timeout=10.0, refresh=3600.0) as pool:
+        assert pool.add(1, 2) == 3
+        pid = os.fork()
+        if pid == 0:
+            try:
+                wait_until(lambda: pool.add(1, 2) == 3 and len(pool.stats().servers) == 2, "the child hears of it")
+                os._exit(0)
+            finally:
+                os._exit(1)
+        with member(folder, url) as other:
+            assert os.waitpid(pid, 0)[1] == 0
+            wait_until(knows(pool, one, other), "so does its parent")
 
 
 @BOTH

@@ -262,7 +262,6 @@ class Pooling:
         """This is a child of the process that has made the calls, which go on there alone; so do its connections."""
         self._lock = lock
         self._resolving = False
-        self._moved = self._changing
         self.due = 0.0
         for endpoint in (*self.balance.endpoints, *self._leaving):
             endpoint.busy.clear()

@@ -76,6 +76,11 @@ def is_fixed(resolver: Resolver) -> bool:
     return isinstance(resolver, Fixed)
 
 
+def follows(resolver: Resolver) -> bool:
+    """Can it tell by itself that there are other servers?"""
+    return isinstance(resolver, Follower)
+
+
 def follow(resolver: Resolver, changed: Callable[[], None]) -> None:
     """Have a method called, from any thread, when a resolver finds other servers, if it can tell of that by itself."""
     if isinstance(resolver, Follower):

@@ -24,7 +24,7 @@ from thriftserver.client.pooling import PROBE, Pooling, PoolOptions, probe_plan
 from thriftserver.client.pools import AnyPool
 from thriftserver.client.retry import Course, Outcome, outcome_of
 from thriftserver.codec.plan import MethodPlan
-from thriftserver.discovery.resolvers import Resolver, follow, is_fixed
+from thriftserver.discovery.resolvers import Resolver, follow, follows, is_fixed
 from thriftserver.errors import ApplicationError, TransportError
 from thriftserver.schema.model import Service
 
@@ -133,6 +133,8 @@ class Shell:
     def moved(self) -> None:
         """There is another loop than that of the calls which are under way, if there are any."""
         self.pooling.forked(nullcontext())
+        if follows(self._where):
+            self.pooling.moved()  # this may be another process, in which nobody follows yet
         self.seats, self._opening = Turns(self._options.size if self._open and not self.pooling.closed else 0), Turns(1)
         self._errands.clear()
 
