@@ -36,6 +36,8 @@ class Reading:
     master_lines_lost: int
     """Lines that the master's log could not take."""
     tls: TlsView
+    registry: dict[str, int]
+    """Registries: how many there should be and are that have this server; how often it was entered, and lost."""
 
     @classmethod
     def of(cls, board: Board) -> Reading:
@@ -57,6 +59,7 @@ class Reading:
             board.words[layout.BOARD_LOST_CONNECTIONS],
             board.words[layout.BOARD_LOST_LINES],
             board.tls,
+            board.registry,
         )
 
     @cached_property

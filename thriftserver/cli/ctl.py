@@ -129,8 +129,15 @@ def status(obj: tuple[str | None, bool]) -> None:
     if tls := answer.get("tls"):
         expiry = f"the first certificate expires in {tls['expires_in_days']} days"
         lines["tls"] = f"{tls['connections']} connections, {tls['refused']} refused; {expiry}"
+    if registries := answer.get("registries"):
+        lines["registries"] = "; ".join(map(_registry, registries))
     width = max(map(len, lines))
     _show(obj[1], answer, "\n".join(f"{name.ljust(width)}  {value}" for name, value in lines.items()))
+
+
+def _registry(known: dict[str, Any]) -> str:
+    state = "registered" if known["registered"] else "not registered"
+    return f"{known['registry']} {state}" + (f" ({known['problem']})" if known["problem"] else "")
 
 
 @ctl.command()

@@ -87,7 +87,7 @@ class Supervisor:
         self._health = Health(self._board)
         self._auxiliaries = Auxiliaries(auxiliaries, self._log)
         self._errands = Errands(self._children)
-        given = (self._board, self._log, self._errands, succession.control)
+        given = (self._board, self._auxiliaries.facts, self._log, self._errands, succession.control)
         self._control = Control(settings.control, *given) if settings.control else None
         self._changes = changes
         self._store = store
@@ -315,6 +315,8 @@ class Supervisor:
         if self._changes and (changed := self._changes.look(now)):
             self._log.info("changed", files=changed)
             yield events.ReloadAsked()
+        if self._auxiliaries.waited_for != self._state.companion:
+            yield events.Accompanied(self._auxiliaries.waited_for)
         settings = self._programs[self._state.generation].settings
         yield from self._health.check(list(self._state.workers.values()), settings, now)
 
@@ -379,6 +381,7 @@ class Supervisor:
         log.reopen()
         for pid in self._children:  # each is ours until it is reaped, so no pid can be another process's
             os.kill(pid, signal.SIGUSR1)
+        self._auxiliaries.reopen_logs()
 
     # Forking.
 
