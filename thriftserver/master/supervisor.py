@@ -410,10 +410,8 @@ class Supervisor:
         program, sockets = self._programs[generation], self._listeners.plain
         line, board, queue = self._lifeline_read, self._board, self._handoff
 
-        def work(report: int, stacks: int, errands: int) -> int:
-            return self._work(
-                Assignment(number, generation, program, sockets, line, report, board, queue, stacks, errands)
-            )
+        def work(report: int, *ends: int) -> int:
+            return self._work(Assignment(number, generation, program, sockets, line, report, board, queue, *ends))
 
         pid, child = bear(number, work, self._private())
         self._children[pid] = child
