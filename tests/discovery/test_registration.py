@@ -81,6 +81,16 @@ def test_one_entry_whoever_is_killed_or_takes_over(folder: Path, registry: Regis
         assert _known(registry, "taken") == []
 
 
+def test_a_master_that_is_killed_is_taken_out(folder: Path, registry: Registry) -> None:
+    url = registry.url("orphan")
+    with server(folder, "--register", url, ttl="30s") as running:
+        running.wait("registered", registry=url)
+        running.process.kill()
+        running.wait("deregistered", registry=url)
+        assert registry.entries("orphan") == []
+        assert running.found("registrar_failed") == []
+
+
 def test_again_after_a_lost_session(folder: Path, registry: Registry) -> None:
     """The registrar stands still for longer than the registry waits for it."""
     url = registry.url("asleep")
