@@ -131,6 +131,7 @@ def test_what_is_no_server_is_passed_over(shell: str, folder: Path, registry: Re
             wait_until(knows(pool, one), "the server is known, and nobody else")
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")  # of fork, as of Python 3.12
 def test_a_forked_child_follows_by_itself(folder: Path, registry: Registry) -> None:
     url = registry.url("forked")
     api = thriftserver.load(folder / "demo.thrift")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import signal
 import socket
 from pathlib import Path
@@ -13,12 +15,14 @@ import thriftserver
 from tests.discovery.programs import Entry, Registry, kill, registrar, wait_until
 from tests.harness import PATIENCE, Server
 from tests.server.control import ctl
+from tests.server.test_identity import open_folder
 from tests.tls.pki import Pki
 from thriftserver.discovery.records import Record
 from thriftserver.discovery.registries import read_url
 from thriftserver.log import Logger
 from thriftserver.registrar.enrolment import Enrolment
 
+__all__ = ["open_folder"]
 DEMO = ("--idl", "demo.thrift", "--handler", "demo:Impl")
 
 
@@ -79,6 +83,16 @@ def test_one_entry_whoever_is_killed_or_takes_over(folder: Path, registry: Regis
         running.signal(signal.SIGTERM)
         running.wait("deregistered", registry=url)
         assert _known(registry, "taken") == []
+
+
+def test_a_master_that_is_killed_is_taken_out(folder: Path, registry: Registry) -> None:
+    url = registry.url("orphan")
+    with server(folder, "--register", url, ttl="30s") as running:
+        running.wait("registered", registry=url)
+        running.process.kill()
+        running.wait("deregistered", registry=url)
+        assert registry.entries("orphan") == []
+        assert running.found("registrar_failed") == []
 
 
 def test_again_after_a_lost_session(folder: Path, registry: Registry) -> None:
@@ -175,6 +189,16 @@ def test_what_is_told_is_where_clients_reach_it(folder: Path, registry: Registry
     with secured as running:
         (tls,) = running.wait("listening")["tls"]
         assert running.wait("registered")["address"] == tls
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_the_registrar_gives_up_root(open_folder: Path, registry: Registry) -> None:
+    """And reaches a registry all the same, where Python itself is readable for root alone."""
+    url = registry.url("nobody")
+    with server(open_folder, "--register", url, "--user", "nobody", "--bind", "0.0.0.0:0") as running:
+        running.wait("registered", registry=url)
+        status = Path(f"/proc/{registrar(running.pid)}/status").read_text()
+        assert f"Uid:\t{pwd.getpwnam('nobody').pw_uid}\t" in status
 
 
 def test_usr1_opens_the_log_anew_in_the_registrar_too(folder: Path, registry: Registry) -> None:

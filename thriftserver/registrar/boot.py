@@ -77,8 +77,11 @@ def run(given: Given, become: Callable[[], None]) -> int:
     logger = Logger().bind(role="registrar", pid=os.getpid())
     try:
         log.write_behind()
+        # What is imported late may be readable for root alone.
+        import encodings.idna  # noqa: F401 - by each look-up of a name
+
         for text in given.wanted.registries:
-            registry_of(read_url(text))  # imports what may be readable for root alone
+            registry_of(read_url(text))
         become()
         Registrar(given, logger).run()
     except BaseException as error:
@@ -117,14 +120,22 @@ class Registrar:
             if signal.SIGUSR1 in told:
                 told.remove(signal.SIGUSR1)
                 log.reopen()
-            if given.line.fileno() in ready and (data := given.line.recv(1 << 20)):
-                self._wanted = msgspec.json.decode(data, type=Wanted)
-                self._begin()
-            if given.lifeline in ready:
+            if given.lifeline in ready:  # then the line is broken, too
                 if given.board.other:  # its registrar is about to enter the same
                     return
                 break
+            if given.line.fileno() in ready:
+                self._hear()
         self._end()
+
+    def _hear(self) -> None:
+        """What the master has to say."""
+        data = b""
+        with suppress(OSError):  # it is gone, as the lifeline is about to tell
+            data = self._given.line.recv(1 << 20)
+        if data:
+            self._wanted = msgspec.json.decode(data, type=Wanted)
+            self._begin()
 
     def _begin(self) -> None:
         """Have a thread for each registry that is wanted, and none for others."""

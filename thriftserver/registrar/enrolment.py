@@ -89,7 +89,8 @@ class Enrolment:
             self._missed(str(error))
             return False
         except Exception as error:  # noqa: BLE001 - a library's mistake is this registry's problem alone
-            self._log.exception("registry_failed", error)
+            if not self.state.problem:
+                self._log.exception("registry_failed", error)
             self._missed(str(error) or type(error).__name__)
             self._let_go()
             return False
