@@ -28,6 +28,7 @@ LAYERS = [
     "sans",
     "configfile",
     "config",
+    "origins",
     "log",
     "scoreboard",
     "passing",
@@ -63,6 +64,7 @@ LAYERS = [
     "doctor",
     "worker",
     "admin",
+    "registrar",
     "master",
     "cli",
     "__main__",
@@ -101,6 +103,7 @@ FORBIDDEN = {
     "worker": ["click"],
     "tls": ["gevent", "click", "thriftserver.master", "thriftserver.worker"],
     "admin": ["click", "thriftserver.master"],
+    "registrar": ["gevent", "click", "thriftserver.master", "http.client", "kazoo"],
     "cli": ["gevent"],
 }
 
@@ -110,6 +113,7 @@ OWNERS = {
     "click": {"cli"},
     "dns": {"discovery"},
     "h11": {"dialect"},
+    "kazoo": {"discovery"},
     "ply": {"idl"},
     "gevent": {"worker", "admin"},
     "greenlet": {"worker"},

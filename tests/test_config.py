@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from thriftserver.config import misspelt, resolve
 from thriftserver.errors import ConfigError
+from thriftserver.origins import misspelt, resolve
 from thriftserver.quantities import duration, size
 
 

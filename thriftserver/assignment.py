@@ -81,9 +81,9 @@ class Assignment(Struct, frozen=True):
     report: int
     board: Board
     handoff: Handoff
+    beside: Board | None = None
     stacks: int = -1
     errands: int = -1
-    beside: Board | None = None
 
 
 #: Kinds of reports: ready to serve; will leave with an exit code, and why; has served ``max_requests`` and wants a

@@ -9,8 +9,8 @@ import sys
 from thriftserver import log
 from thriftserver.admin import boot
 from thriftserver.assignment import Program
-from thriftserver.config import resolve
 from thriftserver.idl.loader import Loader
+from thriftserver.origins import resolve
 from thriftserver.rpc.binding import choose_service, split_spec
 from thriftserver.scoreboard.board import Board
 

@@ -17,8 +17,8 @@ from thriftserver.admin.door import HEAD
 from thriftserver.admin.hosts import Hosts
 from thriftserver.admin.http import MAX_BODY, MAX_HEAD, Refusal, end_of_head, read_head
 from thriftserver.admin.site import FILES
-from thriftserver.config import resolve
 from thriftserver.errors import ConfigError
+from thriftserver.origins import resolve
 
 PATHS = ["/healthz", "/readyz", "/workers", "/methods", "/calls", "/errors", "/history", "/idl", "/metrics", "/nothing"]
 STRANGERS = (

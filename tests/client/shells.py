@@ -29,10 +29,10 @@ Run = Callable[[Callable[[], Coroutine[Any, Any, Any]]], Any]
 
 
 @pytest.fixture(params=["Client", "AsyncClient", "uvloop"])
-def shell(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Makes ``Client`` of what ``either`` gives one of the two, on asyncio's own loop or on libuv's."""
+def shell(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Makes ``Client`` of what ``either`` gives one of the two, on asyncio's own loop or on libuv's; gives its name."""
     _kinds.append(request.param)
-    yield
+    yield request.param
     _kinds.pop()
 
 

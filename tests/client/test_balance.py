@@ -257,7 +257,7 @@ def test_what_is_shed_goes_to_nobody_who_is_left_out() -> None:
         (ApplicationError(Application.LOADSHEDDING), Outcome.SHED),
         (ApplicationError(Application.INTERNAL_ERROR), Outcome.ANSWERED),
         (ApplicationError(Application.INTERNAL_ERROR, "connection failure before response start: x"), Outcome.LOST),
-        (ApplicationError(Application.INTERNAL_ERROR, "no healthy upstream for 'orders'"), Outcome.UNSENT),
+        (ApplicationError(Application.INTERNAL_ERROR, "no healthy upstream for 'orders'"), Outcome.LOST),
         (ApplicationError(Application.UNKNOWN_METHOD, "no healthy upstream for 'orders'"), Outcome.ANSWERED),
         (EncodeError("x"), Outcome.UNASKED),
         (KeyboardInterrupt(), Outcome.UNASKED),

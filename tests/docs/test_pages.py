@@ -24,6 +24,8 @@ RUN_BY = {
     "README.md": "tests/docs/test_readme.py",
     "canary.md": "tests/docs/test_canary.py",
     "codec.md": "tests/docs/test_commands.py",
+    "deploying.md": "tests/fleet/test_deploying.py",
+    "discovery.md": "tests/docs/test_discovery.py",
     "dialects.md": "tests/docs/test_dialects.py",
     "migrating.md": "tests/docs/test_migrating.py",
     "observability.md": "tests/docs/test_commands.py",

@@ -103,6 +103,7 @@ def even(shares: dict[str, int], servers: int = 3) -> bool:
 
 
 @pytest.mark.promises
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("file", FILES)
 def test_no_call_fails_when_one_is_killed_one_stalls_and_all_are_rolled(
     tmp_path: Path, stack: ExitStack, file: str

@@ -36,7 +36,7 @@ VERSIONS = ["1.30", ".".join(kubernetes_validate.latest_version().split(".")[:2]
 
 def built(folder: Path) -> dict[str, Any]:
     """What Kubernetes is given, by kind."""
-    need(shutil.which("kubectl"), "kubectl (apt install kubernetes-client)")
+    need(shutil.which("kubectl"), "kubectl 1.27 or newer")
     command = ["kubectl", "kustomize", "--load-restrictor", "LoadRestrictionsNone", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 from tests.support import ROOT
-from thriftserver.config import OPTIONS, Settings, resolve
+from thriftserver.config import OPTIONS, Settings
+from thriftserver.origins import resolve
 
 SAMPLE = ROOT / "conf" / "thriftserver.toml"
 

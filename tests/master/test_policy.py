@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thriftserver.master import events, policy
+from thriftserver.master import ending, events, policy
 from thriftserver.master.policy import Phase
 
 
@@ -235,6 +235,43 @@ def test_a_stop_with_a_successor_hands_connections_over_unless_it_is_hurried() -
     assert signals(it.tell(policy.StopAsked(graceful=True))) == []
     assert signals(it.tell(policy.StopAsked(graceful=False))) == [(pid, "QUIT") for pid in pids]
     assert it.state.keeping, "what is kept already stays"
+
+
+def test_workers_are_told_to_leave_after_a_farewell() -> None:
+    it = world(2)
+    pids = it.pids()
+    it.tell(events.Accompanied(True))
+    actions = it.tell(policy.StopAsked(graceful=True))
+    assert [each.news for each in actions if isinstance(each, events.Announce)] == [events.News.STOPPING]
+    assert signals(actions) == []
+    assert policy.next_wake(it.state) == it.now + ending.FAREWELL
+    assert signals(it.later(ending.FAREWELL / 2)) == []
+    assert signals(it.tell(events.Accompanied(False))) == [(pid, "TERM") for pid in pids]
+    assert policy.next_wake(it.state) == it.now + it.state.graceful_timeout + 1.0
+    assert signals(it.tell(events.Accompanied(False))) == []
+
+
+def test_a_farewell_that_takes_long_or_a_hurry_is_not_waited_for() -> None:
+    for last in (lambda it: it.later(ending.FAREWELL), lambda it: it.tell(policy.StopAsked(graceful=False))):
+        it = world(1)
+        it.tell(events.Accompanied(True))
+        it.tell(policy.StopAsked(graceful=True, keep=True))
+        hurried = it.state.hurry
+        ((pid, name),) = signals(last(it))
+        assert (pid, name) == (it.pids()[0], "QUIT" if it.state.hurry > hurried else "USR2")
+        assert it.state.farewell_due == float("inf")
+        it.tell(policy.Exited(pid, 0))
+        assert policy.finished(it.state)
+
+
+def test_a_worker_that_dies_during_the_farewell_is_not_replaced() -> None:
+    it = world(2)
+    it.tell(events.Accompanied(True))
+    it.tell(policy.StopAsked(graceful=True))
+    first, second = it.pids()
+    assert not [each for each in it.tell(policy.Exited(first, -9)) if isinstance(each, events.Spawn)]
+    assert signals(it.tell(events.Accompanied(False))) == [(second, "TERM")]
+    assert it.state.exit_code == 0
 
 
 def test_a_worker_that_does_not_stop_in_time_is_killed() -> None:

@@ -12,7 +12,8 @@ import pytest
 from tests.harness import Server, run
 from tests.server.services import ARGS
 from tests.support import ROOT
-from thriftserver.config import OPTIONS, Settings, resolve
+from thriftserver.config import OPTIONS, Settings
+from thriftserver.origins import resolve
 
 
 def test_print_config_shows_every_option_with_its_origin_in_one_column(folder: Path) -> None:

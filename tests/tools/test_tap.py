@@ -147,6 +147,15 @@ def test_it_goes_on_through_reloads_upgrades_and_deaths(folder: Path) -> None:
         assert "the server has ended" in ear.notes[-1]
 
 
+def test_a_worker_that_ends_keeps_no_call_to_itself(folder: Path) -> None:
+    with Server(*ARGS, "-w", "1", cwd=folder) as server, tap(folder) as ear:
+        with client(server) as shop:
+            for number in range(20):
+                shop.add(number, 0)
+        server.stop()
+        assert len(ear.calls(20)) == 20
+
+
 def sockets(pid: int) -> int:
     """How many a process has open."""
     folder = Path(f"/proc/{pid}/fd")

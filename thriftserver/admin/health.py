@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from thriftserver.admin.reading import Reading
+from thriftserver.scoreboard.records import needed
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,11 @@ def judge(reading: Reading) -> Health:
                 who = f"worker {worker.number} (pid {worker.pid})"
                 reasons.append(f"{who} is full: {worker.connections} connections; more wait for room")
     wanted = reading.wanted
-    needed = max((wanted + 1) // 2, 1)
+    least = needed(wanted)
     if not wanted:
         reasons.insert(0, "the service rests: no worker is wanted until HUP or TTIN")
-    elif serving < needed:
-        reasons.insert(0, f"{serving} of {wanted} workers serve; {needed} are needed")
+    elif serving < least:
+        reasons.insert(0, f"{serving} of {wanted} workers serve; {least} are needed")
     elif serving < wanted:
         reasons.append(f"{serving} of {wanted} workers serve")
-    return Health(bool(wanted) and serving >= needed, serving, tuple(reasons))
+    return Health(bool(wanted) and serving >= least, serving, tuple(reasons))

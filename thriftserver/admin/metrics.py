@@ -59,6 +59,10 @@ def _one(pick: Callable[[Reading], Any]) -> Callable[[Reading], Samples]:
     return lambda reading: [((), pick(reading))]
 
 
+def _registry(name: str) -> Callable[[Reading], Samples]:
+    return _one(lambda reading: reading.registry[name])
+
+
 def _outcomes(reading: Reading) -> Iterator[tuple[tuple[str, str, str], int]]:
     for (service, name), stats in reading.methods.items():
         for outcome, count in stats.outcomes.items():
@@ -184,6 +188,22 @@ METRICS = (
         "When the first certificate expires, in seconds since 1970; 0 without TLS.",
         (),
         _one(lambda r: r.tls.expires),
+    ),
+    Metric("registries", "gauge", "Registries that the server is to be entered in.", (), _registry("wanted")),
+    Metric("registered", "gauge", "Registries that have the server now.", (), _registry("registered")),
+    Metric(
+        "registrations",
+        "counter",
+        "Times that the server was entered in a registry.",
+        (),
+        _registry("registrations"),
+    ),
+    Metric(
+        "registry_losses",
+        "counter",
+        "Times that a registry was away, or had forgotten the server.",
+        (),
+        _registry("losses"),
     ),
     Metric("log_lines_lost", "counter", "Lines that the log could not take.", (), _one(lambda r: r.log_lines_lost)),
     Metric("connections", "gauge", "Open connections.", _WORKER, _of_workers(lambda _, w: w.connections)),

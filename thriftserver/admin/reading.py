@@ -39,6 +39,8 @@ class Reading:
     trial_due: float
     """When the trial of a new generation is over, in monotonic seconds; 0: none is under way."""
     rollbacks: int
+    registry: dict[str, int]
+    """Registries: how many there should be and are that have this server; how often it was entered, and lost."""
 
     @classmethod
     def of(cls, board: Board) -> Reading:
@@ -62,6 +64,7 @@ class Reading:
             board.tls,
             board.trial_due,
             board.rollbacks,
+            board.registry,
         )
 
     @cached_property

@@ -44,7 +44,7 @@ def capture(file: str, max_size: str, rotate: str, with_redacted: bool, force: b
     limit, kept = parsed("--max-size", size, max_size), parsed("--rotate", count, rotate)
     if with_redacted:
         note(f"warning: {WARNING}")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    over = _Over()
     written = lost = 0
     told = time.monotonic()
     with Writer(file, limit, kept, replace=force) as writer:
@@ -58,19 +58,29 @@ def capture(file: str, max_size: str, rotate: str, with_redacted: bool, force: b
                         written += not writer.full
                     case Lost():
                         lost += record.count
-                if writer.full or (listening.number and written >= listening.number):
+                if over.asked or writer.full or (listening.number and written >= listening.number):
                     break
                 if time.monotonic() - told > SECOND:
                     told = time.monotonic()
                     writer.flush()
                     _progress(written, lost)
-        except KeyboardInterrupt:
-            pass
         finally:
             _progress(None, 0)
             why = "; the file is full" if writer.full else ""
             missed = f", {lost:,} came too fast and are not in it" if lost else ""
             note(f"{written:,} calls in {file}{missed}{why}")
+
+
+class _Over:
+    """INT and TERM, noticed between two calls: no file is left half turned over, no call half written."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._ask)
+
+    def _ask(self, *_: object) -> None:
+        self.asked = True
 
 
 def _progress(calls: int | None, lost: int) -> None:

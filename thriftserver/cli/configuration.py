@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from thriftserver.assignment import Program
-from thriftserver.config import OPTIONS, Settings, misspelt
+from thriftserver.config import OPTIONS, Settings
 from thriftserver.master import sockets
 from thriftserver.master.keeping import gather
+from thriftserver.origins import misspelt
 
 
 def listing(settings: Settings, origins: Mapping[str, str]) -> str:

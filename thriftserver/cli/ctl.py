@@ -130,6 +130,8 @@ def status(obj: tuple[str | None, bool]) -> None:
         expiry = f"the first certificate expires in {tls['expires_in_days']} days"
         lines["tls"] = f"{tls['connections']} connections, {tls['refused']} refused; {expiry}"
     lines["canary"] = _of_trial(answer.get("canary"))
+    if registries := answer.get("registries"):
+        lines["registries"] = "; ".join(map(_registry, registries))
     width = max(map(len, lines))
     _show(obj[1], answer, "\n".join(f"{name.ljust(width)}  {value}" for name, value in lines.items()))
 
@@ -140,6 +142,11 @@ def _of_trial(trial: dict[str, Any] | None) -> str:
     who = f"generation {trial['generation']}" if "generation" in trial else f"the new master {trial['successor']}"
     left = trial["seconds_left"]
     return f"{who}, {f'{left:.0f} s left' if left else 'waits for more calls'}"
+
+
+def _registry(known: dict[str, Any]) -> str:
+    state = "registered" if known["registered"] else "not registered"
+    return f"{known['registry']} {state}" + (f" ({known['problem']})" if known["problem"] else "")
 
 
 @ctl.command()

@@ -15,21 +15,23 @@ from thriftserver.assignment import Assignment, Ground, Program
 from thriftserver.cli.configuration import listing, verdict
 from thriftserver.cli.options import config_option, setting_options
 from thriftserver.compiled import NATIVE
-from thriftserver.config import ENV_PREFIX, Settings, misspelt, resolve
+from thriftserver.config import ENV_PREFIX, Settings
 from thriftserver.dialect.table import require
 from thriftserver.errors import ConfigError, ThriftServerError
 from thriftserver.idl.loader import Loader
-from thriftserver.master import identity, systemd, terminal
+from thriftserver.master import identity, registering, systemd, terminal
 from thriftserver.master.auxiliary import Auxiliary, Equipment
 from thriftserver.master.changes import Changes
 from thriftserver.master.fdstore import Store
 from thriftserver.master.keeping import Keeper
 from thriftserver.master.observer import Observer
 from thriftserver.master.place import Place
+from thriftserver.master.registering import Registrar
 from thriftserver.master.sockets import Heirloom, Listeners, name
 from thriftserver.master.succession import Succession
 from thriftserver.master.supervisor import Supervisor
 from thriftserver.master.upgrade import Origin, Predecessor
+from thriftserver.origins import misspelt, resolve
 from thriftserver.rpc.binding import choose_service, split_spec
 from thriftserver.rpc.scopes import require_methods, require_scopes
 from thriftserver.sans import split
@@ -138,6 +140,7 @@ def _serve(
         if tls:
             others = [sock for each in auxiliaries if each.listeners for sock in each.listeners.sockets]
             auxiliaries.append(Keeper(settings, listeners.secured, [*listeners.plain, *others]))
+        auxiliaries.append(Registrar(settings, listeners))
         observers: list[Callable[[Board], Observer]] = [notifier.watch]
         if pidfile:
             observers.append(lambda _board: pidfile)
@@ -175,6 +178,7 @@ def require_sense(settings: Settings, services: Sequence[Service]) -> None:
     """Raises ConfigError for what would not work in a worker, and can be known before any is touched."""
     require(settings.dialect, settings.http, settings.http_cors)
     terms.require(settings)
+    registering.require(settings)
     identity.account(settings)
     require_methods(services, [name for name, _ in settings.method_timeout])
     require_scopes(services, [scope for scope, _ in map(split, settings.allow_san) if scope], "--allow-san")

@@ -23,9 +23,9 @@ import click
 
 from thriftserver.cli.dialects import in_use
 from thriftserver.cli.options import config_option, setting_options
-from thriftserver.config import resolve
 from thriftserver.errors import ConfigError, TransportError
 from thriftserver.master.sockets import parse
+from thriftserver.origins import resolve
 from thriftserver.quantities import duration
 
 Method = dict[str, Any]

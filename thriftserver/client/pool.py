@@ -28,7 +28,7 @@ from thriftserver.client.pools import AnyPool
 from thriftserver.client.retry import Course, Outcome, outcome_of
 from thriftserver.client.seats import Seats
 from thriftserver.codec.plan import MethodPlan
-from thriftserver.discovery.resolvers import Resolver, is_fixed
+from thriftserver.discovery.resolvers import Resolver, follow, follows, is_fixed
 from thriftserver.errors import ApplicationError, TransportError
 from thriftserver.schema.model import Service
 
@@ -129,6 +129,8 @@ class Shell:
         self._open = False
         if is_fixed(where):
             self._resolve(None)
+        else:
+            follow(where, self.pooling.moved)
         _pools.add(self)
 
     def close(self) -> None:
@@ -141,6 +143,8 @@ class Shell:
         self._opening = threading.Lock()
         self._watch = Watch(self._watch.after, _start)
         self.pooling.forked(threading.RLock())
+        if follows(self._where):
+            self.pooling.moved()  # nobody follows in this process yet
         if self._open and not self.pooling.closed:
             self.seats.open(self._options.size)
 

@@ -109,6 +109,8 @@ class Pooling:
         self._ask_at = float("inf")
         self._resolving = False
         self._unresolved = False
+        #: Somebody has told that there are other servers.
+        self._moved = False
         #: Servers that are gone and still have connections; and the calls of those that have none.
         self._leaving: list[Endpoint] = []
         self._past = 0
@@ -198,8 +200,9 @@ class Pooling:
                     if held.used + self.options.idle < now or held.until < now:
                         self._take_out(held)
             self.balance.grow(now)
-            resolve = self._ask_at <= now and not self._resolving
-            self._resolving = self._resolving or resolve
+            resolve = (self._moved or self._ask_at <= now) and not self._resolving
+            if resolve:
+                self._resolving, self._moved = True, False
             errands = Errands(self.balance.due(now), resolve)
             self.due = 0.0
             self._plan(now)
@@ -228,6 +231,15 @@ class Pooling:
                 news.append(moved)
             self._has_asked(now)
             return news
+
+    def moved(self) -> None:
+        """The names stand for other servers: they are to be resolved at the next ``look``. Called from any thread.
+
+        Where there is no lock, a decision on when to look may overtake this: then it waits for the one after, LOOK.
+        """
+        with self._lock:
+            self._moved = True
+            self.due = 0.0
 
     def unresolved(self, problem: str, now: float) -> News | None:
         """The names could not be resolved, or stand for nothing."""
@@ -329,7 +341,8 @@ class Pooling:
     def _plan(self, now: float) -> None:
         """When to look next: no later than for what is known to be due."""
         look = now + min(LOOK, self.options.idle / 4)
-        soon = min(look, self._ask_at if not self._resolving else look, self.balance.next_event())
+        ask = look if self._resolving else now if self._moved else self._ask_at
+        soon = min(look, ask, self.balance.next_event())
         self.due = min(self.due, soon) if self.due > now else soon
 
 

@@ -44,13 +44,13 @@ class Outcome(Enum):
     UNASKED = "unasked"
 
 
-#: What Envoy says in the place of a server, as an INTERNAL_ERROR: how it begins, and what that means. It says the same
-#: of a connection that could not be made and of one that broke with the call on it.
+#: What Envoy answers in the place of a server, as an INTERNAL_ERROR, begins so. A handler that is answered so
+#: may pass it on, with half of its work done, so it never says that nothing was executed.
 ENVOY = (
-    ("connection failure before response ", Outcome.LOST),
-    ("no healthy upstream for '", Outcome.UNSENT),
-    ("maintenance mode for cluster '", Outcome.UNSENT),
-    ("thrift upstream request: too many connections", Outcome.SHED),
+    "connection failure before response ",
+    "no healthy upstream for '",
+    "maintenance mode for cluster '",
+    "thrift upstream request: too many connections",
 )
 
 
@@ -70,11 +70,8 @@ def outcome_of(error: BaseException) -> Outcome:
 def _answered(error: ApplicationError) -> Outcome:
     if error.type == Application.LOADSHEDDING:
         return Outcome.SHED
-    if error.type == Application.INTERNAL_ERROR:
-        for beginning, outcome in ENVOY:
-            if error.message.startswith(beginning):
-                return outcome
-    return Outcome.ANSWERED
+    proxied = error.type == Application.INTERNAL_ERROR and error.message.startswith(ENVOY)
+    return Outcome.LOST if proxied else Outcome.ANSWERED
 
 
 class Budget:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 PORT = 9090
@@ -57,6 +59,11 @@ def read_address(text: str, port: int | None = None) -> Address:
     return Address(
         found["v6"] or found["host"], _port((PORT if port is None else port) if named is None else named, text)
     )
+
+
+def shuffled(addresses: Sequence[Address]) -> list[Address]:
+    """The same in another order each time, so that equal servers share connections."""
+    return random.sample(addresses, len(addresses))
 
 
 def _port(port: str | int, text: str) -> int:

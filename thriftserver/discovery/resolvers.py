@@ -8,9 +8,10 @@ from __future__ import annotations
 import random
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from thriftserver.discovery.addresses import Address, read_address
+from thriftserver.discovery.addresses import Address, read_address, shuffled
+from thriftserver.discovery.registries import SCHEMES
 
 
 class Resolver(Protocol):
@@ -24,6 +25,14 @@ class Resolver(Protocol):
         """
 
 
+@runtime_checkable
+class Follower(Protocol):
+    """A resolver that hears of changes."""
+
+    def follow(self, changed: Callable[[], None]) -> None:
+        """Call this method, from any thread, when there are other servers; its object is not to be kept alive."""
+
+
 class Fixed:
     """Addresses that are known, and equal."""
 
@@ -31,7 +40,7 @@ class Fixed:
         self._addresses = tuple(dict.fromkeys(addresses))
 
     def addresses(self, timeout: float | None) -> Sequence[Address]:
-        return self._addresses if len(self._addresses) == 1 else _shuffled(self._addresses)
+        return self._addresses if len(self._addresses) == 1 else shuffled(self._addresses)
 
 
 _schemes: dict[str, Callable[[str], Resolver]] = {}
@@ -67,8 +76,15 @@ def is_fixed(resolver: Resolver) -> bool:
     return isinstance(resolver, Fixed)
 
 
-def _shuffled(addresses: Sequence[Address]) -> list[Address]:
-    return random.sample(addresses, len(addresses))
+def follows(resolver: Resolver) -> bool:
+    """Can it tell by itself that there are other servers?"""
+    return isinstance(resolver, Follower)
+
+
+def follow(resolver: Resolver, changed: Callable[[], None]) -> None:
+    """Have a method called, from any thread, when a resolver finds other servers, if it can tell of that by itself."""
+    if isinstance(resolver, Follower):
+        resolver.follow(changed)
 
 
 class _Joined:
@@ -94,6 +110,10 @@ class _Joined:
         random.shuffle(turns)
         return list(dict.fromkeys(next(found[turn]) for turn in turns))
 
+    def follow(self, changed: Callable[[], None]) -> None:
+        for resolver in self._resolvers:
+            follow(resolver, changed)
+
 
 class Hosts:
     """``dns://users.internal:9090``: each of a name's addresses is a server.
@@ -112,7 +132,7 @@ class Hosts:
         except OSError as error:
             raise OSError(f"cannot resolve {self._host}: {error.strerror or error}") from None
         hosts = [str(to[0]) for family, *_, to in found if family == found[0][0]]
-        return _shuffled([Address(host, self._port, of=self._host) for host in hosts])
+        return shuffled([Address(host, self._port, of=self._host) for host in hosts])
 
 
 def _dns_srv(name: str) -> Resolver:
@@ -121,5 +141,13 @@ def _dns_srv(name: str) -> Resolver:
     return SrvRecords(name)
 
 
+def _registered(name: str) -> Resolver:
+    from thriftserver.discovery.following import Following
+
+    return Following(name)
+
+
 register("dns", Hosts)
 register("dns+srv", _dns_srv)
+for _scheme in SCHEMES:
+    register(_scheme, _registered)

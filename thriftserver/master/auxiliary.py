@@ -10,6 +10,7 @@ import select
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from msgspec import Struct
 
@@ -42,6 +43,9 @@ class Auxiliary:
 
     The sockets that it serves are the master's.
     """
+
+    #: Does who stops the service wait a moment for its end, before workers are told to leave?
+    waited_for = False
 
     def __init__(self, name: str, listeners: Listeners | None, run: Callable[[Equipment], int]) -> None:
         self.name = name
@@ -95,6 +99,13 @@ class Auxiliary:
     def leave(self) -> None:
         """Another master takes over, and has one of its own."""
         self.renew()
+
+    def ready(self) -> None:
+        """The service is ready for the first time, or this master is in force now."""
+
+    def facts(self) -> dict[str, Any]:
+        """What it adds to the status of the service."""
+        return {}
 
     def stopping(self) -> None:
         """The service stops as soon as what it has begun is over."""
@@ -164,10 +175,25 @@ class Auxiliaries:
         for each in self._members:
             each.leave()
 
+    @property
+    def waited_for(self) -> bool:
+        """Is there one that runs, and that a stop has to wait for?"""
+        return any(each.waited_for and each.pid for each in self._members)
+
+    def facts(self) -> dict[str, Any]:
+        return {name: fact for each in self._members for name, fact in each.facts().items()}
+
+    def reopen_logs(self) -> None:
+        for each in self._members:
+            if each.pid:  # ours until it is reaped, so no pid can be another process's
+                os.kill(each.pid, signal.SIGUSR1)
+
     def announce(self, news: News, _text: str) -> None:
-        if news is News.STOPPING:
-            for each in self._members:
+        for each in self._members:
+            if news is News.STOPPING:
                 each.stopping()
+            elif news is News.READY:
+                each.ready()
 
     def tick(self, state: State, now: float) -> None:
         for each in self._members:

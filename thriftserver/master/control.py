@@ -103,13 +103,21 @@ class Caller:
 class Control:
     """Serves ``path``, which only this user may open. As an observer it answers reloads when they are over.
 
+    ``facts`` say what else there is to tell of the service.
+
     A socket that was ``inherited`` from an older master is served once this one has succeeded.
     """
 
     def __init__(
-        self, path: str, board: Board, log: Logger, errands: Errands, inherited: Heirloom | None = None
+        self,
+        path: str,
+        board: Board,
+        facts: Callable[[], dict[str, Any]],
+        log: Logger,
+        errands: Errands,
+        inherited: Heirloom | None = None,
     ) -> None:
-        self._path, self._board, self._log = os.path.abspath(path), board, log
+        self._path, self._board, self._facts, self._log = os.path.abspath(path), board, facts, log
         self._errands = errands
         self._owner = os.getpid()
         self._inherited = inherited
@@ -197,7 +205,7 @@ class Control:
         request = _parse(line)
         match request.get("command"):
             case "status":
-                caller.say({"ok": True, **views.status(state(), self._board)})
+                caller.say({"ok": True, **views.status(state(), self._board), **self._facts()})
             case "workers":
                 caller.say({"ok": True, "workers": views.workers(state(), self._board)})
             case "calls":

@@ -91,6 +91,10 @@ class State(Struct, frozen=True):
     """Seconds for which an heir's first worker is on trial."""
     offered: bool = False
     """It has told the older master that it is ready: from then on it must not give up, whatever becomes of a worker."""
+    companion: bool = False
+    """A process runs that a stop waits for, a moment: its farewell comes before that of the workers."""
+    farewell_due: float = float("inf")
+    """When the workers are told to leave at last, while a stop waits."""
     keeping: bool = False
     """It stops, and connections that workers hand over are kept for the next master."""
     hurry: int = 0
@@ -229,6 +233,12 @@ class Succeeded(Struct, frozen=True):
     """The older master beside this one has let go, or is gone."""
 
 
+class Accompanied(Struct, frozen=True):
+    """There is a process that a stop has to wait for, or none any more."""
+
+    so: bool
+
+
 class StopAsked(Struct, frozen=True):
     """``keep``: a master that follows takes the live connections, and something holds them until then."""
 
@@ -258,6 +268,7 @@ Event: TypeAlias = (
     | Judged
     | Followed
     | Succeeded
+    | Accompanied
     | StopAsked
 )
 

@@ -15,13 +15,14 @@ from msgspec.structs import replace
 
 from thriftserver.master import probation
 from thriftserver.master.convergence import HEALTHY, calm, complete, missing, put, reconcile
+from thriftserver.master.ending import bid_farewell, leave, stop
 from thriftserver.master.events import (
     Abdicate,
+    Accompanied,
     Action,
     Adopt,
     Announce,
     CheckReload,
-    Disown,
     Event,
     Exited,
     Fail,
@@ -119,14 +120,16 @@ def decide(state: State, event: Event, now: float) -> tuple[State, list[Action]]
             state = replace(state, abdicated=0)
         case Succeeded():
             state = _succeeded(state, now, actions)
+        case Accompanied():
+            state = replace(state, companion=event.so)
         case StopAsked():
-            state = _stop(state, event.graceful, now, actions, keep=event.keep)
-    return reconcile(state, now, actions), actions
+            state = stop(state, event.graceful, now, actions, keep=event.keep)
+    return reconcile(bid_farewell(state, now, actions), now, actions), actions
 
 
 def next_wake(state: State) -> float:
     """When time alone will change a decision; infinity if only events can."""
-    times = [state.successor_due, *(worker.deadline for worker in state.workers.values())]
+    times = [state.successor_due, state.farewell_due, *(worker.deadline for worker in state.workers.values())]
     if state.phase is not Phase.STOPPING and missing(state):
         times.append(state.spawn_after)
     elif state.crashes and complete(state):
@@ -141,8 +144,14 @@ def finished(state: State) -> bool:
 def _later(state: State, seconds: float) -> State:
     """Nobody is late for what they could not do while all were stopped."""
     workers = {pid: replace(each, deadline=each.deadline + seconds) for pid, each in state.workers.items()}
-    due = state.trial_due + seconds if state.trial_due else 0.0
-    return replace(state, workers=workers, successor_due=state.successor_due + seconds, trial_due=due)
+    trial_due = state.trial_due + seconds if state.trial_due else 0.0
+    return replace(
+        state,
+        workers=workers,
+        successor_due=state.successor_due + seconds,
+        trial_due=trial_due,
+        farewell_due=state.farewell_due + seconds,
+    )
 
 
 def _without(state: State, pid: int) -> State:
@@ -187,7 +196,7 @@ def _judged(state: State, event: Judged, now: float, actions: list[Action]) -> S
         return _started(state, now, actions) if complete(state) else state
     if state.heir:  # its worker has connections to give back; the older master says why
         actions += [Tell("rolled_back", event.reason, facts=event.facts), Fail(ROLLED_BACK, event.reason)]
-        return _stop(replace(state, exit_code=ROLLED_BACK), True, now, actions)
+        return stop(replace(state, exit_code=ROLLED_BACK), True, now, actions)
     probation.condemned(event.facts, event.reason, "reload", actions)
     return _settled(state, actions)
 
@@ -279,7 +288,7 @@ def _lost(
         code = code if code in (3, 4) else 3
         actions.append(Fail(code, reason))
         # Beside an older master, the workers that were ready have connections to give back.
-        return _stop(replace(state, exit_code=code), state.heir, now, actions)
+        return stop(replace(state, exit_code=code), state.heir, now, actions)
     if generation == state.candidate:
         return _reload_failed(state, reason, actions)
     if age >= HEALTHY:
@@ -337,7 +346,7 @@ def _upgraded(state: State, now: float, actions: list[Action]) -> State:
     pid = state.successor
     actions += [Log("info", "upgraded", {"successor": pid}), Announce(News.UPGRADED, str(pid)), Abdicate()]
     state = replace(state, successor=0, successor_due=float("inf"), trial_due=0.0, abdicated=pid)
-    return _leave(replace(state, phase=Phase.STOPPING), "USR2", state.graceful_timeout + 1.0, now, actions)
+    return leave(replace(state, phase=Phase.STOPPING), "USR2", state.graceful_timeout + 1.0, now, actions)
 
 
 def _upgrade_failed(state: State, event: UpgradeFailed, actions: list[Action]) -> State:
@@ -372,32 +381,3 @@ def _reload_asked(state: State, actions: list[Action]) -> State:
 def _reload_failed(state: State, reason: str, actions: list[Action]) -> State:
     actions += [Log("error", "reload_rejected", {"reason": reason}), Announce(News.REJECTED, reason)]
     return _settled(state, actions)
-
-
-def _stop(state: State, graceful: bool, now: float, actions: list[Action], *, keep: bool = False) -> State:
-    """TERM lets workers finish; INT asks them to leave at once; a second INT kills them.
-
-    With ``keep`` they hand their connections over, and the supervisor takes them for the master after this one.
-    """
-    hurry = state.hurry if graceful else state.hurry + 1
-    if state.phase is Phase.STOPPING and hurry == state.hurry:
-        return state
-    keep = keep and not state.heir
-    name = ("USR2" if state.heir or keep else "TERM", "QUIT", "KILL")[min(hurry, 2)]
-    timeout = (state.graceful_timeout + 1.0, 1.0, float("inf"))[min(hurry, 2)]
-    if not state.exit_code:
-        actions.append(Log("info", "stopping", {"graceful": hurry == 0}))
-        actions += [] if state.heir else [Announce(News.STOPPING)]  # the service goes on with the older master
-    if state.upgrading:  # it is told first that there is nobody left to give its connections back to
-        actions += [Disown(), Signal(state.successor, "TERM" if hurry == 0 else name)]
-        state = replace(state, successor_due=min(state.successor_due, now + timeout))
-    state = replace(state, phase=Phase.STOPPING, hurry=hurry, keeping=keep or state.keeping)
-    return _leave(state, name, timeout, now, actions)
-
-
-def _leave(state: State, name: str, timeout: float, now: float, actions: list[Action]) -> State:
-    """Send every worker away."""
-    for worker in state.workers.values():
-        actions.append(Signal(worker.pid, name))
-        state = put(state, replace(worker, retiring=True, deadline=min(worker.deadline, now + timeout)))
-    return state

@@ -90,7 +90,7 @@ class Supervisor:
         self._canary = Canary(self._board, self._log)
         self._auxiliaries = Auxiliaries(auxiliaries, self._log)
         self._errands = Errands(self._children)
-        given = (self._board, self._log, self._errands, succession.control)
+        given = (self._board, self._auxiliaries.facts, self._log, self._errands, succession.control)
         self._control = Control(settings.control, *given) if settings.control else None
         self._changes = changes
         self._store = store
@@ -312,6 +312,8 @@ class Supervisor:
         if self._changes and (changed := self._changes.look(now)):
             self._log.info("changed", files=changed)
             yield events.ReloadAsked()
+        if self._auxiliaries.waited_for != self._state.companion:
+            yield events.Accompanied(self._auxiliaries.waited_for)
         settings = self._programs[self._state.generation].settings
         yield from self._health.check(list(self._state.workers.values()), settings, now)
         yield from self._canary.look(self._state, now)
@@ -378,6 +380,7 @@ class Supervisor:
         log.reopen()
         for pid in self._children:  # each is ours until it is reaped, so no pid can be another process's
             os.kill(pid, signal.SIGUSR1)
+        self._auxiliaries.reopen_logs()
 
     # Forking.
 
@@ -405,12 +408,10 @@ class Supervisor:
     def _spawn(self, number: int, generation: int) -> events.Event:
         program, sockets = self._programs[generation], self._listeners.plain
         beside = self._succession.beside if self._state.on_trial else None
-        line, board, queue = self._lifeline_read, self._board, self._handoff
+        line, shared = self._lifeline_read, (self._board, self._handoff, beside)
 
-        def work(report: int, stacks: int, errands: int) -> int:
-            return self._work(
-                Assignment(number, generation, program, sockets, line, report, board, queue, stacks, errands, beside)
-            )
+        def work(report: int, *ends: int) -> int:
+            return self._work(Assignment(number, generation, program, sockets, line, report, *shared, *ends))
 
         pid, child = bear(number, work, self._private())
         self._children[pid] = child

@@ -134,6 +134,12 @@ class Board:
             {name: self.words[first + place] for place, name in enumerate(layout.TLS_REFUSALS)},
         )
 
+    @property
+    def registry(self) -> dict[str, int]:
+        """What the registrar has noted: registries that are ``wanted``, and have the server; and its counters."""
+        names = ("wanted", "registered", "registrations", "losses")
+        return {name: self.words[layout.BOARD_REGISTRIES + place] for place, name in enumerate(names)}
+
     def slot_words(self, number: int) -> memoryview:
         """The part of the memory that is a worker's own."""
         start = self.plan.slot(number)

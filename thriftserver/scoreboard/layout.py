@@ -72,6 +72,12 @@ TLS_REFUSALS: Final = (
     "not_allowed",
     "proxy",
 )
+#: Registries that the server is to be entered in, those that have it, how often it was entered, and how often one was
+#: found to be away or to have forgotten it.
+BOARD_REGISTRIES: Final = 48
+BOARD_REGISTERED: Final = 49
+BOARD_REGISTRATIONS: Final = 50
+BOARD_REGISTRY_LOSSES: Final = 51
 BOARD_EXITS: Final = 64
 """Workers that have ended, one counter for each of ``EXITS``."""
 #: Why a worker has ended, in the order of the counters.

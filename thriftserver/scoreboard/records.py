@@ -134,6 +134,11 @@ class TlsView(msgspec.Struct):
         }
 
 
+def needed(wanted: int) -> int:
+    """Workers that must serve for the service to be ready: half of those that are wanted, and one at least."""
+    return max((wanted + 1) // 2, 1)
+
+
 def spoken(workers: Sequence[WorkerView], past: WorkerView) -> dict[str, dict[str, int]]:
     """Every dialect with its ``connections`` now and its ``calls`` ever, those of dead workers included."""
     return {

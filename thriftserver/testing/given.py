@@ -14,10 +14,11 @@ from types import ModuleType
 from typing import Any
 
 from thriftserver.closest import closest
-from thriftserver.config import OPTIONS, Settings, flag, resolve
+from thriftserver.config import OPTIONS, Settings, flag
 from thriftserver.errors import ConfigError, HandlerError
 from thriftserver.loading import Api, load
 from thriftserver.mocking.mock import Mock
+from thriftserver.origins import resolve
 from thriftserver.rpc import binding, fb303
 from thriftserver.rpc.scopes import require_methods
 from thriftserver.rpc.strangers import stranger, wrong_result

@@ -166,6 +166,8 @@ def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[], None])
         Imports(program.loader, assignment.report).start()
     Report(READY).send(assignment.report)
     _drain(loop, lifetime, assignment, log)
+    if loop.pump.tap is not None:
+        loop.pump.tap.flush()
     aio.cut()
     for each in reversed(bound):
         with offspring.kept_out():

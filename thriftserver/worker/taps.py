@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 #: Bytes that wait for one tool, at most.
 LIMIT = 4 << 20
-#: Seconds in which records gather, so that one message takes many.
-GATHER = 0.1
+#: Seconds in which records gather, so that one message takes many, and bytes that do not wait for more.
+GATHER, EARLY = 0.1, 1 << 17
 _READ, _WRITE = 1, 2
 
 
@@ -71,6 +71,8 @@ class Tap:
         if not self._gathered and not self._waiting:
             self._timer.start(self.flush)
         self._gathered += record
+        if len(self._gathered) >= EARLY and not self._waiting:
+            self.flush()
 
     def flush(self) -> None:
         """Send what the socket takes; go on when it takes more."""
@@ -149,6 +151,11 @@ class Taps:
         self._share = max((tap.wanted.share for tap in self._taps), default=0.0)
         self._pump.untapped = 0
         self._pump.tap = self if self._taps else None
+
+    def flush(self) -> None:
+        """Send what has gathered: this worker ends."""
+        for tap in list(self._taps):
+            tap.flush()
 
     def gap(self) -> int:
         """After how many calls one is looked at again."""

@@ -24,7 +24,7 @@ from thriftserver.client.pooling import PROBE, Pooling, PoolOptions, probe_plan
 from thriftserver.client.pools import AnyPool
 from thriftserver.client.retry import Course, Outcome, outcome_of
 from thriftserver.codec.plan import MethodPlan
-from thriftserver.discovery.resolvers import Resolver, is_fixed
+from thriftserver.discovery.resolvers import Resolver, follow, follows, is_fixed
 from thriftserver.errors import ApplicationError, TransportError
 from thriftserver.schema.model import Service
 
@@ -115,6 +115,8 @@ class Shell:
         self._errands: set[asyncio.Task[Any]] = set()
         if is_fixed(where):
             self._found(where.addresses(None))
+        else:
+            follow(where, self.pooling.moved)
 
     async def close(self) -> None:
         """Calls that are under way come to their end; those that wait do not."""
@@ -131,6 +133,8 @@ class Shell:
     def moved(self) -> None:
         """There is another loop than that of the calls which are under way, if there are any."""
         self.pooling.forked(nullcontext())
+        if follows(self._where):
+            self.pooling.moved()  # this may be another process, in which nobody follows yet
         self.seats, self._opening = Turns(self._options.size if self._open and not self.pooling.closed else 0), Turns(1)
         self._errands.clear()
 
