@@ -24,6 +24,7 @@ RUN_BY = {
     "README.md": "tests/docs/test_readme.py",
     "codec.md": "tests/docs/test_commands.py",
     "dialects.md": "tests/docs/test_dialects.py",
+    "hbase.md": "tests/docs/test_hosted.py",
     "migrating.md": "tests/docs/test_migrating.py",
     "observability.md": "tests/docs/test_commands.py",
     "releasing.md": "tests/docs/test_commands.py",

@@ -1,0 +1,25 @@
+"""Pages about other systems' interfaces, docs/hbase.md and others, followed with these systems' own clients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import blocks
+from tests.docs.reader import Reader
+from tests.support import ROOT
+
+
+@pytest.mark.parametrize(("page", "said"), [("hbase.md", "9780262033848 Introduction to Algorithms\n")])
+def test_commands_work_as_they_are_pasted(
+    page: str, said: str, clone: Path, elsewhere: Callable[[str], str], installed: dict[str, str]
+) -> None:
+    def change(text: str) -> str:
+        at = " --bind 127.0.0.1:9090\n" if "thriftserver run " in text and "--bind" not in text else "\n"
+        return elsewhere(text.rstrip("\n") + at)
+
+    with Reader(clone, installed, change) as reader:
+        reader.follow(blocks(ROOT / "docs" / page))
+        assert reader.said[-1] == said
