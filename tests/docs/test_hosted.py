@@ -1,4 +1,4 @@
-"""Pages about other systems' interfaces, docs/hbase.md and others, followed with these systems' own clients."""
+"""Pages about other systems' interfaces (docs/hbase.md, scribe.md ...), followed with these systems' own clients."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from tests.docs.reader import Reader
 from tests.support import ROOT
 
 
-@pytest.mark.parametrize(("page", "said"), [("hbase.md", "9780262033848 Introduction to Algorithms\n")])
+@pytest.mark.parametrize(
+    ("page", "said"), [("hbase.md", "9780262033848 Introduction to Algorithms\n"), ("scribe.md", "0 2\n")]
+)
 def test_commands_work_as_they_are_pasted(
     page: str, said: str, clone: Path, elsewhere: Callable[[str], str], installed: dict[str, str]
 ) -> None:
