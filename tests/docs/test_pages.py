@@ -29,6 +29,7 @@ RUN_BY = {
     "observability.md": "tests/docs/test_commands.py",
     "releasing.md": "tests/docs/test_commands.py",
     "scribe.md": "tests/docs/test_hosted.py",
+    "spans.md": "tests/docs/test_hosted.py",
     "stubs.md": "tests/docs/test_stubs.py",
     "systemd.md": "tests/systemd/test_page.py",
     "tls.md": "tests/docs/test_tls.py",
