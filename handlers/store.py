@@ -1,21 +1,17 @@
 """The users of the directory in an SQLite file that any number of processes may have open.
 
 It knows tables and ids. What a profile means is known to its caller: here it is bytes beside the columns that are
-searched. SQLite never waits for gevent, so a transaction runs from begin to commit without another call in between.
+searched.
 """
 
 import contextlib
-import fcntl
 import json
-import os
 import sqlite3
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
-#: Seconds to wait for another process's transaction. Ours take a millisecond or less.
-BUSY_TIMEOUT = 5.0
+from handlers.database import Database
 
-#: Item n makes schema n + 1 from schema n. To change the schema, add an item.
 SCHEMAS = (
     (
         """
@@ -84,47 +80,14 @@ class Store:
     """One process's connection. Each method is one transaction, or one statement, which is the same."""
 
     def __init__(self, path: str) -> None:
-        # Autocommit: transactions begin and end where this file says so, and nowhere else.
-        self._db = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None)
-        try:
-            self._db.execute("PRAGMA foreign_keys = ON")
-            self._db.execute("PRAGMA synchronous = NORMAL")  # of a WAL: a power cut may lose, but not damage
-            self._prepare(path)
-        except BaseException:
-            self._db.close()
-            raise
-
-    def _prepare(self, path: str) -> None:
-        """Make or upgrade the schema, once, however many workers start at this moment."""
-        with _locked(os.path.dirname(path) or "."):
-            self._db.execute("PRAGMA journal_mode = WAL")
-        with self._transaction():
-            (version,) = self._db.execute("PRAGMA user_version").fetchone()
-            if version > len(SCHEMAS):
-                raise RuntimeError(f"{path} has schema {version}; this program knows {len(SCHEMAS)} at most")
-            for statements in SCHEMAS[version:]:
-                for statement in statements:
-                    self._db.execute(statement)
-            self._db.execute(f"PRAGMA user_version = {len(SCHEMAS)}")
+        self._db = Database(path, SCHEMAS)
 
     def close(self) -> None:
         self._db.close()
 
-    @contextlib.contextmanager
-    def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[None]:
-        """All or nothing. IMMEDIATE is for writers: what they read stays true until they have written."""
-        self._db.execute(f"BEGIN {kind}")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:  # some errors, a full disk for one, have ended it already
-                self._db.execute("ROLLBACK")
-            raise
-
     def add(self, entry: Entry, created: int) -> Record:
         """Raises LoginTaken."""
-        with self._transaction(), _unique_login():
+        with self._db.transaction(), _unique_login():
             cursor = self._db.execute(
                 "INSERT INTO users (login, text, role, profile, version, created) VALUES (?, ?, ?, ?, 1, ?)",
                 (entry.login, entry.text, entry.role, entry.profile, created),
@@ -156,7 +119,7 @@ class Store:
 
         Raises NoSuchUser and LoginTaken.
         """
-        with self._transaction(), _unique_login():
+        with self._db.transaction(), _unique_login():
             current = self.by_id(id)
             if current.version != version:
                 return False, current
@@ -177,7 +140,7 @@ class Store:
 
     def count(self) -> tuple[dict[int, int], dict[str, int]]:
         """How many users have each role, and each tag, at one moment."""
-        with self._transaction("DEFERRED"):
+        with self._db.transaction("DEFERRED"):
             roles = dict(self._db.execute("SELECT role, count(*) FROM users GROUP BY role").fetchall())
             tags = dict(self._db.execute("SELECT tag, count(*) FROM tags GROUP BY tag").fetchall())
             return roles, tags
@@ -190,18 +153,6 @@ class Store:
 
     def _tag(self, id: int, tags: Collection[str]) -> None:
         self._db.executemany("INSERT INTO tags (user, tag) VALUES (?, ?)", [(id, tag) for tag in tags])
-
-
-@contextlib.contextmanager
-def _locked(directory: str) -> Iterator[None]:
-    """One process at a time. The switch to WAL, alone of all that SQLite does, may fail instead of waiting."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)  # at once: gevent puts a close off until its loop comes round
-        os.close(descriptor)
 
 
 def _array(values: Collection[object]) -> str:

@@ -13,6 +13,9 @@ import thriftserver
 from handlers.calculator import Calculator
 from handlers.calculator import api as calculator_api
 from handlers.directory import Directory, api
+from handlers.hbase import Hbase
+from handlers.scribe import scribe
+from handlers.spans import Spans
 from handlers.store import SCHEMAS, Store
 from tests.support import ROOT
 from thriftserver.rpc.binding import Bound, fit
@@ -28,7 +31,10 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Direc
     handler.teardown()
 
 
-@pytest.mark.parametrize(("name", "handler"), [("calculator", Calculator), ("directory", Directory)])
+@pytest.mark.parametrize(
+    ("name", "handler"),
+    [("calculator", Calculator), ("directory", Directory), ("hbase", Hbase), ("scribe", scribe), ("spans", Spans)],
+)
 def test_the_samples_fit_their_idl_without_a_warning(name: str, handler: type) -> None:
     service = getattr(thriftserver.load(ROOT / "idl" / f"{name}.thrift"), handler.__name__).__thrift__
     assert fit(Bound(service, handler(), f"handlers.{name}:{handler.__name__}")) == []

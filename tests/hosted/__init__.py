@@ -1,0 +1,1 @@
+"""The interfaces of other systems that handlers/ answers, called by those systems' own clients."""
