@@ -69,17 +69,19 @@ class Announcement:
 
         Raises BrokenHeader, EOFError for a peer that has hung up before it said anything, and OSError.
         """
-        try:
-            data = sock.recv(LONGEST, socket.MSG_PEEK)
-        except BlockingIOError:
-            return None
-        if not data and not self.heard:
-            raise EOFError
-        if not data:
-            raise BrokenHeader("is cut off by the end of the stream")
-        heading = read(self.heard + data)
-        size = len(data) if heading is None else heading.size - len(self.heard)
-        self.heard += sock.recv(size)
+        heading = None
+        while heading is None:  # to the end of what is there: who waits for more may not be told of it again
+            try:
+                data = sock.recv(LONGEST, socket.MSG_PEEK)
+            except BlockingIOError:
+                return None
+            if not data and not self.heard:
+                raise EOFError
+            if not data:
+                raise BrokenHeader("is cut off by the end of the stream")
+            heading = read(self.heard + data)
+            size = len(data) if heading is None else heading.size - len(self.heard)
+            self.heard += sock.recv(size)
         return heading
 
 

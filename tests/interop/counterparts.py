@@ -86,7 +86,11 @@ def compile_cpp(source: Path, idl: Path, folder: Path, libraries: Sequence[str])
 
 @contextlib.contextmanager
 def importable(directory: Path) -> Iterator[None]:
-    """Generated packages can be imported, and are forgotten afterwards."""
+    """Generated packages can be imported, in the place of others of their names, and are forgotten afterwards."""
+    names = {each.name for each in directory.iterdir()}
+    others = {name: module for name, module in sys.modules.items() if name.partition(".")[0] in names}
+    for name in others:
+        del sys.modules[name]
     before = set(sys.modules)
     sys.path.insert(0, str(directory))
     importlib.invalidate_caches()
@@ -97,6 +101,7 @@ def importable(directory: Path) -> Iterator[None]:
         for name in set(sys.modules) - before:
             if (getattr(sys.modules[name], "__file__", None) or "").startswith(str(directory)):
                 del sys.modules[name]
+        sys.modules.update(others)
 
 
 class Recorder:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import socket
 import time
 from collections.abc import Callable
 
@@ -144,9 +145,10 @@ def test_a_worker_is_buried_whatever_it_has_left() -> None:
     scribble(board, random.Random(1), 1)
     read, write = os.pipe()
     os.close(write)
+    errands, _ = socket.socketpair()
     stacks = sealed("thriftserver-stacks", 100)
     os.pwrite(stacks, os.urandom(100), 0)
-    child = children.Child(1, read, stacks)
+    child = children.Child(1, read, stacks, errands)
     children.bury(child, 1, "hung", board, Logger())
     child.close()
     assert board.worker(1) is None

@@ -113,6 +113,7 @@ def bury(child: Child, pid: int, reason: str, board: Board, log: Logger) -> None
     log = log.bind(worker=child.number, pid=pid)
     calls = board.calls(child.number)
     stacks = os.pread(child.stacks, STACKS, 0).rstrip(b"\0").decode("utf-8", "replace")
+    stacks = stacks.partition("\nExtension modules:")[0]  # a long line that says nothing, in the place of what does
     if hung or stacks:
         names = [f"{call.service}.{call.method}" for call in calls]
         log.error("worker_hung" if hung else "worker_crashed", stacks=stacks, calls=names)

@@ -110,6 +110,7 @@ def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[], None])
     sys.dont_write_bytecode |= settings.reload
     with offspring.kept_out():
         import_code(settings.handler, settings.middleware, settings.types)
+    beyond = _telling(program)
     become()
     told = provider(assignment.board, assignment.number, log)
     with offspring.kept_out():
@@ -144,7 +145,7 @@ def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[], None])
         debug=settings.debug,
     )
     processor.on_expired = offspring.end_child
-    processor.beyond = _telling(program)
+    processor.beyond = beyond
     _expire(processor, settings, assignment.report)
     fellows = Fellows(assignment.board, assignment.number, assignment.beside)
     loop = Loop(assignment.listeners, assignment.handoff, fellows, processor, [threads.stack, aio.stack], log, settings)
