@@ -26,7 +26,8 @@ def test_no_command_is_left_out() -> None:
         text = path.read_text()
         return f"\ndef {path.stem}(" in text and ("@click.command(" in text or "@click.group(" in text)
 
-    assert {path.stem for path in folder.glob("*.py") if has_command(path)} == {*COMMANDS, "profile", "main"}  # ctl's, and all
+    found = {path.stem for path in folder.glob("*.py") if has_command(path)}
+    assert found == {*COMMANDS, "profile", "main"}  # one of ctl's, and the group of all
 
 
 def test_help_imports_none_of_them() -> None:
