@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -82,6 +83,11 @@ def client(server: Server, **options: Any) -> Any:
     return api.Shop.Client(server.host, server.port, timeout=PATIENCE, **options)
 
 
+def _as_from_a_terminal() -> None:
+    """Whoever runs these tests may ignore SIGINT, as what a shell starts in the background does."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Ear:
     """``thriftserver tap`` or ``capture`` while it runs: ``lines`` of its output, ``notes`` on its stderr."""
 
@@ -94,6 +100,7 @@ class Ear:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=_as_from_a_terminal,
         )
         self.lines: list[str] = []
         self.notes: list[str] = []
