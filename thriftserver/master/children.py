@@ -112,8 +112,7 @@ def bury(child: Child, pid: int, reason: str, board: Board, log: Logger) -> None
     hung = reason == "hung"
     log = log.bind(worker=child.number, pid=pid)
     calls = board.calls(child.number)
-    stacks = os.pread(child.stacks, STACKS, 0).rstrip(b"\0").decode("utf-8", "replace")
-    stacks = stacks.partition("\nExtension modules:")[0]  # a long line that says nothing, in the place of what does
+    stacks = _stacks(child)
     if hung or stacks:
         names = [f"{call.service}.{call.method}" for call in calls]
         log.error("worker_hung" if hung else "worker_crashed", stacks=stacks, calls=names)
@@ -123,3 +122,11 @@ def bury(child: Child, pid: int, reason: str, board: Board, log: Logger) -> None
     if connections := board.slot_words(child.number)[layout.CONNECTIONS]:
         log.error("connections_lost", count=connections)
     board.fold(child.number, reason)
+
+
+def _stacks(child: Child) -> str:
+    """What a worker has written of its threads: first the one that it ended in, as a log may leave out the middle."""
+    text = os.pread(child.stacks, STACKS, 0).rstrip(b"\0").decode("utf-8", "replace")
+    title, *threads = text.partition("\nExtension modules:")[0].rstrip("\n").split("\n\n")
+    threads.sort(key=lambda each: not each.startswith("Current thread"))
+    return "\n\n".join((title, *threads))
