@@ -117,10 +117,10 @@ def test_methods_that_cannot_be_called(module: Any, body: str, message: str) -> 
 ASYNC = {
     "method": "async def all(self): ...",
     "staticmethod": "@staticmethod\n    async def all(): ...",
-    "partial": "async def _of(self, n): ...\n    all = functools.partial(_of, None, 5)",
+    "partial": "async def _of(self, n): ...\n    all = staticmethod(functools.partial(_of, None, 5))",
     "callable": "class Later:\n        async def __call__(self): ...\n    all = Later()",
     "partial of a callable": (
-        "class Later:\n        async def __call__(self, n): ...\n    all = functools.partial(Later(), 5)"
+        "class Later:\n        async def __call__(self, n): ...\n    all = staticmethod(functools.partial(Later(), 5))"
     ),
     "async wrapper": "@later\n    def all(self): ...",
 }
