@@ -52,5 +52,10 @@ def choose(name: str) -> ModuleType | Any:
 
 def variant(name: str, native: bool) -> ModuleType | Any:
     """The same, compiled or not whatever has been chosen."""
+    return import_module(name_of(name, native))
+
+
+def name_of(name: str, native: bool = NATIVE) -> str:
+    """What the module that does the work of one of the ``TWINS`` is called."""
     assert name in TWINS
-    return import_module(_twin(name) if native else f"thriftserver.{name}")
+    return _twin(name) if native else f"thriftserver.{name}"

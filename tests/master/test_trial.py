@@ -19,6 +19,10 @@ OLD, NEW = (1, 2), 3
 METHODS = [("Shop", "price", ["Missing"]), ("Shop", "name", [])]
 
 
+#: No process has such an id: a trial looks at the memory of those that there are.
+PIDS = 1 << 22
+
+
 class Service:
     """Three slots that a test writes: those of two old workers and of a new one."""
 
@@ -26,7 +30,7 @@ class Service:
         self.board = board or Board.create(8, 8)
         self.slots = {number: Slot(self.board.slot_words(number), self.board.plan) for number in (*OLD, NEW)}
         for number, slot in self.slots.items():
-            slot.open(os.getpid() + number, 2 if number == NEW else 1, METHODS, time.monotonic_ns())
+            slot.open(PIDS + number, 2 if number == NEW else 1, METHODS, time.monotonic_ns())
             slot.put(layout.STATE, layout.SERVING)
         workers = {number: Worker(number, number, 2 if number == NEW else 1, 0.0, ready=True) for number in self.slots}
         self.state = State(2, 60, 30, candidate=2, on_trial=True, workers=workers)

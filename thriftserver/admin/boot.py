@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Seconds that running requests are given when the process ends.
 GRACE = 1.0
+#: What may be imported once root has been given up.
+LATER = ("encodings.idna", "gevent.resolver._addresses", "gevent.threadpool")
 
 
 def require() -> None:
@@ -52,14 +54,17 @@ class Equipment:
     memory: int
 
 
-def run(given: Equipment) -> int:
-    """Serve until TERM, or until the master is gone; the exit code. Runs in a child process and never raises."""
+def run(given: Equipment, become: Callable[[Sequence[str]], None]) -> int:
+    """Serve until TERM, or until the master is gone; the exit code. Runs in a child process and never raises.
+
+    ``become`` imports the modules that it is given and gives up root.
+    """
     log = Logger().bind(role="admin", pid=os.getpid())
     try:
         from gevent import monkey
 
         monkey.patch_all()
-        _serve(given, log)
+        _serve(given, become, log)
     except BaseException as error:
         log.exception("admin_failed", error)
         return 1
@@ -71,7 +76,7 @@ def served(program: Program) -> list[Service]:
     return [choose_service(name, program.modules) for name in program.services]
 
 
-def _serve(given: Equipment, log: Logger) -> None:
+def _serve(given: Equipment, become: Callable[[Sequence[str]], None], log: Logger) -> None:
     import gevent
     from gevent.socket import socket as cooperative
 
@@ -80,6 +85,7 @@ def _serve(given: Equipment, log: Logger) -> None:
 
     history = History.recall(given.memory)
     door = Door(_site(given, history, log))
+    become(LATER)
     over, watchers = _ends(given.lifeline)
     sampling = gevent.spawn(_sample, given.board, history, log)
     for listener in given.listeners:

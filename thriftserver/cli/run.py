@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import click
@@ -210,9 +211,8 @@ def _admin(settings: Settings, served: Listeners, inherited: Sequence[Heirloom])
 
     def run(given: Equipment) -> int:
         identity.entitle(given.program.settings.name, "admin")
-        identity.become(given.program.settings)
-        sockets = listeners.sockets
-        return boot.run(boot.Equipment(given.board, given.program, sockets, given.lifeline, addresses, memory))
+        its = boot.Equipment(given.board, given.program, listeners.sockets, given.lifeline, addresses, memory)
+        return boot.run(its, partial(identity.become, given.program.settings))
 
     return Auxiliary("admin", listeners, run)
 
@@ -224,4 +224,4 @@ def _work(assignment: Assignment) -> int:
     assignment.program.ground.take()
     from thriftserver.worker import boot
 
-    return boot.run(assignment, lambda: identity.become(settings))
+    return boot.run(assignment, partial(identity.become, settings))

@@ -12,7 +12,9 @@ import os
 import pwd
 import stat
 import time
+from collections.abc import Sequence
 from contextlib import suppress
+from importlib import import_module
 from typing import BinaryIO
 
 from msgspec import Struct
@@ -87,11 +89,18 @@ def _group(text: str) -> int:
         raise ConfigError(f"--group: there is no group {text!r}") from None
 
 
-def become(settings: Settings) -> None:
-    """Be the configured user for good, in a child. Raises ConfigError."""
+def become(settings: Settings, later: Sequence[str]) -> None:
+    """Be the configured user for good, in a child. Raises ConfigError.
+
+    The modules named ``later``, which this process may come to need, are imported first: a virtual environment or
+    a checkout may be readable for root alone. Those of extras that are not installed are left out.
+    """
     wanted = account(settings)
     if wanted is None or os.geteuid():
         return
+    for module in later:
+        with suppress(ImportError):
+            import_module(module)
     try:
         if wanted.name:
             os.initgroups(wanted.name, wanted.gid)

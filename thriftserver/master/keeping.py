@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 from collections.abc import Sequence
+from functools import partial
 
 from thriftserver.assignment import Program
 from thriftserver.config import Settings
@@ -99,7 +100,7 @@ class Keeper(Auxiliary):
             sock.close()
         words, line = given.board.words, self._its_line
         its = boot.Given(self._listeners, given.handoff, words, given.lifeline, self._terms, line)
-        return boot.run(its, lambda: identity.become(settings))
+        return boot.run(its, partial(identity.become, settings))
 
     def start(self, given: Equipment, private: Sequence[int], log: Logger, now: float) -> None:
         self._board = given.board

@@ -10,6 +10,7 @@ import signal
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -75,7 +76,7 @@ class Registrar(Auxiliary):
             with suppress(OSError):  # those that only the keeper has are closed
                 sock.close()
         its = Given(given.board, settings, self._wanted, self._its_line, given.lifeline)
-        return run(its, lambda: identity.become(settings))
+        return run(its, partial(identity.become, settings))
 
     def ready(self) -> None:
         if self._wanted.registries and not self.pid:

@@ -33,6 +33,8 @@ from thriftserver.scoreboard.records import STUCK_AFTER, needed
 LOOK, GRACE = 0.25, 2.0
 #: Seconds that registries have to take the server out, and then to tell clients, before its workers are told to leave.
 FAREWELL, SPREAD = 2.0, 0.5
+#: What may be imported once root has been given up.
+LATER = ("encodings.idna",)
 
 _HEARD = (signal.SIGTERM, signal.SIGUSR1)
 
@@ -69,20 +71,17 @@ class Given(Struct, frozen=True):
     lifeline: int
 
 
-def run(given: Given, become: Callable[[], None]) -> int:
+def run(given: Given, become: Callable[[Sequence[str]], None]) -> int:
     """Register until told to leave; the exit code. Runs in a child process and never raises.
 
-    ``become`` gives up root.
+    ``become`` imports the modules that it is given and gives up root.
     """
     logger = Logger().bind(role="registrar", pid=os.getpid())
     try:
         log.write_behind()
-        # What is imported late may be readable for root alone.
-        import encodings.idna  # noqa: F401 - by each look-up of a name
-
         for text in given.wanted.registries:
             registry_of(read_url(text))
-        become()
+        become(LATER)
         Registrar(given, logger).run()
     except BaseException as error:
         logger.exception("registrar_failed", error)

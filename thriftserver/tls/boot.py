@@ -42,7 +42,7 @@ class Given(Struct, frozen=True):
     line: socket.socket
 
 
-def run(given: Given, become: Callable[[], None]) -> int:
+def run(given: Given, become: Callable[[Sequence[str]], None]) -> int:
     """Serve to the end; the exit code. Runs in a child process and never raises.
 
     ``become`` gives up root, once there is nothing left to import.
@@ -58,7 +58,7 @@ def run(given: Given, become: Callable[[], None]) -> int:
     return 0
 
 
-def _serve(given: Given, become: Callable[[], None], logger: Logger) -> None:
+def _serve(given: Given, become: Callable[[Sequence[str]], None], logger: Logger) -> None:
     log.write_behind()
     given.handoff.only_put()
     terms, descriptors = read_terms(given.terms), _raise_limit()
@@ -67,7 +67,7 @@ def _serve(given: Given, become: Callable[[], None], logger: Logger) -> None:
         logger.warning("descriptor_limit_low", limit=descriptors, max_connections=terms.most, advice=advice)
     keeper = Keeper(given.listeners, given.handoff, given.words, terms, descriptors, logger)
     os.close(given.terms)
-    become()
+    become(())
     told: set[int] = set()
     waking, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)

@@ -11,7 +11,7 @@ import gc
 import os
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
@@ -43,6 +43,7 @@ from thriftserver.rpc.types import load_types
 from thriftserver.scoreboard import layout
 from thriftserver.waiting import lines_from
 from thriftserver.worker.infancy import Infancy
+from thriftserver.worker.later import LATER
 from thriftserver.worker.patch import patch
 
 if TYPE_CHECKING:
@@ -55,10 +56,11 @@ if TYPE_CHECKING:
     from thriftserver.worker.outgoing import Outgoing
 
 
-def run(assignment: Assignment, become: Callable[[], None]) -> int:
+def run(assignment: Assignment, become: Callable[[Sequence[str]], None]) -> int:
     """Serve until told to stop; the exit code. Never raises, and reports to the master before it serves or fails.
 
-    ``become`` gives up root, between the import of the handlers' modules and the making of the handlers.
+    ``become`` imports the modules that it is given and gives up root, between the import of the handlers' modules and
+    the making of the handlers.
     """
     gc.freeze()  # what came from the master: to look at it would copy its pages
     try:
@@ -81,7 +83,7 @@ def run(assignment: Assignment, become: Callable[[], None]) -> int:
         flush()
 
 
-def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[], None]) -> int:
+def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[Sequence[str]], None]) -> int:
     # Imported here because these rooms import gevent, which must not happen before the patch, nor in the master.
     from thriftserver.worker.accept import Fellows
     from thriftserver.worker.aio import Aio
@@ -111,7 +113,7 @@ def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[], None])
     with offspring.kept_out():
         import_code(settings.handler, settings.middleware, settings.types)
     beyond = _telling(program)
-    become()
+    become(LATER)
     told = provider(assignment.board, assignment.number, log)
     with offspring.kept_out():
         bound = _bound(program, told)
