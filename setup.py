@@ -33,11 +33,14 @@ SOURCES = {
     "worker._pump": "worker/pump.py",
     "worker._stream": "worker/stream.py",
     "worker._connection": "worker/connection.py",
+    "worker._outgoing": "worker/outgoing.py",
+    "worker._parking": "worker/parking.py",
     "client._deadline": "client/deadline.py",
     "client._conversation": "client/conversation.py",
     "client._line": "client/line.py",
     "client._channel": "client/channel.py",
     "client._lending": "client/lending.py",
+    "client._pooled": "client/pooled.py",
 }
 #: Where each protocol has copies of the walkers for Cython, which names what it writes by its source.
 COPIES = Path("build/walkers")
@@ -74,7 +77,7 @@ def extensions() -> list[Extension]:
                 f"thriftserver.{name}",
                 [source],
                 depends=shared,
-                include_dirs=[folder, "thriftserver/codec"],  # every protocol's header is its folder's seam.h
+                include_dirs=[folder, "thriftserver/codec", "thriftserver/client"],  # each protocol has a seam.h
                 extra_compile_args=FLAGS,
                 optional=True,  # no compiler: a pure install
             )

@@ -28,11 +28,14 @@ TWINS: Final = (
     "worker.pump",
     "worker.stream",
     "worker.connection",
+    "worker.outgoing",
+    "worker.parking",
     "client.deadline",
     "client.conversation",
     "client.line",
     "client.channel",
     "client.lending",
+    "client.pooled",
 )
 
 

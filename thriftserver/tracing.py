@@ -67,17 +67,31 @@ def middleware(call: Call, proceed: Callable[[], Any]) -> Any:
         return result
 
 
-@functools.cache
+#: What ``__invoke__`` of each class was before its calls were traced; empty while they are not.
+_untraced: dict[Any, Callable[..., Any]] = {}
+
+
 def trace_clients() -> None:
-    """From now on each call of a client is a span of kind CLIENT, in this whole process.
+    """From now on each call of a client is a span of kind CLIENT, in this whole process, until ``untrace_clients``.
 
     It is a child of the span that is current, and servers are told of it (``traceparent``) where the dialect has a
     place for headers. What is made of a service's pool is one span, however often it is tried.
     """
+    if _untraced:
+        return
     add_with(propagate.inject)
     for module, name in CALLERS:
         base = getattr(import_module(module), name)
+        _untraced[base] = base.__invoke__
         base.__invoke__ = _traced(base.__invoke__)
+
+
+def untrace_clients() -> None:
+    """Calls of clients that begin from now on are no spans, and servers are told of none."""
+    add_with(None)
+    while _untraced:
+        base, invoke = _untraced.popitem()
+        base.__invoke__ = invoke
 
 
 def _traced(invoke: Callable[..., Any]) -> Callable[..., Any]:

@@ -130,6 +130,20 @@ def test_a_connection_is_kept(server: Server) -> None:
         assert it.peer() not in peers
 
 
+def test_a_pool(server: Server) -> None:
+    options = {"timeout": PATIENCE, "dialect": "http-binary", "path": "/a"}
+    with API.Post.Pool("127.0.0.1", server.port, **options) as it, thriftserver.headers({"tenant": "acme"}) as block:
+        seen = it.seen()
+        assert (seen["tenant"], block.reply["served-by"]) == ("acme", "me")
+        assert 0 < int(seen["client_timeout"]) <= PATIENCE * 1000
+        peers = {it.peer() for _ in range(3)}
+        assert len(peers) == 1
+        it.note()
+        assert it.peer() not in peers
+        stats = it.stats()
+        assert (stats.calls, stats.opened, stats.servers[0].failed) == (6, 2, 0)
+
+
 def test_what_is_asked_for() -> None:
     heads: list[bytes] = []
 

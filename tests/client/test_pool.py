@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import select
+import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -621,25 +623,32 @@ def test_a_forked_child_has_connections_and_seats_of_its_own() -> None:
             call.result()
 
 
+@ONLY_SYNC
 def test_interrupted_calls_leave_the_pool_in_order() -> None:
     class Interrupt(BaseException):
         pass
 
-    def interrupted(plan: Any, args: Any, deadline: Any) -> Any:
+    def interrupt(*_: object) -> None:
         raise Interrupt
 
-    with Peer(answer) as peer, pool(peer, size=1) as it:
-        assert it.ping() == 7
-        with pytest.raises(TypeError):
-            it.ping(1)
-        held = it.__shell__.pooling.balance.endpoints[0].idle[0]
-        original = type(held).call
-        try:
-            type(held).call = lambda self, *call: interrupted(*call)
+    def interrupting(sock: socket.socket) -> None:
+        sock.sendall(reply(*take(sock)))
+        take(sock)
+        signal.pthread_kill(main, signal.SIGUSR1)
+        sock.recv(1)  # until the connection is closed
+
+    main = threading.get_ident()
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        with Peer(interrupting, answer) as peer, pool(peer, size=1) as it:
+            assert it.ping() == 7
+            with pytest.raises(TypeError):
+                it.ping(1)
             with pytest.raises(Interrupt):
                 it.ping()
-        finally:
-            type(held).call = original
-        assert it.stats().servers[0].idle == 0
-        assert it.stats().servers[0].failed == 0
-        assert it.ping() == 7
+            assert it.stats().servers[0].idle == 0
+            assert it.stats().servers[0].failed == 0
+            assert it.ping() == 7
+            assert it.stats().calls == 3
+    finally:
+        signal.signal(signal.SIGUSR1, before)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 import thriftserver
+from tests.client.peers import Peer, answer
 from tests.harness import PATIENCE, Server
 from thriftserver.errors import ApplicationError, TransportError
 from thriftserver.wire import Application
@@ -146,3 +148,65 @@ def test_a_call_through_a_pool_ends_with_the_time_of_its_caller(folder: Path, fr
             client.stall()
         assert not isinstance(caught.value, ApplicationError) or caught.value.type == Application.TIMEOUT
         assert client.twice(4) == 8
+
+
+KEEPING_IDL = """
+service Back { i32 put() }
+service Front {
+  i32 put(1: i32 port),
+  // Before the call it asks a second port for something, and lets nobody else go on until that has answered.
+  i32 put_after(1: i32 port, 2: i32 other),
+  i64 failed()
+}
+"""
+KEEPING = """
+from gevent.monkey import get_original
+import thriftserver
+
+api = thriftserver.load("keeping.thrift")
+blocking_socket = get_original("socket", "socket")
+pools = []
+
+class Front:
+    def put(self, port):
+        if not pools:
+            pools.append(api.Back.Pool("127.0.0.1", port, timeout=30))
+        return pools[0].put()
+
+    def put_after(self, port, other):
+        with blocking_socket() as sock:
+            sock.connect(("127.0.0.1", other))
+            assert sock.recv(1) == b"!"
+        return self.put(port)
+
+    def failed(self):
+        return pools[0].stats().servers[0].failed
+"""
+
+
+@pytest.mark.parametrize("pure", [False, True], ids=["native", "pure"])
+def test_connections_that_a_server_closed_between_calls_are_replaced(tmp_path: Path, pure: bool) -> None:
+    (tmp_path / "keeping.thrift").write_text(KEEPING_IDL)
+    (tmp_path / "keeping.py").write_text(KEEPING)
+    api: Any = thriftserver.load(tmp_path / "keeping.thrift")
+    command = ("--idl", "keeping.thrift", "--handler", "Front=keeping:Front", "-w", "1")
+    env = {"THRIFTSERVER_PURE": "1"} if pure else {}
+
+    def closing(sock: socket.socket) -> None:
+        peer.hang_up()
+        sock.sendall(b"!")
+
+    with (
+        Peer(answer) as peer,
+        Peer(closing) as other,
+        Server(*command, cwd=tmp_path, env=env) as front,
+        api.Front.Client(front.host, front.port, timeout=PATIENCE) as client,
+    ):
+        for _ in range(20):
+            assert client.put(peer.port) == 7
+            peer.hang_up()
+        for _ in range(20):
+            assert client.put(peer.port) == 7
+            assert client.put_after(peer.port, other.port) == 7
+        assert client.failed() == 0
+        assert peer.connections == 41

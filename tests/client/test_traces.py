@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from importlib import import_module
 from typing import Any
 
 import pytest
@@ -21,9 +20,8 @@ import thriftserver
 from tests.client.peers import Peer, take
 from tests.harness import PATIENCE, Server
 from tests.spans import exporter, spans  # noqa: F401 - fixtures
-from thriftserver.client import headers
 from thriftserver.errors import ApplicationError, EncodeError, TransportError
-from thriftserver.tracing import CALLERS, trace_clients
+from thriftserver.tracing import trace_clients, untrace_clients
 
 IDL = """
 exception No { 1: string why }
@@ -102,15 +100,11 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Server]]:
 
 
 @pytest.fixture
-def traced(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def traced() -> Iterator[None]:
     """Calls of this process are traced, during one test."""
-    for module, name in CALLERS:
-        base = getattr(import_module(module), name)
-        monkeypatch.setattr(base, "__invoke__", base.__invoke__)
-    monkeypatch.setattr(headers, "_add", None)
     trace_clients()
     yield
-    trace_clients.cache_clear()
+    untrace_clients()
 
 
 def one(spans: Any) -> ReadableSpan:
@@ -159,12 +153,41 @@ def test_what_a_span_says(traced: None, servers: list[Server], spans: Any) -> No
     }
 
 
-def test_a_call_of_a_pool_is_one_span(traced: None, servers: list[Server], spans: Any) -> None:
-    with API.Hops.Pool([f"127.0.0.1:{server.port}" for server in servers], dialect="header") as pool:
-        told = [line.split() for line in pool.hop([])]
+async def hop_of_async_pool(names: list[str]) -> Any:
+    async with API.Hops.AsyncPool(names, dialect="header") as pool:
+        return await pool.hop([])
+
+
+@pytest.mark.parametrize("kind", ["Pool", "AsyncPool"])
+def test_a_call_of_a_pool_is_one_span(traced: None, servers: list[Server], spans: Any, kind: str) -> None:
+    names = [f"127.0.0.1:{server.port}" for server in servers]
+    if kind == "Pool":
+        with API.Hops.Pool(names, dialect="header") as pool:
+            told = [line.split() for line in pool.hop([])]
+    else:
+        told = [line.split() for line in asyncio.run(hop_of_async_pool(names))]
     span = one(spans)
     assert (span.name, span.kind) == ("Hops/hop", SpanKind.CLIENT)
     assert f"{span.context.span_id:016x}" in {line[4] for line in told}
+
+
+def test_it_is_switched_off_again(servers: list[Server], spans: Any, exporter: Any) -> None:
+    names = [f"{servers[0].host}:{servers[0].port}"]
+    with API.Hops.Client(names, dialect="header") as client, API.Hops.Pool(names, dialect="header") as pool:
+        for _ in range(2):
+            trace_clients()
+            trace_clients()
+            client.hop([])
+            assert one(spans).kind is SpanKind.CLIENT
+            exporter.clear()
+            untrace_clients()
+            untrace_clients()
+            with trace.get_tracer("test").start_as_current_span("page") as page:
+                told = [*client.hop([]), *pool.hop([]), *asyncio.run(hop_of_async_pool(names))]
+            assert one(spans).name == "page", "there is no other"
+            assert told
+            assert not any(f"{page.get_span_context().span_id:016x}" in line for line in told), "servers hear of none"
+            exporter.clear()
 
 
 def test_errors(traced: None, servers: list[Server], spans: Any, exporter: Any) -> None:

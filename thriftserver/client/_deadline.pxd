@@ -3,6 +3,7 @@ cimport cython
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 
+from thriftserver.rpc._call cimport Call
 from thriftserver.rpc._processor cimport clock
 
 cdef extern from "Python.h":
@@ -19,6 +20,7 @@ cdef inline object value_of(object var):
     Py_DECREF(value)
     return value
 
+@cython.locals(call=Call)
 cpdef object limit()
 
 @cython.final
@@ -28,6 +30,7 @@ cdef class Deadline:
     cdef Py_ssize_t _size
     cdef bint _ends
     cdef double _end, _seconds
+    cpdef object begin(self, object seconds)
     cpdef object enter(self, str phase, Py_ssize_t size=*)
     @cython.locals(left=cython.double)
     cpdef object left(self)

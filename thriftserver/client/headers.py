@@ -44,8 +44,11 @@ def headers(values: Mapping[str, str] | None = None, /) -> Iterator[Headers]:
         _block.reset(token)
 
 
-def add_with(add: Callable[[dict[str, str]], object]) -> None:
-    """From now on ``add`` puts headers of its own into what each call takes along, where there is a place for it."""
+def add_with(add: Callable[[dict[str, str]], object] | None) -> None:
+    """From now on ``add`` puts headers of its own into what each call takes along, where there is a place for it.
+
+    None for nobody.
+    """
     global _add
     _add = add
 

@@ -7,9 +7,16 @@ decides who is well, nor knows what a connection is. One source: it runs on plai
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
+
+try:
+    import cython  # type: ignore[import-untyped, import-not-found, unused-ignore]
+except ImportError:  # needed to compile this file, not to run it
+    from thriftserver import uncompiled as cython
+
+if not cython.compiled:
+    from thriftserver.client.stack import pop, push
 
 
 class Place:
@@ -22,7 +29,7 @@ class Place:
 
     def __init__(self) -> None:
         self.busy: set[Held] = set()
-        self.idle: deque[Held] = deque()
+        self.idle: list[Held] = []
         self.cost = 1.0
         self.odd = False
 
@@ -52,13 +59,15 @@ Pairs: TypeAlias = Iterator[tuple[Place, Place]]
 class Lender:
     """Hands out connections. ``new`` gives one to a server, and ``drop`` ends one, when it is then.
 
-    ``pairs`` are servers that chance has drawn in advance, without an end.
+    ``pairs`` are servers that chance has drawn in advance, without an end; ``due`` is when there is something to do
+    beside the calls.
     """
 
-    __slots__ = ("_drop", "_new", "pairs")
+    __slots__ = ("_drop", "_new", "due", "pairs")
 
     def __init__(self, new: Callable[[Any, float], Held], drop: Callable[[Held], None]) -> None:
         self.pairs: Pairs = iter(())
+        self.due = 0.0
         self._new = new
         self._drop = drop
 
@@ -66,7 +75,7 @@ class Lender:
         """The less loaded of the next pair. There must be one."""
         drawn = next(self.pairs)
         first, second = drawn[0], drawn[1]
-        if len(second.busy) * second.cost < len(first.busy) * first.cost:
+        if second is not first and len(second.busy) * second.cost < len(first.busy) * first.cost:
             return second
         return first
 
@@ -84,20 +93,19 @@ class Lender:
 
     def borrow(self, place: Place, now: float) -> Held:
         """The connection that was idle for the shortest time, or a new one."""
-        try:
-            held = place.idle.pop()
-            while held.until < now:
-                self._drop(held)
-                held = place.idle.pop()
-        except IndexError:
+        held: Any = pop(place.idle)
+        while held is not None and held.until < now:
+            self._drop(held)
+            held = pop(place.idle)
+        if held is None:
             held = self._new(place, now)
         place.busy.add(held)
         held.used = now
-        return held
+        return held  # type: ignore[no-any-return]
 
     def give(self, held: Held) -> bool:
         """A call on it was answered. Is it at a server that wants to hear of that?"""
         place: Place = held.endpoint
         place.busy.discard(held)
-        place.idle.append(held)
+        push(place.idle, held)
         return place.odd

@@ -18,15 +18,15 @@ from typing import Any, Self
 from weakref import WeakSet
 
 from thriftserver.client.balance import Endpoint
-from thriftserver.client.chosen import Channel, Deadline, Held
+from thriftserver.client.chosen import Attempt, Channel, Connection, Deadline, FastPath, Held, left_of, part
 from thriftserver.client.hedging import Race, Watch
 from thriftserver.client.methods import caller_class, plain
 from thriftserver.client.news import News, tell
-from thriftserver.client.pooled import Attempt, Connection, left_of, part
 from thriftserver.client.pooling import PROBE, Pooling, PoolOptions, probe_plan
 from thriftserver.client.pools import AnyPool
 from thriftserver.client.retry import Course, Outcome, outcome_of
 from thriftserver.client.seats import Seats
+from thriftserver.client.stack import pop
 from thriftserver.codec.plan import MethodPlan
 from thriftserver.discovery.resolvers import Resolver, follow, follows, is_fixed
 from thriftserver.errors import ApplicationError, TransportError
@@ -72,39 +72,11 @@ class Pool(AnyPool):
         self.__shell__.close()
 
     def __invoke__(self, plan: MethodPlan, args: Sequence[Any]) -> Any:
-        shell = self.__shell__
-        deadline = Deadline(shell.timeout)
-        seats = shell.seats
-        try:
-            seats.free.pop()
-        except IndexError:
-            shell.wait(deadline)
-        try:
-            pooling = shell.pooling
-            now = time.monotonic()
-            if now >= pooling.due:
-                shell.look(now)
-            held: Any = pooling.take(now)
-            if plan.idempotent and shell.careful:
-                return shell.persist(plan, args, deadline, held, None)
-            failure: BaseException | None = None
-            try:
-                answer = held.call(plan, args, deadline)
-            except BaseException as error:  # noqa: BLE001 - raised by ``persist``, if nothing helps
-                failure = error
-            if failure is not None:
-                return shell.persist(plan, args, deadline, held, failure)
-            if pooling.give(held):
-                shell.answered(held)
-            return answer
-        finally:
-            seats.free.append(None)  # as ``release`` does
-            if seats.waiting:
-                seats.pass_on()
+        return self.__shell__.call(plan, args)
 
 
-class Shell:
-    """What a pool's calls have in common."""
+class Shell(FastPath):
+    """What a pool's calls have in common, and what is to be done for those that are not answered just so."""
 
     def __init__(
         self,
@@ -114,11 +86,10 @@ class Shell:
         options: PoolOptions,
         connection: Callable[[Endpoint], Connection],
     ) -> None:
-        self.timeout = timeout
-        self.seats = Seats()
         self.pooling = Pooling(options, connection, threading.RLock(), not is_fixed(where), time.monotonic())
-        #: Are attempts of idempotent calls more than calls?
-        self.careful = options.attempt_timeout is not None or options.hedge is not None
+        careful = options.attempt_timeout is not None or options.hedge is not None
+        super().__init__(timeout, self.pooling.lender, careful)
+        self._seat(Seats())
         self._name = name.removesuffix("Pool")
         self._where = where
         self._options = options
@@ -134,31 +105,33 @@ class Shell:
         _pools.add(self)
 
     def close(self) -> None:
+        self.closed = True
         self.pooling.close()
         self.seats.close()
 
     def forked(self) -> None:
         """This process is a child of the one that has made the calls which are under way."""
-        self.seats = Seats()
+        self._seat(Seats())
         self._opening = threading.Lock()
         self._watch = Watch(self._watch.after, _start)
         self.pooling.forked(threading.RLock())
         if follows(self._where):
             self.pooling.moved()  # nobody follows in this process yet
-        if self._open and not self.pooling.closed:
+        if self._open and not self.closed:
             self.seats.open(self._options.size)
 
     def wait(self, deadline: Deadline) -> None:
-        """A seat for a call, when there is none free. Raises TransportError."""
         deadline.enter("queueing")
-        if not (self._open or self.pooling.closed):
+        if not (self._open or self.closed):
             self._open_up(deadline)
             deadline.enter("queueing")
-        if self.pooling.closed or not self._seated(deadline):
+        if self.closed or not self._seated(deadline):
             raise RuntimeError("the pool is closed")
 
+    def pass_on(self) -> None:
+        self.seats.pass_on()
+
     def look(self, now: float) -> None:
-        """Do what is to be done beside the calls."""
         errands = self.pooling.look(now)
         for endpoint in errands.probes:
             _start(partial(self._probe, endpoint))
@@ -166,7 +139,6 @@ class Shell:
             _start(partial(self._resolve, None))
 
     def answered(self, held: Held) -> None:
-        """A call was answered, by a server that wants to hear of it."""
         self._tell(self.pooling.answered(held, time.monotonic()))
 
     def failed(self, held: Held, error: BaseException, deadline: Deadline) -> Outcome:
@@ -186,7 +158,6 @@ class Shell:
     def persist(
         self, plan: MethodPlan, args: Sequence[Any], deadline: Deadline, held: Any, failure: BaseException | None
     ) -> Any:
-        """Make a call until it is answered or must not be made again; ``failure`` is that of its first attempt."""
         course = Course(plan.idempotent, self.pooling.chance)
         while True:
             if failure is None:
@@ -205,6 +176,11 @@ class Shell:
             if again.pause:
                 time.sleep(again.pause)
             held = self.pooling.take_of(again.endpoint, time.monotonic())
+
+    def _seat(self, seats: Seats) -> None:
+        """From now on calls take these seats."""
+        self.seats = seats
+        self.free, self.waiting = seats.free, seats.waiting
 
     def _attempt(self, plan: MethodPlan, args: Sequence[Any], deadline: Deadline, held: Connection) -> Any:
         """One attempt, or two that race. The connection is given back, unless there was an error."""
@@ -233,11 +209,7 @@ class Shell:
 
     def _seated(self, deadline: Deadline) -> bool:
         """Wait for a seat; False if the pool was closed meanwhile. Raises TransportError."""
-        try:
-            self.seats.free.pop()
-        except IndexError:
-            pass
-        else:
+        if pop(self.free):
             return True
         self.pooling.queued()
         left, most = deadline.left(), self._options.wait
@@ -245,7 +217,7 @@ class Shell:
             deadline.left()  # raises if it is the call's time that is over
             text = f"no connection was free within {most} s: {self._options.size} calls are under way"
             raise TransportError(text, "", deadline.phase, executed=False)
-        return not self.pooling.closed
+        return not self.closed
 
     def _open_up(self, deadline: Deadline) -> None:
         """Resolve the names, once for all calls that wait for it. Raises TransportError."""

@@ -1,18 +1,33 @@
-"""One connection of a pool, and an attempt of a call on it; and what pools of all kinds have of that."""
+"""One connection of a pool, and calls on it: the fast path of nearly all of them, and an attempt that takes part in a
+race; and what pools of all kinds have of that.
+
+One source: it runs on plain CPython, and Cython compiles it, with ``_pooled.pxd``, into the module ``_pooled``.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from thriftserver.client.chosen import Deadline, Held
 from thriftserver.errors import TransportError
+
+try:
+    import cython  # type: ignore[import-untyped, import-not-found, unused-ignore]
+except ImportError:  # needed to compile this file, not to run it
+    from thriftserver import uncompiled as cython
 
 if TYPE_CHECKING:
     from thriftserver.client.balance import Endpoint
-    from thriftserver.client.channel import Channel
     from thriftserver.client.pool import Shell
     from thriftserver.codec.plan import MethodPlan
+
+if not cython.compiled:
+    from thriftserver.client.channel import Channel
+    from thriftserver.client.deadline import Deadline
+    from thriftserver.client.lending import Held, Lender
+    from thriftserver.client.stack import pop, push
+    from thriftserver.rpc.within import clock
 
 
 class Single(Held):
@@ -21,7 +36,7 @@ class Single(Held):
     __slots__ = ("channel", "made", "most")
 
     def __init__(self, endpoint: Endpoint, channel: Any, most: float) -> None:
-        super().__init__(endpoint)
+        Held.__init__(self, endpoint)
         self.channel = channel
         self.most = most
         self.made = False
@@ -34,14 +49,85 @@ class Connection(Single):
     """One of a pool that blocks."""
 
     __slots__ = ()
-    channel: Channel
 
     def call(self, plan: MethodPlan, args: Sequence[Any], deadline: Deadline) -> Any:
         """One attempt. Raises what a client does."""
+        channel: Channel = self.channel
         if not self.made:
-            self.channel.ready(part(deadline, self.most))
+            channel.ready(part(deadline, self.most))
             self.made = True
-        return self.channel.call(plan, args, deadline)
+        return channel.call(plan, args, deadline)
+
+
+class FastPath:
+    """What nearly every call of a pool that blocks is: it takes a seat and a connection, is answered, and gives both
+    back. What else there may be to do is for who derives a class from it.
+
+    ``free`` and ``waiting`` are those of its ``seats``. A ``careful`` one makes more of attempts of idempotent calls.
+    """
+
+    __slots__ = ("careful", "closed", "free", "lender", "timeout", "waiting")
+
+    def __init__(self, timeout: float | None, lender: Lender, careful: bool) -> None:
+        self.timeout = timeout
+        self.lender = lender
+        self.careful = careful
+        self.closed = False
+        self.free: list[bool] = []
+        self.waiting: deque[Any] = deque()
+
+    def call(self, plan: MethodPlan, args: Sequence[Any]) -> Any:
+        """One call of a method. Raises what a client does, and RuntimeError when the pool is closed."""
+        deadline = Deadline.__new__(Deadline)
+        deadline.begin(self.timeout)
+        free, lender = self.free, self.lender
+        if self.closed:
+            raise RuntimeError("the pool is closed")
+        if pop(free) is None:
+            self.wait(deadline)
+        try:
+            now = clock() / 1e9
+            if now >= lender.due:
+                self.look(now)
+            held: Any = lender.take(now)
+            if self.careful and plan.idempotent:
+                return self.persist(plan, args, deadline, held, None)
+            failure: BaseException | None = None
+            try:
+                answer = held.call(plan, args, deadline)
+            except BaseException as error:  # noqa: BLE001 - raised by ``persist``, if nothing helps
+                failure = error
+            if failure is not None:
+                return self.persist(plan, args, deadline, held, failure)
+            if lender.give(held):
+                self.answered(held)
+            return answer
+        finally:
+            push(free, True)
+            if self.waiting:
+                self.pass_on()
+
+    def wait(self, deadline: Deadline) -> None:
+        """A seat for a call, when there is none free. Raises TransportError, and RuntimeError when it is closed."""
+        raise NotImplementedError
+
+    def pass_on(self) -> None:
+        """Give free seats to those who wait."""
+        raise NotImplementedError
+
+    def look(self, now: float) -> None:
+        """Do what is to be done beside the calls."""
+        raise NotImplementedError
+
+    def answered(self, held: Held) -> None:
+        """A call was answered, by a server that wants to hear of it."""
+        raise NotImplementedError
+
+    def persist(
+        self, plan: MethodPlan, args: Sequence[Any], deadline: Deadline, held: Any, failure: BaseException | None
+    ) -> Any:
+        """Make a call until it is answered or must not be made again; ``failure`` is that of its first attempt."""
+        raise NotImplementedError
 
 
 class Attempt:

@@ -94,13 +94,12 @@ class Pooling:
     ) -> None:
         self.options = options
         self.chance = random.Random()
-        lender = Lender(self._new, self._drop)
         #: For every call, without the lock; what stands below is for what is rare.
+        self.lender = lender = Lender(self._new, self._drop)
         self.take, self.take_of, self.give = lender.take, lender.take_of, lender.give
         self.balance = Balance(lender, options.eject_after, options.eject_for, self.chance)
         self.budget = Budget(options.retries, now)
         self.closed = False
-        #: When ``look`` is to be called next.
         self.due = now
         self._make = make
         self._lock = lock
@@ -115,6 +114,15 @@ class Pooling:
         self._leaving: list[Endpoint] = []
         self._past = 0
         self._opened = self._repeated = self._hedged = self._hedges_won = self._unpaid = self._queued = 0
+
+    @property
+    def due(self) -> float:
+        """When ``look`` is to be called next."""
+        return self.lender.due
+
+    @due.setter
+    def due(self, when: float) -> None:
+        self.lender.due = when
 
     def answered(self, held: Held, now: float) -> News | None:
         """A call was answered, by a server that is ``odd``."""

@@ -8,30 +8,30 @@ from __future__ import annotations
 import threading
 from collections import deque
 
+from thriftserver.client.stack import pop, push
+
 
 class Seats:
-    """``take`` and ``release`` are single operations of a deque while nobody waits. There are none until ``open``."""
+    """To take one and to give it back are single operations of a stack while nobody waits. There are none until
+    ``open``.
+
+    What is popped from ``free`` is a seat; if there is none, ``wait`` must be called. What is pushed is given back, and
+    ``pass_on`` follows where somebody is ``waiting``. Both containers stay the same ones.
+    """
 
     def __init__(self) -> None:
-        #: Free ones: ``free.pop()`` takes a seat; IndexError says that ``wait`` must be called.
-        self.free: deque[None] = deque()
+        self.free: list[bool] = []
         self.waiting: deque[_Waiter] = deque()
 
     def open(self, size: int) -> None:
-        self.free.extend([None] * size)
+        self.free.extend([True] * size)
         self.pass_on()
 
     def close(self) -> None:
-        """There are no seats any more. Who waits for one gets it."""
-        self.free = deque(maxlen=0)
+        """There are no free ones any more, until somebody gives one back. Who waits for one gets it."""
+        self.free.clear()
         while self.waiting:
             self.waiting.popleft().called.release()
-
-    def release(self) -> None:
-        """A call is over."""
-        self.free.append(None)
-        if self.waiting:
-            self.pass_on()
 
     def wait(self, seconds: float | None) -> bool:
         """Whether a seat has become free within so many seconds, None for any number; it is the caller's then.
@@ -45,21 +45,20 @@ class Seats:
             seated = waiter.called.acquire(timeout=-1 if seconds is None else min(seconds, threading.TIMEOUT_MAX))
         except BaseException:
             if not self._withdraw(waiter):
-                self.release()
+                push(self.free, True)
+                self.pass_on()
             raise
         return seated or not self._withdraw(waiter)
 
     def pass_on(self) -> None:
         """Give free seats to those who wait."""
         while self.waiting:
-            try:
-                self.free.pop()
-            except IndexError:
+            if pop(self.free) is None:
                 return
             try:
                 waiter = self.waiting.popleft()
             except IndexError:
-                self.free.append(None)
+                push(self.free, True)
             else:
                 waiter.called.release()
 

@@ -220,9 +220,7 @@ def _parking(outgoing: Outgoing) -> Callable[[int], Any] | None:
     """What a connection that a handler makes is, if it is made where it can be waited for in the worker's loop."""
     if not outgoing.is_here():
         return None
-    from thriftserver.worker.parking import Parking  # most handlers call nobody
-
-    return partial(Parking, outgoing)
+    return partial(choose("worker.parking").Parking, outgoing)  # imported here: most handlers call nobody
 
 
 def _tell_of_greenlets(log: Logger) -> None:

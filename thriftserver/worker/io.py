@@ -1,6 +1,6 @@
-"""The primitives under ``pump``: reads, sends, and what epoll has found.
+"""The primitives under ``pump``, ``outgoing`` and ``parking``: reads, sends, and what epoll has found.
 
-``_pump.pxd`` has their C twins. Nothing here waits, and nothing here knows Thrift.
+Their ``.pxd`` files have the C twins. Nothing here waits, and nothing here knows Thrift.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import os
 
 # The class beneath socket.socket: gevent's patch leaves it as it is, and this room must never wait.
 from _socket import MSG_MORE, MSG_NOSIGNAL, socket
+from collections.abc import Callable
 from select import POLLERR, POLLHUP
 from typing import Any
 
@@ -17,6 +18,8 @@ from gevent.monkey import get_original
 from thriftserver.codec.memory import Sink
 
 poll = get_original("select", "poll")
+#: Which thread this is, whatever greenlet.
+thread_number: Callable[[], int] = get_original("_thread", "get_ident")
 
 #: Bytes of one read; a frame that is larger takes several.
 INBOX = 65_536
@@ -74,6 +77,25 @@ def _poll(fd: int) -> int:
     watch = poll()
     watch.register(fd, 0)
     return sum(mask for _, mask in watch.poll(0))
+
+
+def send_some(sock: socket, _fd: int, data: bytes, start: int) -> int:
+    """Send what the kernel takes at once of ``data``, from ``start`` on; how many bytes. Raises OSError."""
+    try:
+        return sock.send(memoryview(data)[start:])
+    except BlockingIOError:
+        return 0
+
+
+def receive_some(sock: socket, _fd: int, most: int) -> bytes | None:
+    """What has arrived, up to so many bytes; none at the end of the stream, None when nothing is there yet.
+
+    Raises OSError when the peer is gone.
+    """
+    try:
+        return sock.recv(most)
+    except BlockingIOError:
+        return None
 
 
 def find(epoll: Any, most: int) -> list[tuple[int, int]]:

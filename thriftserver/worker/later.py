@@ -23,7 +23,7 @@ LATER = (
     "thriftserver.dialect.http_caller",
     "thriftserver.discovery.dns",
     "thriftserver.discovery.following",
-    "thriftserver.worker.parking",
+    name_of("worker.parking"),
     # when the master or a user asks for more than serving, or errs
     "difflib",
     "ipaddress",

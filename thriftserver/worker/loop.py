@@ -30,16 +30,17 @@ from thriftserver.worker.accept import PAUSE, SLACK, Fellows, Inheritance, Liste
 from thriftserver.worker.arrivals import Arrival, Arrivals
 from thriftserver.worker.fibers import Fibers
 from thriftserver.worker.forked import close
-from thriftserver.worker.outgoing import Outgoing
 from thriftserver.worker.stacks import Elsewhere, Stacks
 from thriftserver.worker.sweep import LINGER, Limits, Sweep
 
 if TYPE_CHECKING:
     from thriftserver.rpc.processor import Processor
     from thriftserver.worker.connection import Connection
+    from thriftserver.worker.outgoing import Outgoing
     from thriftserver.worker.pump import Member, Pump
 else:
     Pump, Connection = choose("worker.pump").Pump, choose("worker.connection").Connection
+    Outgoing = choose("worker.outgoing").Outgoing
 
 #: Seconds between two heartbeats; also how often the spread of connections is looked at.
 HEARTBEAT = 0.5

@@ -3,6 +3,8 @@
 Who waits for such a descriptor is parked, and gets its turn from the hub once the set has told of it, or when its time
 is over: a wait has no watcher, no timer and no greenlet of its own. How bytes come and go is for ``parking``. Threads,
 and children that handlers fork, have ordinary lines.
+
+This one source runs on plain CPython, and Cython compiles it, with ``_outgoing.pxd``, into the module ``_outgoing``.
 """
 
 from __future__ import annotations
@@ -10,21 +12,23 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections import deque
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gevent import get_hub
 from gevent._hub_local import get_hub_if_exists
 from greenlet import getcurrent, greenlet
 
-from thriftserver.compiled import choose
 from thriftserver.worker.accept import plain_socket
 
-if TYPE_CHECKING:
+try:
+    import cython  # type: ignore[import-untyped, import-not-found, unused-ignore]
+except ImportError:  # needed to compile this file, not to run it
+    from thriftserver import uncompiled as cython
+
+if not cython.compiled:
+    from thriftserver.worker.io import thread_number
     from thriftserver.worker.pump import Member, Pump
-else:
-    Member = choose("worker.pump").Member
 
 #: The end of a wait without a limit.
 NEVER = float("inf")
@@ -33,10 +37,12 @@ NEVER = float("inf")
 class End(Member):
     """Our end of such a connection. ``ready``: there may be something that nobody has looked at."""
 
+    __slots__ = ("added", "late", "outgoing", "ready", "sock", "waiter")
+
     def __init__(self, family: int, outgoing: Outgoing) -> None:
         self.sock = plain_socket(family, socket.SOCK_STREAM)
         self.sock.setblocking(False)
-        super().__init__(self.sock.fileno())
+        Member.__init__(self, self.sock.fileno())
         self.urgent = True
         self.ready = False
         self.added = False
@@ -45,7 +51,7 @@ class End(Member):
         self.late = False
         self.outgoing = outgoing
 
-    def on_ready(self, _seat: Any) -> None:
+    def on_ready(self, seat: Any) -> None:
         self.ready = True
         if self.waiter is not None:
             self.outgoing.release(self)
@@ -68,7 +74,10 @@ class Outgoing:
         self.hub: Any = get_hub()
         #: The loop is giving turns, and asks again before it rests.
         self.waking = False
-        self.due: deque[End] = deque()
+        #: Who is parked at these ends is to go on.
+        self.due: list[End] = []
+        self._rest = greenlet.switch.__get__(self.hub)
+        self._thread = thread_number()
         self._pid = os.getpid()
         #: Until when those wait who have a limit; one timer is armed for the earliest.
         self._until: dict[End, float] = {}
@@ -83,6 +92,10 @@ class Outgoing:
         """Is this the loop's thread, in its process?"""
         return get_hub_if_exists() is self.hub and os.getpid() == self._pid
 
+    def in_thread(self) -> bool:
+        """Is this the loop's thread, in its process or a child of it? It costs less than ``is_mine``."""
+        return thread_number() == self._thread
+
     def release(self, end: End) -> None:
         """Who is parked there is to go on."""
         self.due.append(end)
@@ -91,9 +104,12 @@ class Outgoing:
 
     def resume(self) -> None:
         """Let those go on. To be called from the hub."""
-        while self.due:
-            end = self.due.popleft()
-            waiter, end.waiter = end.waiter, None
+        fresh: list[End] = []
+        due = self.due
+        self.due = fresh
+        for end in due:
+            waiter = end.waiter
+            end.waiter = None
             if waiter is not None:
                 try:
                     waiter.switch()
@@ -107,13 +123,15 @@ class Outgoing:
             if until < self._armed:
                 self._arm(until)
         end.late = False
-        end.waiter = me = getcurrent()
+        me = getcurrent()
+        end.waiter = me
         try:
             while end.waiter is me:  # a switch by anybody else means nothing
-                greenlet.switch(self.hub)
+                self._rest()
         finally:
             end.waiter = None
-            self._until.pop(end, None)
+            if until < NEVER:
+                self._until.pop(end, None)
         if end.late:
             raise TimeoutError
 
@@ -126,7 +144,8 @@ class Outgoing:
 
     def _expire(self) -> None:
         now = monotonic()
-        self._armed = earliest = NEVER
+        earliest = NEVER
+        self._armed = NEVER
         for end, until in self._until.items():
             if until <= now:
                 end.late = True

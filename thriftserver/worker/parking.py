@@ -1,4 +1,7 @@
-"""A client's connection in the worker's own loop: whoever waits for it is parked (``outgoing``)."""
+"""A client's connection in the worker's own loop: whoever waits for it is parked (``outgoing``).
+
+This one source runs on plain CPython, and Cython compiles it, with ``_parking.pxd``, into the module ``_parking``.
+"""
 
 from __future__ import annotations
 
@@ -6,29 +9,36 @@ import errno
 import os
 import socket
 from collections.abc import Callable
-from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gevent
 
-from thriftserver.compiled import choose
-from thriftserver.worker.outgoing import NEVER, End, Outgoing
+try:
+    import cython  # type: ignore[import-untyped, import-not-found, unused-ignore]
+except ImportError:  # needed to compile this file, not to run it
+    from thriftserver import uncompiled as cython
 
-if TYPE_CHECKING:
+if not cython.compiled:
     from thriftserver.client.line import Line
-else:
-    Line = choose("client.line").Line
+    from thriftserver.rpc.within import clock
+    from thriftserver.worker.io import receive_some, send_some
+    from thriftserver.worker.outgoing import NEVER, End, Outgoing
 
 #: Seconds after which a unix socket whose server's backlog is full is tried again.
 FULL = 0.005
+#: Nanoseconds for which what the set has told of a connection is as good as a look: a server that closes it may hear of
+#: the next request as much later, and that is no longer than bytes are on their way through a network.
+FRESH = 50_000
 
 
 class Parking(Line):
     """A line of which greenlets of the worker's loop wait in its set."""
 
+    __slots__ = ("_end", "_outgoing")
+
     def __init__(self, outgoing: Outgoing, family: int) -> None:
         end = End(family, outgoing)
-        super().__init__(end.sock)
+        Line.__init__(self, end.sock)
         self._end = end
         self._outgoing = outgoing
 
@@ -40,7 +50,7 @@ class Parking(Line):
         until = _until(timeout)
         code = self.sock.connect_ex(address)
         while code == errno.EAGAIN:  # no room in the backlog of a unix socket, and nothing tells when there is
-            if monotonic() >= until:
+            if clock() / 1e9 >= until:
                 raise TimeoutError
             gevent.sleep(FULL)
             code = self.sock.connect_ex(address)
@@ -52,45 +62,45 @@ class Parking(Line):
             self._when_writable(until, self._is_connected)
 
     def send(self, data: bytes, timeout: float | None) -> None:
-        sent = self._sent(data)
+        sent = send_some(self._end.sock, self._end.fd, data, 0)
         if sent < len(data):
-            self._send_rest(memoryview(data)[sent:], _until(timeout))
+            self._send_rest(data, sent, _until(timeout))
 
     def receive(self, most: int, timeout: float | None) -> bytes:
-        end, until = self._end, _until(timeout)
+        end = self._end
+        until = _until(timeout)
         while True:
             if not end.ready:
                 self._outgoing.park(end, until)
             end.ready = False
-            try:
-                data = self.sock.recv(most)
-            except BlockingIOError:
+            data = receive_some(end.sock, end.fd, most)
+            if data is None:
                 continue
             if end.ending or len(data) == most:  # there may be more, of which nothing will tell
                 end.ready = True
             return data
 
     def usable(self) -> bool:
-        return self._outgoing.is_mine()
+        return Line.usable(self) and self._outgoing.in_thread()
+
+    def quiet(self) -> bool:
+        """As the set has told, if it was asked just now; that is a system call less for each call out."""
+        end = self._end
+        if not end.ready and clock() - self._outgoing.pump.polled < FRESH:
+            return True
+        return Line.quiet(self)
 
     def close(self) -> None:
-        if self.usable():
+        if self._outgoing.is_mine():
             self._end.close()
         elif self._end.fd >= 0:
             self._outgoing.drop(self._end)
 
-    def _sent(self, data: bytes | memoryview) -> int:
-        """How much of it the kernel has taken."""
-        try:
-            return self.sock.send(data)
-        except BlockingIOError:
-            return 0
-
-    def _send_rest(self, rest: memoryview, until: float) -> None:
+    def _send_rest(self, data: bytes, sent: int, until: float) -> None:
         def is_sent() -> bool:
-            nonlocal rest
-            rest = rest[self._sent(rest) :]
-            return not rest
+            nonlocal sent
+            sent += send_some(self._end.sock, self._end.fd, data, sent)
+            return sent == len(data)
 
         self._when_writable(until, is_sent)
 
@@ -117,4 +127,4 @@ class Parking(Line):
 
 
 def _until(timeout: float | None) -> float:
-    return NEVER if timeout is None else monotonic() + timeout
+    return NEVER if timeout is None else clock() / 1e9 + timeout

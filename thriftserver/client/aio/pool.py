@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any, Self
 from thriftserver.client.aio.channel import Channel, Home, addresses_of
 from thriftserver.client.aio.pooled import Connection, Race
 from thriftserver.client.aio.turns import Turns
-from thriftserver.client.chosen import Deadline, Held
+from thriftserver.client.chosen import Deadline, Held, left_of, part
 from thriftserver.client.methods import caller_class, coroutine
 from thriftserver.client.news import News, tell
-from thriftserver.client.pooled import left_of, part
 from thriftserver.client.pooling import PROBE, Pooling, PoolOptions, probe_plan
 from thriftserver.client.pools import AnyPool
 from thriftserver.client.retry import Course, Outcome, outcome_of

@@ -7,8 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from thriftserver.client.chosen import Deadline
-from thriftserver.client.pooled import Single, left_of, part
+from thriftserver.client.chosen import Deadline, Single, left_of, part
 from thriftserver.client.retry import Outcome, outcome_of
 
 if TYPE_CHECKING:
