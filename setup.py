@@ -38,6 +38,8 @@ SOURCES = {
     "client._line": "client/line.py",
     "client._channel": "client/channel.py",
     "client._lending": "client/lending.py",
+    "tls._ends": "tls/_ends.pyx",
+    "tls._tunnel": "tls/tunnel.py",
 }
 #: Where each protocol has copies of the walkers for Cython, which names what it writes by its source.
 COPIES = Path("build/walkers")
