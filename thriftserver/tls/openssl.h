@@ -20,8 +20,9 @@
 #define ROOM (128 * 1024)
 #define RAW (64 * 1024)
 #define SAID (ROOM + 64 * 1024)
-/* With more than this unsent, nothing is read from a client, whose key updates have to be answered. */
-#define STUCK ROOM
+/* With more than this unsent, which is more than one turn has to say, nothing is read from a client: it lets us answer
+   key updates, and does not read the answers. */
+#define STUCK SAID
 
 /* What of OpenSSL is needed; the same in 1.1.1 and in all of 3. */
 #define FUNCTIONS(F) \
@@ -268,6 +269,7 @@ static void line_begin(void) {
 
 /* Encrypt the first bytes of the inbox, and send them or keep what is too much. */
 static void line_write(Line *line, size_t size) {
+    if (line->ssl == NULL) return;
     line_begin();
     if (lib.SSL_write(line->ssl, inbox, (int)size) <= 0) { /* all of it or nothing: partial writes are off */
         line->dead = 1;
@@ -279,6 +281,7 @@ static void line_write(Line *line, size_t size) {
 /* Decrypt what the client has sent into the inbox; how many bytes that is. What is left is the kernel's to tell of. */
 static size_t line_read(Line *line) {
     size_t total = 0;
+    if (line->ssl == NULL) return 0;
     raw_at = raw_end = 0;
     may_receive = 1;
     for (;;) {
@@ -310,7 +313,7 @@ static void line_flush(Line *line) {
 
 /* Say, inside TLS, that nothing follows. */
 static void line_finish(Line *line) {
-    if (line->finished) return;
+    if (line->ssl == NULL || line->finished) return;
     line->finished = 1;
     line_begin();
     if (lib.SSL_shutdown(line->ssl) < 0) lib.ERR_clear_error();
