@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from tests.tls.locked import Locked
 from tests.tls.pki import Pki, TlsPeer
 from tests.tls.test_openssl import Told
 from thriftserver.compiled import NATIVE, variant
+from thriftserver.tls import tunnel
 
 FORMS = pytest.mark.parametrize("native", [True, False], ids=["native", "pure"])
 VERSIONS = pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
@@ -44,6 +46,7 @@ class Hall:
         self.limited, self.over = threading.Event(), threading.Event()
         self.parted: list[socket.socket] = []
         self.errors: list[Exception] = []
+        self.loads: list[bool] = []
         client, theirs = self._shake_hands(pki, newest, buffers)
         self.caller = Locked(client)
         ours, self.worker = socket.socketpair()
@@ -86,6 +89,9 @@ class Hall:
 
     def ended(self, _tunnel: Any) -> None:
         self.over.set()
+
+    def busy(self, busy: bool) -> None:
+        self.loads.append(busy)
 
     def failed(self, tunnel: Any, error: Exception) -> None:
         self.errors.append(error)
@@ -284,8 +290,32 @@ def test_what_is_not_python_s_openssl_is_not_used() -> None:
     assert told.splitlines() == ["/nowhere.so is not there", "SSL_read is not there", "''", *[unknown] * 3]
 
 
-def test_the_keeper_interrupts_no_worker(pki: Pki) -> None:
-    with Server(*ARGS, *pki.options(), cwd=pki.folder) as server:
-        keeper, worker = server.wait("certificates_loaded")["pid"], server.wait("worker_ready")["pid"]
-        assert os.sched_getscheduler(keeper) == os.SCHED_BATCH
-        assert os.sched_getscheduler(worker) == os.SCHED_OTHER
+@FORMS
+def test_many_calls_are_told_of_when_they_begin_and_when_they_end(native: bool) -> None:
+    need(NATIVE or not native, "the compiled code (python setup.py build_ext --inplace)")
+    tunnels: Any = variant("tls.tunnel", native)
+    loads: list[bool] = []
+    with select.epoll() as epoll:
+        watch = tunnels.Watch(epoll, SimpleNamespace(busy=loads.append))
+        for found in (0, tunnel.BUSY + 1, tunnel.BUSY + 1, tunnel.BUSY - 1, 0):
+            watch.found = found
+            watch.weigh(watch.weighed + 1.0)
+    assert loads == [True, False]
+
+
+@pytest.mark.parametrize("policy", ["OTHER", "BATCH", "IDLE"])
+def test_who_is_busy_interrupts_nobody_and_a_policy_that_was_chosen_stays(policy: str) -> None:
+    code = (
+        "import os\n"
+        "from thriftserver.tls.courtesy import Courtesy\n"
+        f"os.sched_setscheduler(0, os.SCHED_{policy}, os.sched_param(0))\n"
+        "courtesy, seen = Courtesy(), []\n"
+        "for busy in (False, True, True, False, False):\n"
+        "    courtesy.defer(busy)\n"
+        "    seen.append(os.sched_getscheduler(0))\n"
+        "print(*seen)\n"
+    )
+    told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    chosen = getattr(os, f"SCHED_{policy}")
+    busy = os.SCHED_BATCH if policy == "OTHER" else chosen
+    assert [int(each) for each in told.split()] == [chosen, busy, busy, chosen, chosen]

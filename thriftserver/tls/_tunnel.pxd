@@ -39,6 +39,8 @@ cdef int _OUT
 cdef int _GONE
 cdef int _SUSPENDED
 cdef int BATCH
+cdef int BUSY
+cdef double SPELL
 
 cdef class Watch:
     cdef readonly object epoll
@@ -46,8 +48,15 @@ cdef class Watch:
     cdef object home
     cdef list tunnels
     cdef bint returning
-    @cython.locals(found=cython.int, index=cython.int, fd=cython.int, tunnel=Tunnel, until=cython.double)
+    cdef bint is_busy
+    cdef public long long found
+    cdef readonly double weighed
+    @cython.locals(
+        found=cython.int, index=cython.int, fd=cython.int, tunnel=Tunnel, until=cython.double, now=cython.double
+    )
     cpdef list turn(self, double timeout)
+    @cython.locals(is_busy=cython.bint)
+    cpdef object weigh(self, double now)
     cdef object go_on(self, Tunnel tunnel, int fd, int mask)
 
 cdef class Tunnel:

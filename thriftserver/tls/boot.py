@@ -60,7 +60,6 @@ def run(given: Given, become: Callable[[Sequence[str]], None]) -> int:
 
 def _serve(given: Given, become: Callable[[Sequence[str]], None], logger: Logger) -> None:
     log.write_behind()
-    _defer()
     given.handoff.only_put()
     terms, descriptors = read_terms(given.terms), _raise_limit()
     if descriptors < 2 * terms.most + OWN:
@@ -97,17 +96,6 @@ def _serve(given: Given, become: Callable[[Sequence[str]], None], logger: Logger
         if keeper.is_done:
             return
         keeper.turn()
-
-
-def _defer() -> None:
-    """Let whoever runs go on, where a reply would interrupt it: a worker's next replies are taken along then.
-
-    Else both would take turns on their processor for each call. Where another one is free, or after a few milliseconds,
-    this process runs all the same. A policy that somebody has given it stays.
-    """
-    with suppress(OSError):  # not everybody may ask for that
-        if os.sched_getscheduler(0) == os.SCHED_OTHER:
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _raise_limit() -> int:

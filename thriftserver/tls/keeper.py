@@ -27,6 +27,7 @@ from thriftserver.sans import Allowed
 from thriftserver.scoreboard import layout
 from thriftserver.tls.certificate import certificate_of
 from thriftserver.tls.contexts import Contexts
+from thriftserver.tls.courtesy import Courtesy
 from thriftserver.tls.ends import INBOX
 from thriftserver.tls.handshake import Handshake
 from thriftserver.tls.refusals import SLOW, UNANNOUNCED, Refusal, not_allowed, plain
@@ -81,6 +82,7 @@ class Keeper:
         self._epoll = select.epoll()
         self._ends, self._tunnel = self._choose()
         self._watch = self._tunnel.Watch(self._epoll, self)
+        self.busy = Courtesy().defer
         self._members: dict[int, Callable[[int], None]] = {}
         #: Handshakes have a set of their own, which is one member of the other.
         self._door = select.epoll()

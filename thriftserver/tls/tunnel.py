@@ -29,6 +29,8 @@ _GONE = EPOLLERR | EPOLLHUP
 _SUSPENDED = -1
 #: Descriptors that are looked at together.
 BATCH = 256
+#: So many ready descriptors in a second, two for each call, are much to be done; seconds between two looks at that.
+BUSY, SPELL = 10_000, 0.02
 
 
 class Home(Protocol):
@@ -45,6 +47,9 @@ class Home(Protocol):
     def failed(self, tunnel: Tunnel, error: Exception) -> None:
         """A fault of ours."""
 
+    def busy(self, busy: bool) -> None:
+        """Much is to be done from now on, or no longer."""
+
 
 class Watch:
     """An epoll set, level-triggered. Tunnels in it go on by themselves; what else is ready in it is for who waits."""
@@ -56,6 +61,9 @@ class Watch:
         #: By descriptor; each tunnel is there twice.
         self.tunnels: list[Any] = []
         self.returning = False
+        self.is_busy = False
+        self.found = 0
+        self.weighed = clock()
 
     def turn(self, timeout: float) -> list[tuple[int, int]]:
         """Let tunnels go on for so many seconds, or until something else is ready or a tunnel has ended.
@@ -74,9 +82,22 @@ class Watch:
                     others.append((fd, found_mask(found, index)))
                 else:
                     self.go_on(tunnel, fd, found_mask(found, index))
-            timeout = until - clock()
+            now = clock()
+            self.found += found_count(found)
+            if now > self.weighed + SPELL:
+                self.weigh(now)
+            timeout = until - now
             if others or self.returning or timeout <= 0 or not found_count(found):
                 return others
+
+    def weigh(self, now: float) -> None:
+        """Is much to be done, by what was found since the last time?"""
+        is_busy = self.found > BUSY * (now - self.weighed)
+        self.found = 0
+        self.weighed = now
+        if is_busy != self.is_busy:
+            self.is_busy = is_busy
+            self.home.busy(is_busy)
 
     def go_on(self, tunnel: Tunnel, fd: int, mask: int) -> None:
         try:
