@@ -130,13 +130,17 @@ def one_machine() -> str:
         "reading it, ms",
     ]
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    text = (
-        f"The queue alone costs {each:.1f} us of CPU for a connection, in and out; {room} fit in before somebody takes one "
-        f"out. A reload, in which so many old workers give all their connections to as many new ones at once "
-        f"(`ulimit -n` is {limit}, `fs.file-max` {handover.open_files()}; seconds for all: at the same cost, {CONNECTIONS}):"
+    queue = (
+        f"The queue alone costs {each:.1f} us of CPU for a connection, in and out, in one process; {room} fit in before "
+        "somebody takes one out."
+    )
+    how = (
+        "A reload, in which so many old workers give all their connections to as many new ones at once; real processes, "
+        "as many connections as fit here, and how long all of them would take at the same cost (`ulimit -n` is "
+        f"{limit}, `fs.file-max` {handover.open_files()}; all are {CONNECTIONS}):"
     )
     reloads = report.table(handover.HEAD, [handover.row(workers, CONNECTIONS) for workers in (4, 16, WORKERS)])
-    return f"{report.table(head, rows)}\n\n{text}\n\n{reloads}"
+    return f"{report.table(head, rows)}\n\n{queue}\n\n{how}\n\n{reloads}"
 
 
 def main() -> None:

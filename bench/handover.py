@@ -1,7 +1,7 @@
 """All connections of a machine on their way from its old workers to its new ones, in real processes.
 
-Each worker is a process with a worker's own loop; all share one queue and one scoreboard, as a master's children do. The
-old ones leave all at once, which is the worst moment of a reload, while each new one takes what it can get. A
+Each worker is a process with a worker's own loop; all share one queue and one scoreboard, as a master's children do.
+The old ones leave all at once, which is the worst moment of a reload, while each new one takes what it can get. A
 connection is a pair of unix sockets, whose other end a client has, a process for each old worker. In the end every
 client makes a call on each of its connections, which must be answered.
 
@@ -45,16 +45,8 @@ EACH = 16_384
 IDL = {"bench/handover.thrift": "service Bench { void ping() }"}
 
 
-HEAD = [
-    "workers",
-    "connections",
-    "answered after it",
-    "seconds",
-    "us of CPU for each",
-    "seconds for all",
-    "moves of each",
-]
-HEAD += ["fewest of one", "most of one"]
+HEAD = ["workers", "connections", "answered after it", "seconds", "us of CPU for each", "seconds for all"]
+HEAD += ["moves of each", "fewest of one", "most of one"]
 
 
 class Handler:
@@ -104,7 +96,7 @@ def allowed(workers: int) -> int:
 
 
 class Machine:
-    """What all its processes share, each of which is a fork of this one. ``each`` old worker has so many connections."""
+    """What all its processes share, which are forks of this one. ``each`` is the connections of an old worker."""
 
     def __init__(self, workers: int, each: int) -> None:
         self._workers, self._each = workers, each
