@@ -131,12 +131,12 @@ def one_machine() -> str:
     ]
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     queue = (
-        f"The queue alone costs {each:.1f} us of CPU for a connection, in and out, in one process; {room} fit in before "
-        "somebody takes one out."
+        f"The queue alone costs {each:.1f} us of CPU for a connection, in and out, in one process; {room} fit in "
+        "before any is taken out."
     )
     how = (
-        "A reload, in which so many old workers give all their connections to as many new ones at once; real processes, "
-        "as many connections as fit here, and how long all of them would take at the same cost (`ulimit -n` is "
+        "A reload, in which so many old workers give all their connections to as many new ones at once: real "
+        "processes, as many connections as fit here, and how long all of them would take at the same cost (`ulimit -n` is "
         f"{limit}, `fs.file-max` {handover.open_files()}; all are {CONNECTIONS}):"
     )
     reloads = report.table(handover.HEAD, [handover.row(workers, CONNECTIONS) for workers in (4, 16, WORKERS)])
