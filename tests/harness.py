@@ -100,7 +100,9 @@ class Server:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, failed: object, *_: object) -> None:
+        if failed:
+            print(*self.other[-20:], *self.events[-20:], sep="\n")  # pytest shows it
         self.stop()
 
     def _read(self) -> None:

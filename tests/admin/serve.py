@@ -25,4 +25,4 @@ if __name__ == "__main__":
     program = Program(settings, loader, modules, tuple(service.name for service in served))
     board = Board.attach(asked["board"])
     given = boot.Equipment(board, program, [listener], asked["lifeline"], asked["addresses"], asked["memory"])
-    sys.exit(boot.run(given))
+    sys.exit(boot.run(given, lambda _: None))

@@ -3,6 +3,7 @@ cimport cython
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 
+from thriftserver.rpc._call cimport Call, Current
 from thriftserver.rpc._processor cimport clock
 
 cdef extern from "Python.h":
@@ -19,6 +20,7 @@ cdef inline object value_of(object var):
     Py_DECREF(value)
     return value
 
+@cython.locals(current=Current, call=Call)
 cpdef object limit()
 
 @cython.final

@@ -39,7 +39,8 @@ def limit() -> float | None:
     A handler's calls do not outlive the one that it answers.
     """
     end: float | None = value_of(LIMIT)
-    call = value_of(CURRENT)
+    current = value_of(CURRENT)
+    call = None if current is None else current.call
     if call is not None and call.deadline:
         served: float = call.deadline / 1e9
         return served if end is None or served < end else end

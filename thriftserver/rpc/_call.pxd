@@ -45,6 +45,10 @@ cdef class Entry:
     cdef Codec codec(self, Protocol protocol)
 
 @cython.final
+cdef class Current:
+    cdef public Call call
+
+@cython.final
 cdef class Seat:
     cdef public object fiber
     cdef public Call call
@@ -52,3 +56,6 @@ cdef class Seat:
     cdef public bint returned
     cdef public bint left
     cdef public bint spoiled
+    cdef object context
+    cdef object variables
+    cdef Current current

@@ -5,7 +5,7 @@ from cpython.object cimport PyObject
 from thriftserver.codec._memory cimport FRONT, Sink, Source, finish, length, new_source, seal
 from thriftserver.codec._header cimport Header
 from thriftserver.codec._protocol cimport Codec, Protocol, put_error
-from thriftserver.rpc._call cimport Call, Entry, Seat
+from thriftserver.rpc._call cimport Call, Current, Entry, Seat
 from thriftserver.scoreboard._slot cimport Slot
 
 cdef extern from *:
@@ -40,6 +40,29 @@ cdef extern from *:
         PyObject *at = dict > 0 ? *(PyObject **)((char *)fiber + dict) : NULL;
         return (at != NULL && PyDict_GET_SIZE(at) > 0) || (weak > 0 && *(PyObject **)((char *)fiber + weak) != NULL);
     }
+    /* What a context maps, as the collector is told of it: how it lies in memory is CPython's own business. */
+    static int last_found(PyObject *found, void *last) { *(PyObject **)last = found; return 0; }
+    static PyObject *last_of(PyObject *object) {
+        PyObject *last = NULL;
+        if (object != NULL && Py_TYPE(object)->tp_traverse != NULL) Py_TYPE(object)->tp_traverse(object, last_found, &last);
+        return last;
+    }
+    static int is_tree(PyObject *object) { return strncmp(Py_TYPE(object)->tp_name, "hamt", 4) == 0; }
+    static int find_tree(PyObject *found, void *any) { return is_tree(found); }
+    /* The same if it is one node, and None otherwise. Whatever is derived from one node has a copy of it, and with that a
+       reference to each value. */
+    static PyObject *one_node(PyObject *context) {
+        PyObject *map = last_of(context), *node = map == NULL || !is_tree(map) ? NULL : last_of(map);
+        int one = node != NULL && is_tree(node) && !Py_TYPE(node)->tp_traverse(node, find_tree, NULL);
+        return Py_NewRef(one ? map : Py_None);
+    }
+    /* Can nothing that was kept of a context tell what it is for next? Nobody has it, or what it maps, or a copy of that
+       (which would have ``value``), and nothing was set in it. */
+    static inline int is_untouched(PyObject *context, PyObject *map, PyObject *value) {
+        Py_ssize_t weak = Py_TYPE(context)->tp_weaklistoffset;
+        return Py_REFCNT(context) == 1 && Py_REFCNT(map) == 2 && Py_REFCNT(value) == 2 && last_of(context) == map
+            && (weak <= 0 || *(PyObject **)((char *)context + weak) == NULL);
+    }
     """
     long long monotonic_ns() nogil
     Py_ssize_t holders "holders_of"(object fiber)
@@ -49,6 +72,8 @@ cdef extern from *:
     int PyContext_Enter(object context) except -1
     int PyContext_Exit(object context) except -1
     object PyContextVar_Set(object var, object value)
+    object one_node(object context)
+    bint is_untouched(PyObject *context, PyObject *map, PyObject *value)
 
 cdef Protocol BINARY
 cdef int _CALL
@@ -127,11 +152,25 @@ cdef Codec codec_of(Entry entry, Header header)
 cdef inline long long clock() noexcept:
     return monotonic_ns()
 
-cdef inline object run_within(object var, Call call, object target, list args, bint chained):
-    context = PyContext_CopyCurrent()
+# To set a variable costs more than all else here: a seat's calls have one context, as long as nobody can tell.
+cdef inline object run_within(object var, Seat seat, Call call, object target, list args, bint chained):
+    context = new_context(var, seat) if seat.context is None else seat.context
+    seat.context = None
+    seat.current.call = call
     PyContext_Enter(context)
     try:
-        PyContextVar_Set(var, call)
         return target(call) if chained else call_list(target, args)
     finally:
         PyContext_Exit(context)
+        if is_untouched(<PyObject *>context, <PyObject *>seat.variables, <PyObject *>seat.current):
+            seat.current.call = None
+            seat.context = context
+
+cdef inline object new_context(object var, Seat seat):
+    seat.current = Current.__new__(Current)
+    context = PyContext_CopyCurrent()
+    PyContext_Enter(context)
+    PyContextVar_Set(var, seat.current)
+    PyContext_Exit(context)
+    seat.variables = one_node(context)
+    return context

@@ -161,6 +161,15 @@ class Entry:
         return found  # type: ignore[no-any-return]
 
 
+class Current:
+    """What ``rpc.current.CURRENT`` is while a call runs: the call, None once it is over and nobody can ask any more."""
+
+    __slots__ = ("call",)
+
+    def __init__(self, call: Call | None = None) -> None:
+        self.call = call
+
+
 class Seat:
     """Where a call sits while it runs.
 
@@ -170,7 +179,7 @@ class Seat:
     fiber that could reach the next call, so there must be none.
     """
 
-    __slots__ = ("call", "expired", "fiber", "left", "returned", "spoiled")
+    __slots__ = ("call", "context", "current", "expired", "fiber", "left", "returned", "spoiled", "variables")
 
     def __init__(self, fiber: Any = None) -> None:
         self.fiber = fiber
@@ -179,3 +188,7 @@ class Seat:
         self.returned = False
         self.left = False
         self.spoiled = False
+        #: The compiled processor's own: the context of calls here, what it maps, and what ``CURRENT`` is in it.
+        self.context: Any = None
+        self.variables: Any = None
+        self.current: Current | None = None

@@ -6,10 +6,16 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from thriftserver.rpc.call import Call
+    from thriftserver.rpc.call import Call, Current
 
 #: Set around every handler, in a context of its own; threads and greenlets that a handler starts inherit it.
-CURRENT: ContextVar[Call] = ContextVar("thriftserver.current_call")
+CURRENT: ContextVar[Current] = ContextVar("thriftserver.current_call")
+
+
+def running() -> Call | None:
+    """The call that the code which is running now belongs to; None outside of one."""
+    current = CURRENT.get(None)
+    return None if current is None else current.call
 
 
 def current_call() -> Call:
@@ -17,7 +23,7 @@ def current_call() -> Call:
 
     Raises LookupError outside of a call.
     """
-    try:
-        return CURRENT.get()
-    except LookupError:
-        raise LookupError("no call is running here") from None
+    call = running()
+    if call is None:
+        raise LookupError("no call is running here")
+    return call

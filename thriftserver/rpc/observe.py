@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from thriftserver.errors import ThriftServerError
 from thriftserver.foreign import class_name, text_of
-from thriftserver.rpc.current import CURRENT
+from thriftserver.rpc.current import running
 
 if TYPE_CHECKING:
     from thriftserver.rpc.call import Call
@@ -55,7 +55,7 @@ def identity(call: Call) -> dict[str, Any]:
 
 def now_serving() -> dict[str, Any] | None:
     """The identity of the call that the running code belongs to, None outside of one."""
-    call = CURRENT.get(None)
+    call = running()
     return None if call is None else identity(call)
 
 

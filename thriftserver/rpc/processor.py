@@ -223,9 +223,8 @@ class Processor:
         self.active += 1
         known = holders(seat.fiber)
         try:
-            result = run_within(
-                CURRENT, call, entry.target if entry.chain is None else entry.chain, args, entry.chain is not None
-            )
+            target = entry.target if entry.chain is None else entry.chain
+            result = run_within(CURRENT, seat, call, target, args, entry.chain is not None)
         except BaseException as error:  # noqa: BLE001 - the wall: no handler, whatever it raises, ends a worker
             reply = self.raised(header, seat, error)
         else:

@@ -12,20 +12,24 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar, copy_context
 from typing import Any
 
+from thriftserver.rpc.call import Call, Current, Seat
+
 #: Monotonic nanoseconds, the same clock in every process of a machine.
 clock = time.monotonic_ns
 
 
-def run_within(var: ContextVar[Any], call: Any, target: Callable[..., Any], args: Sequence[Any], chained: bool) -> Any:
-    """``target(*args)``, or ``target(call)`` behind middleware, in a fresh context in which ``var`` is ``call``.
+def run_within(
+    var: ContextVar[Current], seat: Seat, call: Call, target: Callable[..., Any], args: Sequence[Any], chained: bool
+) -> Any:
+    """``target(*args)``, or ``target(call)`` behind middleware, in a context of its own where ``var`` tells the call.
 
     What a handler binds (a request id for its logs) is gone with its call, though the fiber lives on.
     """
     return copy_context().run(_run, var, call, target, args, chained)
 
 
-def _run(var: ContextVar[Any], call: Any, target: Callable[..., Any], args: Sequence[Any], chained: bool) -> Any:
-    var.set(call)
+def _run(var: ContextVar[Current], call: Call, target: Callable[..., Any], args: Sequence[Any], chained: bool) -> Any:
+    var.set(Current(call))
     return target(call) if chained else target(*args)
 
 

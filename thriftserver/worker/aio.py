@@ -24,7 +24,7 @@ from gevent.monkey import get_original, is_module_patched
 from greenlet import getcurrent
 
 from thriftserver.log import Logger
-from thriftserver.rpc.current import CURRENT
+from thriftserver.rpc.current import running
 from thriftserver.worker.forked import close
 from thriftserver.worker.stacks import walk
 
@@ -90,7 +90,7 @@ class Aio:
 
         @wraps(function)
         def on_loop(*args: Any) -> Any:
-            call, job = CURRENT.get(None), Job(function, args, copy_context())
+            call, job = running(), Job(function, args, copy_context())
             if call is not None:
                 self._calls[call] = job
             self._ask(job)

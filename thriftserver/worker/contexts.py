@@ -16,7 +16,7 @@ from typing import Any
 import gevent
 from gevent import hub
 
-from thriftserver.rpc.current import CURRENT
+from thriftserver.rpc.current import running
 
 
 def inherit_contexts() -> None:
@@ -45,14 +45,14 @@ def _pools(_hub: hub.Hub) -> Any:
 
 
 def _take_along(spawned: Any) -> None:
-    if CURRENT.get(None) is not None:
+    if running() is not None:
         spawned.gr_context = copy_context()
 
 
 def _started_here(start: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:
     @wraps(start)
     def start_here(self: threading.Thread) -> None:
-        if CURRENT.get(None) is not None:
+        if running() is not None:
             context, run = copy_context(), self.run
 
             def run_here() -> None:

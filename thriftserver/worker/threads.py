@@ -87,7 +87,8 @@ class Threads:
 
     def _answer(self, context: Context, function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[bool, Any]:
         """Whether the function has returned, and what: a pool would print the traceback of an error."""
-        call = context[CURRENT]
+        call = context[CURRENT].call
+        assert call is not None  # it waits for what is called here
         self._running[call] = (_get_ident(), getcurrent())
         try:
             return True, context.run(function, *args)
