@@ -20,7 +20,9 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+from gevent import get_hub
 
 from bench import processes, report, workload
 from thriftserver import load
@@ -32,12 +34,11 @@ from thriftserver.rpc.binding import Bound
 from thriftserver.rpc.method import make_methods
 from thriftserver.scoreboard import layout
 from thriftserver.scoreboard.board import Board
-
-if TYPE_CHECKING:
-    from thriftserver.worker.loop import Loop
+from thriftserver.worker.accept import Fellows
+from thriftserver.worker.loop import Loop
 
 #: Seconds after which whoever still waits gives up.
-PATIENCE = 120.0
+PATIENCE = 600.0
 #: Descriptors of a process that are no connections.
 OTHERS = 64
 #: Bytes of memory to leave for each connection: its two ends, and the objects that a worker has of it.
@@ -187,8 +188,6 @@ class Machine:
         self._end.wait()
 
     def _new(self, number: int) -> None:
-        from gevent import get_hub
-
         loop = self._loop(number)
         self._say(0)
         self._go.wait()
@@ -196,10 +195,7 @@ class Machine:
         get_hub().wait(get_hub().loop.io(self._end.fd, 1))
 
     def _loop(self, number: int) -> Loop:
-        # Here, because a fork must have a hub of its own.
-        from thriftserver.worker.accept import Fellows
-        from thriftserver.worker.loop import Loop
-
+        """In a fork, which makes a hub of its own as it is the first to need one."""
         slot = choose("scoreboard.slot").Slot(self._board.slot_words(number), self._board.plan)
         slot.open(
             os.getpid(), 1, [(each.service, each.name, each.throws) for each in self._methods], time.monotonic_ns()
