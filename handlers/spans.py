@@ -136,7 +136,7 @@ def _of_scribe(entries: Iterable[Any]) -> Iterator[Any]:
     for entry in entries:
         if entry.category != CATEGORY:
             continue
-        message = entry.message or b""
+        message = (entry.message or b"").strip()  # some tracers end their lines
         try:
             yield thriftserver.deserialize(api.ZipkinSpan, base64.b64decode(message, validate=True))
         except (ValueError, WireError) as error:

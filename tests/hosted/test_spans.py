@@ -149,7 +149,7 @@ def test_entries_that_are_no_spans_are_ignored(collector: Server) -> None:
     span = base64.b64encode(thriftserver.serialize(api.ZipkinSpan(7, "get", 8)))
     wrong = [entry(None), entry(b""), entry(b"?"), entry(span[:-8]), entry(base64.b64encode(b"\x0f" * 100))]
     with api.Spans.Client(collector.host, collector.port) as client:
-        log = [*wrong, entry(span, b"web"), entry(span, None), entry(span)]
+        log = [*wrong, entry(span, b"web"), entry(span, None), entry(span + b"\n")]
         assert client.Log(log) == client.Log([]) == api.scribe.ResultCode.OK
     collector.wait("span_ignored", count=len(wrong))
     (kept,) = recent(collector)
