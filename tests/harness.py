@@ -102,7 +102,7 @@ class Server:
 
     def __exit__(self, failed: object, *_: object) -> None:
         if failed:
-            print(*self.other[-20:], *self.events[-20:], sep="\n")  # pytest shows it
+            print(*self.other[-20:], *self.events[-10:], sep="\n")  # pytest shows it
         self.stop()
 
     def _read(self) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -60,13 +61,23 @@ class Browser:
     def all(self, selector: str) -> list[Any]:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
+    def text(self, selector: str) -> str:
+        return WebDriverWait(self.driver, PATIENCE).until(lambda _: self.texts(selector))[0]
+
     def texts(self, selector: str) -> list[str]:
         script = "return [...document.querySelectorAll(arguments[0])].map((each) => each.innerText.trim())"
         found: list[str] = self.driver.execute_script(script, selector)
         return found
 
+    def attributes(self, selector: str, name: str) -> list[str]:
+        """At one moment: an element that was found may be gone by the time it is asked, as the page is drawn anew."""
+        script = "return [...document.querySelectorAll(arguments[0])].map((each) => each.getAttribute(arguments[1]))"
+        found: list[str] = self.driver.execute_script(script, selector, name)
+        return found
+
     def until(self, happened: Any, what: str) -> None:
-        WebDriverWait(self.driver, PATIENCE).until(lambda _: happened(), what)
+        waiting = WebDriverWait(self.driver, PATIENCE, ignored_exceptions=[StaleElementReferenceException])
+        waiting.until(lambda _: happened(), what)
 
     def complaints(self) -> list[str]:
         """What the console has said, but for servers that a test has stopped while the page was open."""
@@ -99,25 +110,25 @@ def test_a_person_sees_which_worker_is_stuck_and_which_method_is_slow(
     script.silence(2, 60)
     script.pens[1].note_error(DIVIDE, layout.UNDECLARED, "abcdefabcdef", "<b>no</b> markup", now)
     browser.open(admin)
-    assert "no sign of life for 1 min" in browser.find(".worker.bad").text
-    assert "Worker 2" in browser.find(".worker.bad").text
-    assert "Calculator.calculate for 4" in browser.find(".worker.bad").text
-    assert "worker 2 (pid 1002) is stuck" in browser.find("#notice").text
+    assert "no sign of life for 1 min" in browser.text(".worker.bad")
+    assert "Worker 2" in browser.text(".worker.bad")
+    assert "Calculator.calculate for 4" in browser.text(".worker.bad")
+    assert "worker 2 (pid 1002) is stuck" in browser.text("#notice")
     browser.until(lambda: browser.all("td.slow.bad"), "a bad method")
     assert browser.texts("tr:has(td.slow.bad) th") == ["Calculator.calculate"]
-    assert "in stuck worker 2" in browser.find("td.slow.bad").text
+    assert "in stuck worker 2" in browser.text("td.slow.bad")
     assert browser.texts("header .alarm") == ["▲", "▲"]
     script.beat(2)  # it goes round again: now it is the method that is slow
-    browser.until(lambda: "waiting" in browser.find("td.slow.bad").text, "a call that waits")
-    assert "Calculator.calculate for 4" in browser.find(".worker .late").text
+    browser.until(lambda: "waiting" in browser.text("td.slow.bad"), "a call that waits")
+    assert "Calculator.calculate for 4" in browser.text(".worker .late")
     assert not browser.all(".worker.bad")
-    assert "<b>no</b> markup" in browser.find("td.said").text
+    assert "<b>no</b> markup" in browser.text("td.said")
     assert browser.all("td.said b") == []
     for link, heading in (("workers", "Workers"), ("calls", "Calls in flight"), ("errors", "Recent errors")):
         browser.find(f'nav a[href="#{link}"]').click()
         browser.until(lambda heading=heading: browser.texts("main h1") == [heading], heading)
     browser.open(admin, "calls")
-    assert "127.0.0.1:4711" in browser.find("tr.bad").text
+    assert "127.0.0.1:4711" in browser.text("tr.bad")
 
 
 def test_plots_move(browser: Browser, admin: Admin, script: Script) -> None:
@@ -127,11 +138,11 @@ def test_plots_move(browser: Browser, admin: Admin, script: Script) -> None:
         script.beat()
         for _ in range(50):
             script.pens[1].finish(ADD, layout.SUCCESS, -1, 3 * MS, 0, 10, 10)
-        paths = [each.get_attribute("d") for each in browser.all("figure path.line")]
+        paths = browser.attributes("figure path.line", "d")
         return len(paths) == 4 and sum(path.count("L") >= 2 for path in paths) >= 3
 
     browser.until(drawn, "lines")
-    labels = [each.get_attribute("aria-label") for each in browser.all("figure svg")]
+    labels = browser.attributes("figure svg", "aria-label")
     assert "p99 2.95 ms" in labels[1], "the middle of the bucket of 3 ms"
     assert "ms now" in labels[1]
     assert float(browser.texts(".figure dd")[0].removesuffix("k")) > 0
@@ -156,7 +167,7 @@ def test_a_thousand_methods_can_be_searched_sorted_and_paged(browser: Browser) -
         browser.until(lambda: len(browser.all("tbody tr")) == 50, "all again")
         browser.find('[data-value="calls"]').click()
         assert browser.texts("tbody th")[0] == "Big1.do_thing_694"
-        assert browser.find('[aria-sort="descending"]').text.startswith("Calls ever")
+        assert browser.text('[aria-sort="descending"]').startswith("Calls ever")
         browser.find('[data-value="name"]').send_keys(Keys.ENTER)
         browser.until(lambda: browser.texts("tbody th")[0] == "Big0.do_thing_0", "sorted by name with the keyboard")
         for page in range(2, 21):
@@ -170,17 +181,17 @@ def test_a_thousand_methods_can_be_searched_sorted_and_paged(browser: Browser) -
 def test_the_idl_is_there_with_docs_and_links(browser: Browser, admin: Admin) -> None:
     browser.open(admin, "idl")
     browser.until(lambda: browser.texts("article h2") == ["Calculator"], "the service")
-    assert "The sum or product of two i32 always fits an i64" in browser.find("article .doc").text
+    assert "The sum or product of two i32 always fits an i64" in browser.text("article .doc")
     browser.find('article a[href="#idl/calculator.Work"]').click()
     browser.until(lambda: browser.texts("article h2") == ["Work"], "the struct")
-    assert "Used by Calculator.calculate" in browser.find("article").text
+    assert "Used by Calculator.calculate" in browser.text("article")
     browser.find('article a[href="#idl/calculator.Operation"]').click()
     browser.until(lambda: browser.texts("article h2") == ["Operation"], "the enum")
     browser.find("#search").send_keys("zero")
     browser.until(lambda: browser.texts(".contents li") == ["DivisionByZero"], "what was searched for")
     browser.open(admin, "method/Calculator.divide")
     browser.until(lambda: browser.all(".command"), "an example")
-    command = browser.find(".command").text
+    command = browser.text(".command")
     assert """thriftserver call 127.0.0.1:1 Calculator.divide '{"a":1,"b":1}' --idl """ in command
     assert browser.all("form") == [], "no form where calls are not allowed"
 

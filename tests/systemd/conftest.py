@@ -60,7 +60,7 @@ def service(machine: Sandbox, base: Path, request: pytest.FixtureRequest) -> Ite
     made: list[Service] = []
 
     def make(*args: str, **options: str) -> Service:
-        name = f"{request.node.originalname.removeprefix('test_')[:40]}_{next(NUMBERS)}"
+        name = f"{request.node.originalname.removeprefix('test_')[:20]}_{next(NUMBERS)}"
         made.append(Service(machine, base, name, *args, **options))
         return made[-1]
 
