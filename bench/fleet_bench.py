@@ -136,8 +136,8 @@ def one_machine() -> str:
     )
     how = (
         "A reload, in which so many old workers give all their connections to as many new ones at once: real "
-        "processes, as many connections as fit here, and how long all of them would take at the same cost (`ulimit -n` "
-        f"is {limit}, `fs.file-max` {handover.open_files()}; all are {CONNECTIONS}):"
+        "processes, as many connections as fit here, and how long all of them would take at the same cost "
+        f"(`ulimit -n` is {limit}; all are {CONNECTIONS}):"
     )
     reloads = report.table(handover.HEAD, [handover.row(workers, CONNECTIONS) for workers in (4, 16, WORKERS)])
     return f"{report.table(head, rows)}\n\n{queue}\n\n{how}\n\n{reloads}"

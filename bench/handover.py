@@ -84,16 +84,12 @@ class Result(NamedTuple):
     answered: int
 
 
-def open_files() -> int:
-    """As many as all processes together may have."""
-    return int(Path("/proc/sys/fs/file-max").read_text())
-
-
 def allowed(workers: int) -> int:
     """Connections that the limits of this machine leave room for. A client has both ends of its own for a moment."""
     own, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     memory = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())["MemAvailable"]
-    return min(workers * (own - OTHERS) // 2, open_files() // 4, int(memory.split()[0]) * 512 // EACH)
+    everybody = int(Path("/proc/sys/fs/file-max").read_text())
+    return min(workers * (own - OTHERS) // 2, everybody // 4, int(memory.split()[0]) * 512 // EACH)
 
 
 class Machine:
