@@ -41,6 +41,8 @@ SOURCES = {
     "client._channel": "client/channel.py",
     "client._lending": "client/lending.py",
     "client._pooled": "client/pooled.py",
+    "tls._ends": "tls/_ends.pyx",
+    "tls._tunnel": "tls/tunnel.py",
 }
 #: Where each protocol has copies of the walkers for Cython, which names what it writes by its source.
 COPIES = Path("build/walkers")

@@ -56,6 +56,8 @@ RELAY: Final = {"thriftpy2_relay": 0.35, "cpp_relay": 0.9}
 
 #: CPU over TLS of all processes that serve it, as a share of HAProxy, with one thread, in front of the plain server.
 TLS: Final = {"ping": 0.75, "get_user": 0.75, "batch": 0.7, "handshake": 1.25}
+#: Memory of each of 5,000 idle connections over TLS, in all of these processes.
+TLS_IDLE_KIB: Final = 40.0
 
 #: CPU of ``thriftserver bench`` per call, as a share of ``loadgen.c``, and how far their figures may be apart.
 LOADTEST: Final = {"ping": 2.0, "echo": 2.0}

@@ -1,5 +1,7 @@
 """One large machine, what its supervision, hand-off queue and scoreboard cost; a deploy over many, simulated.
 
+The hand-over of its connections is real: processes and connections, as many as the machine's limits allow.
+
 python -m bench.fleet_bench [--machines N] [--seed N] [--update docs/scale.md]
 """
 
@@ -11,7 +13,7 @@ import socket
 import time
 from collections.abc import Callable
 
-from bench import report
+from bench import handover, report
 from bench.fleet import Chances, Clock, Fleet, Machine
 from thriftserver.handoff import Handoff, Parcel
 from thriftserver.scoreboard.board import Board
@@ -72,7 +74,10 @@ def supervision(workers: int) -> tuple[float, int, int]:
 
 
 def moved(count: int) -> tuple[float, int]:
-    """Microseconds to put a connection into the real queue and take it out again, and how many fit into it at once."""
+    """Microseconds to put a connection into the real queue and take it out again, and how many fit into it at once.
+
+    In one process, that is without all that two processes do beside it: the least that it can cost.
+    """
     queue = Handoff.create()
     ours, theirs = socket.socketpair()
     with ours, theirs:
@@ -125,12 +130,17 @@ def one_machine() -> str:
         "reading it, ms",
     ]
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    text = (
-        f"A connection through the hand-off queue, both ways: {each:.1f} us of CPU, "
-        f"{each * CONNECTIONS / 1e6:.1f} s for {CONNECTIONS}; {room} fit in before somebody takes one out "
-        f"(`ulimit -n` is {limit})."
+    queue = (
+        f"The queue alone costs {each:.1f} us of CPU for a connection, in and out, in one process; {room} fit in "
+        "before any is taken out."
     )
-    return f"{report.table(head, rows)}\n\n{text}"
+    how = (
+        "A reload, in which so many old workers give all their connections to as many new ones at once: real "
+        "processes, as many connections as fit here, and how long all of them would take at the same cost "
+        f"(`ulimit -n` is {limit}; all are {CONNECTIONS}):"
+    )
+    reloads = report.table(handover.HEAD, [handover.row(workers, CONNECTIONS) for workers in (4, 16, WORKERS)])
+    return f"{report.table(head, rows)}\n\n{queue}\n\n{how}\n\n{reloads}"
 
 
 def main() -> None:

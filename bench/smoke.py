@@ -17,7 +17,7 @@ RUNS = (
     ("run_server_bench", "--rounds", "2", "--scale", "0.1"),
     ("client_bench", "--rounds", "2", "--calls", "640"),
     ("relay_bench", "--rounds", "1"),
-    ("tls_bench", "--rounds", "1", "--scale", "0.5"),
+    ("tls_bench", "--rounds", "1", "--scale", "0.5", "--idle", "100"),
     ("loadtest_bench", "--rounds", "1", "--calls", "2000"),
     ("scale_bench", "--rounds", "1", "--idle", "200", "--seconds", "0.5"),
     ("overload_bench", "--rounds", "1", "--seconds", "0.5"),

@@ -3,7 +3,8 @@
 The client is Python's own ssl in this process, on the other core. ``handshake`` is a connection that is made, used for
 one ping and closed; sessions are not resumed.
 
-python -m bench.tls_bench [--methods NAME,...] [--conns N] [--scale X] [--rounds N] [--update docs/performance.md]
+python -m bench.tls_bench [--methods NAME,...] [--conns N] [--scale X] [--idle N] [--rounds N]
+                          [--update docs/performance.md]
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from bench import bars, processes, report, workload
 from bench.measuring import in_turns, ratio
 
 OURS, PROXY, PLAIN = "thriftserver_tls", "haproxy", "thriftserver"
-COUNTS = {"ping": 3000, "get_user": 2000, "batch": 100, "handshake": 150}
+#: Calls of a sample: so many that those which are under way at its ends make no difference.
+COUNTS = {"ping": 6000, "get_user": 4000, "batch": 1000, "handshake": 150}
 
 
 class Contender:
@@ -40,8 +42,11 @@ class Contender:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return self._tls.wrap_socket(sock, server_hostname="localhost") if self._tls else sock
 
+    def pids(self) -> list[int]:
+        return [pid for server in self._servers for pid in server.pids()]
+
     def cpu_ns(self) -> int:
-        return processes.cpu_ns([pid for server in self._servers for pid in server.pids()])
+        return processes.cpu_ns(self.pids())
 
 
 def frames(method: str) -> tuple[bytes, bytes]:
@@ -91,6 +96,19 @@ def handshakes_us(contender: Contender, count: int) -> float:
     return (contender.cpu_ns() - before) / 1e3 / count
 
 
+def idle_kib(contender: Contender, count: int) -> float:
+    """Memory of each connection that has made one call and says nothing more."""
+    request, reply = frames("ping")
+    before = processes.resident_kib(contender.pids())
+    with contextlib.ExitStack() as stack:
+        for _ in range(count):
+            sock = stack.enter_context(contender.connect())
+            sock.sendall(request)
+            if sock.recv(len(reply)) != reply:
+                raise SystemExit("a wrong reply to ping")
+        return (processes.resident_kib(contender.pids()) - before) / count
+
+
 def certificate(folder: Path) -> Path:
     """A certificate and its key, in one file."""
     command = "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -addext subjectAltName=DNS:localhost"
@@ -105,6 +123,7 @@ def main() -> None:
     parser.add_argument("--methods", default=",".join(COUNTS))
     parser.add_argument("--conns", type=int, default=32, help="connections (default: 32)")
     parser.add_argument("--scale", type=float, default=1, help="multiplies the calls of a sample")
+    parser.add_argument("--idle", type=int, default=5000, help="idle connections (default: 5000)")
     args = parser.parse_args()
     processes.prepare()
     with contextlib.ExitStack() as stack:
@@ -130,8 +149,9 @@ def main() -> None:
                 return calls_us(contenders[name], method, args.conns, count)
 
             rows.append(row(method, in_turns(list(contenders), args.rounds, take)))
+        idle = idle_table({name: idle_kib(contenders[name], args.idle) for name in (OURS, PROXY) if name in contenders})
     head = ["", *(f"{name}, CPU us" for name in (PLAIN, OURS, PROXY)), "share of HAProxy", "at most", ""]
-    report.publish("tls", report.table(head, rows), args.update)
+    report.publish("tls", f"{report.table(head, rows)}\n\n{idle}", args.update)
 
 
 def row(method: str, taken: dict[str, list[float]]) -> list[str]:
@@ -144,6 +164,12 @@ def row(method: str, taken: dict[str, list[float]]) -> list[str]:
     share, bar = ratio(taken[OURS], taken[PROXY]), bars.TLS[method]
     met = bars.verdict(share.median, share.minimum, at_most=bar)
     return [*cells, f"{share.median:.2f} / {share.minimum:.2f}", f"{bar:.2f}", met]
+
+
+def idle_table(taken: dict[str, float]) -> str:
+    limits = {OURS: bars.TLS_IDLE_KIB}
+    rows = [[name, f"{kib:.1f}", bars.verdict(kib, at_most=limits.get(name))] for name, kib in taken.items()]
+    return report.table(["idle connections", "KiB each", f"bar {bars.TLS_IDLE_KIB:.0f}"], rows)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,11 @@ Jaeger's tracers send datagrams unless they are told otherwise: ``SPANS_UDP`` (1
 by every worker; the kernel chooses which one. ``handlers.datagrams`` listens.
 """
 
+import base64
 import json
 import os
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import structlog
 import thriftserver
 from handlers.database import Database
 from handlers.datagrams import Ear
+from thriftserver.errors import WireError
 
 api = thriftserver.load(Path(__file__).parent.parent / "idl" / "spans.thrift")
 log = structlog.get_logger()
@@ -38,6 +41,11 @@ SCHEMAS = (
         "CREATE INDEX by_process ON spans (process, start)",
     ),
 )
+
+#: The category of Scribe's entries that Zipkin's tracers write to.
+CATEGORY = b"zipkin"
+#: Zipkin's annotations whose host is not the one that the span is of.
+OTHER_END = ("ca", "sa", "ma")
 
 #: The most spans that one call of ``recent`` gives.
 MOST = 1000
@@ -78,6 +86,16 @@ class Spans:
         self._keep(_of_zipkin(span) for span in spans)
         return [api.ZipkinResponse(True) for _ in spans]
 
+    def Log(self, messages: list[Any]) -> Any:
+        """An entry that is no span is never sent again for that: it would be no span then, either."""
+        spans = list(_of_scribe(messages or ()))
+        try:
+            self._keep(_of_zipkin(span) for span in spans)
+        except sqlite3.OperationalError as error:  # a full disk, another process's long transaction
+            log.error("not_kept", spans=len(spans), reason=str(error))
+            return api.scribe.ResultCode.TRY_LATER
+        return api.scribe.ResultCode.OK
+
     def recent(self, process: str | None, limit: int) -> list[Any]:
         found = self._db.execute(
             f"SELECT * FROM spans {'WHERE process = ?' if process else ''} ORDER BY start DESC LIMIT ?",
@@ -114,9 +132,21 @@ def _value(tag: Any) -> str:
     return (tag.vBinary or b"").hex()
 
 
+def _of_scribe(entries: Iterable[Any]) -> Iterator[Any]:
+    for entry in entries:
+        if entry.category != CATEGORY:
+            continue
+        message = (entry.message or b"").strip()  # some tracers end their lines
+        try:
+            yield thriftserver.deserialize(api.ZipkinSpan, base64.b64decode(message, validate=True))
+        except (ValueError, WireError) as error:
+            log.warning("span_ignored", bytes=len(message), reason=str(error))
+
+
 def _of_zipkin(span: Any) -> Row:
     times = [each.timestamp for each in span.annotations or () if each.timestamp]
-    hosts = [each.host for each in [*(span.annotations or ()), *(span.binary_annotations or ())] if each.host]
+    about = [*(span.annotations or ()), *(each for each in span.binary_annotations or () if each.key not in OTHER_END)]
+    hosts = [each.host for each in about if each.host]
     start = span.timestamp or min(times, default=0)
     return (
         _hex(span.trace_id_high or 0) + _hex(span.trace_id or 0),

@@ -1,8 +1,10 @@
 /**
  * What Jaeger's and Zipkin's tracers send: the methods of Jaeger's Agent and Collector and of Zipkin's ZipkinCollector,
- * with the names and the numbers that are on the wire, in one service; and `recent`, to see what has come.
- * handlers/spans.py answers it.
+ * and Scribe's `Log`, which Zipkin's tracers write to, with the names and the numbers that are on the wire, in one
+ * service; and `recent`, to see what has come. handlers/spans.py answers it.
  */
+
+include "scribe.thrift"
 
 enum TagType { STRING, DOUBLE, BOOL, LONG, BINARY }
 
@@ -111,6 +113,9 @@ service Spans {
   oneway void emitZipkinBatch(1: list<ZipkinSpan> spans),
   list<BatchSubmitResponse> submitBatches(1: list<Batch> batches),
   list<ZipkinResponse> submitZipkinBatch(1: list<ZipkinSpan> spans),
+
+  /** Entries of the category `zipkin` are spans, each a ZipkinSpan in the binary protocol in Base64; others are not kept. */
+  scribe.ResultCode Log(1: list<scribe.LogEntry> messages),
 
   /** The spans that began last; of one process, if it is named. */
   list<Kept> recent(1: string process, 2: i32 limit = 20)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
-from importlib.util import find_spec
+from importlib.machinery import PathFinder
 from types import ModuleType
 from typing import Any, Final
 
@@ -36,6 +36,8 @@ TWINS: Final = (
     "client.channel",
     "client.lending",
     "client.pooled",
+    "tls.ends",
+    "tls.tunnel",
 )
 
 
@@ -44,8 +46,14 @@ def _twin(name: str) -> str:
     return f"thriftserver.{room}._{module}"
 
 
+def _is_compiled(name: str) -> bool:
+    """Looked for in its folder, because to ask for it by its whole name is to import the packages that it is in."""
+    *room, module = _twin(name).split(".")[1:]
+    return PathFinder.find_spec(module, [os.path.join(os.path.dirname(__file__), *room)]) is not None
+
+
 #: Whether compiled code does the work.
-NATIVE: Final[bool] = not os.environ.get("THRIFTSERVER_PURE") and all(find_spec(_twin(name)) for name in TWINS)
+NATIVE: Final[bool] = not os.environ.get("THRIFTSERVER_PURE") and all(map(_is_compiled, TWINS))
 
 
 def choose(name: str) -> ModuleType | Any:

@@ -308,7 +308,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     register: tuple[str, ...] = _row(
         (),
         "Registry to enter this server in while it is ready: zk://HOST:PORT,HOST:PORT/path, etcd://HOST:PORT/prefix, "
-        "consul://HOST:PORT/service; repeatable.",
+        "consul://HOST:PORT/service, if they want it with USER:PASSWORD@ (etcd) or TOKEN@ (Consul) before HOST; "
+        "repeatable.",
         metavar="URL",
     )
     register_address: str = _row(

@@ -46,6 +46,14 @@ def test_every_name_and_label_exists(script: Script) -> None:
     assert len(used) >= 15
 
 
+def test_the_dashboard_shows_all_that_is_lost() -> None:
+    text = DASHBOARD.read_text()
+    lost = [metric.name for metric in METRICS if metric.name.endswith("_lost")]
+    assert len(lost) == 2
+    assert [name for name in lost if f"{name}_total" not in text] == []
+    assert 'outcome=\\"lost\\"' in text
+
+
 def test_promtool_accepts_the_rules() -> None:
     need(shutil.which("promtool"), "promtool (apt install prometheus)")
     done = subprocess.run(["promtool", "check", "rules", str(ALERTS)], capture_output=True, text=True, check=False)

@@ -43,6 +43,15 @@ def test_once(admin: Admin, script: Script) -> None:
     assert data["calls"]["calls"][0]["method"] == "calculate"
 
 
+def test_what_is_lost_is_shown(admin: Admin, script: Script) -> None:
+    assert " lost: " not in top("--admin", admin.url, "--once").stdout
+    script.pens[1].finish(ADD, layout.LOST, -1, 3 * MS, 0, 1, 1)
+    script.board.words[layout.BOARD_LOST_CONNECTIONS] = 3
+    shown = top("--admin", admin.url, "--once").stdout.splitlines()
+    assert "calls lost: 1 (calls that died with their worker; the log has each as call_lost)" in shown
+    assert "connections lost: 3 (connections that died with their worker)" in shown
+
+
 def test_what_makes_no_sense_is_said(admin: Admin) -> None:
     for args, code, what in (
         (["--once"], 2, "give --admin"),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from bench.fleet import Chances, Clock, Fleet, Machine, Rollout
 from bench.fleet_bench import looking, moved, supervision
+from tests.support import ROOT
 
 TROUBLE = Chances(boot_fails=0.02, boot_hangs=0.01, lingers=0.05, crashes=5, dies=1)
 
@@ -76,3 +80,15 @@ def test_a_large_machine() -> None:
     assert decisions < 64 * 4
     assert moved(1000)[1] > 100
     assert looking(64)[0] < 64
+
+
+def test_a_reload_of_real_processes_loses_no_connection() -> None:
+    """In a process of its own, which has no threads and no hub that its forks would inherit."""
+    code = "from bench.handover import Machine; print(*Machine(4, 100).reload())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    connections, _, cpu, moves, fewest, most, answered = map(float, done.stdout.split())
+    assert connections == answered == 400
+    assert moves >= 400
+    assert cpu > 0
+    assert fewest <= 100 <= most

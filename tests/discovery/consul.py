@@ -15,9 +15,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 
 class Consul:
-    """One agent. While it is not ``frozen.is_set()`` it answers nothing."""
+    """One agent, which serves whoever has the ``token``. While it is not ``frozen.is_set()`` it answers nothing."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, token: str = "") -> None:
+        self.token = token
         self.frozen = threading.Event()
         self.frozen.set()
         self._services: dict[str, dict[str, Any]] = {}
@@ -122,7 +123,11 @@ class _Handler(BaseHTTPRequestHandler):
         assert isinstance(server, _Server)
         server.consul.frozen.wait()
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        status, found, index = server.consul.answer(self.command, self.path, body)
+        token = server.consul.token
+        if token and self.headers.get("X-Consul-Token") != token:
+            status, found, index = 403, "Permission denied", 0
+        else:
+            status, found, index = server.consul.answer(self.command, self.path, body)
         data = found.encode() if isinstance(found, str) else b"" if found is None else json.dumps(found).encode()
         self.send_response(status)
         if index:

@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -146,6 +147,18 @@ class ZooKeeper(Registry):
 
 class Etcd(Registry):
     scheme = "etcd"
+    _token = ""
+
+    def protect(self, password: str) -> None:
+        """From now on it answers nobody but root, who has this password; and forgets tokens when it is killed."""
+        self._ask("auth/user/add", name="root", password=password)
+        self._ask("auth/role/add", name="root")
+        self._ask("auth/user/grant", user="root", role="root")
+        self._ask("auth/enable")
+        self.log_in(password)
+
+    def log_in(self, password: str) -> None:
+        self._token = self._ask("auth/authenticate", name="root", password=password)["token"]
 
     def command(self) -> list[str]:
         need(shutil.which("etcd"), "etcd (apt install etcd-server)")
@@ -156,13 +169,15 @@ class Etcd(Registry):
 
     def answers(self) -> bool:
         try:
-            self._ask("range", key="Lw==")
+            self._ask("kv/range", key="Lw==")
+        except urllib.error.HTTPError:  # it wants a login
+            return True
         except OSError:
             return False
         return True
 
     def entries(self, path: str) -> list[Entry]:
-        found = self._ask("range", key=_base64(f"{path}/"), range_end=_base64(f"{path}0")).get("kvs", [])
+        found = self._ask("kv/range", key=_base64(f"{path}/"), range_end=_base64(f"{path}0")).get("kvs", [])
         values = [json.loads(base64.b64decode(each["value"])) for each in found]
         return sorted(
             Entry(each["Addr"], int(each["Metadata"]["weight"]), each["Metadata"].get("version", "")) for each in values
@@ -170,12 +185,14 @@ class Etcd(Registry):
 
     def spoil(self, path: str) -> None:
         for place, data in enumerate(("", "[]", '{"Addr": 3}', '{"Addr": "nowhere"}', '{"Addr": "x:99999"}')):
-            self._ask("put", key=_base64(f"{path}/{place}"), value=_base64(data))
+            self._ask("kv/put", key=_base64(f"{path}/{place}"), value=_base64(data))
 
     def _ask(self, what: str, **body: object) -> Any:
-        url = f"http://{self.host}:{self.port}/v3/kv/{what}"
+        url = f"http://{self.host}:{self.port}/v3/{what}"
+        headers = {"Authorization": self._token} if self._token else {}
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with direct.open(url, json.dumps(body).encode(), timeout=PATIENCE) as answer:
+        request = urllib.request.Request(url, json.dumps(body).encode(), headers)
+        with direct.open(request, timeout=PATIENCE) as answer:
             return json.load(answer)
 
 
@@ -184,12 +201,13 @@ class StandIn(Registry):
 
     scheme = "consul"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, token: str = "") -> None:
         super().__init__(folder)
+        self._token = token
         self._consul: Consul | None = None
 
     def start(self, *, empty: bool = True) -> None:
-        self._consul = Consul(self.port)
+        self._consul = Consul(self.port, self._token)
 
     def kill(self) -> None:
         if self._consul is not None:

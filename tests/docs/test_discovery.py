@@ -20,13 +20,13 @@ def test_two_servers_and_a_client(tmp_path: Path, elsewhere: Callable[[str], str
     etcd.start()
     try:
         with Reader(tmp_path, installed, elsewhere) as reader:
-            *before, client = (block for block in blocks(PAGE) if block.file or block.language == "sh")
+            *before, client, by_hand = (block for block in blocks(PAGE) if block.file or block.language == "sh")
             reader.follow(before)
             wait_until(lambda: len(etcd.entries("shop/hello")) == 2, "both servers are registered")
-            reader.read(client)
+            reader.follow([client, by_hand])
         promised = re.search(r"^It prints `(.+?)`", PAGE.read_text(), re.MULTILINE)
         assert promised is not None
-        assert reader.said == [promised[1] + "\n"]
+        assert reader.said == [promised[1] + "\n", '"Hello Ann!"\n']
         assert etcd.entries("shop/hello") == []
     finally:
         etcd.kill()

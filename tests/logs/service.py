@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -83,8 +83,9 @@ class Speaker:
         stderr: Any = subprocess.PIPE,
         closed: bool = False,
         env: dict[str, str] | None = None,
+        prefix: Sequence[str] = (),
     ) -> None:
-        command = [sys.executable, "-m", "thriftserver", "run", *ARGS]
+        command = [*prefix, sys.executable, "-m", "thriftserver", "run", *ARGS]
         if closed:
             command = ["sh", "-c", 'exec "$@" 2>&-', "sh", *command]
         self.api = thriftserver.load(folder / "speaker.thrift")

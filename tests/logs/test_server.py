@@ -9,6 +9,8 @@ import socket
 import struct
 import subprocess
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import thriftserver
+from tests.disk import Disk, mounted
 from tests.harness import PATIENCE, Server
 from tests.logs.service import ARGS, Speaker, events, speaking
 
@@ -257,6 +260,35 @@ def test_calls_go_on_when_nobody_reads_the_log(folder: Path) -> None:
     lost = sum(line["count"] for line in found if line["event"] == "log_lines_lost")
     assert lost > 0
     assert said + lost in (times * calls, times * calls + 1)  # "the last" may have come before there was room
+
+
+def test_a_disk_that_was_full_has_the_lines_before_and_after_and_how_many_are_lost(folder: Path) -> None:
+    with speaking(folder, "--log-file", "disk/log", prefix=mounted(folder, "size=256k")) as speaker:
+        disk = Disk(speaker.process.pid, folder)
+        with speaker.client() as client:
+            client.say("before", 1)
+            until(lambda: b'"before"' in (disk.path / "log").read_bytes())
+            disk.fill()
+            client.say("x" * 100, 1000)
+            with pytest.raises(thriftserver.ApplicationError, match="internal error, id"):
+                client.fail("nobody sees")
+            disk.free()
+            client.say("after", 1)
+            until(lambda: b'"after"' in (disk.path / "log").read_bytes())
+        lines = (disk.path / "log").read_bytes().splitlines()
+        assert speaker.stop() == 0
+    whole = [json.loads(line) for line in lines if line.endswith(b"}")]
+    assert len(lines) - len(whole) <= 1, "one may be cut off"
+    said = sum(line.get("message") == "x" * 100 for line in whole)
+    lost = sum(line["count"] for line in whole if line["event"] == "log_lines_lost")
+    assert said < 1000 <= said + lost
+
+
+def until(happened: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("how", ["full disk", "full stderr", "gone pipe", "unread pipe", "closed stderr"])

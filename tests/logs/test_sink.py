@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.logs.service import events
-from tests.support import ROOT
+from tests.support import ROOT, need
 from thriftserver.log.sink import KEPT
 
 START = """
@@ -144,6 +144,32 @@ logger.info("again")
     assert len(lines) - len(whole) <= 1  # the one in the middle of which the disk was full
     assert [line["event"] for line in whole[-2:]] == ["log_lines_lost", "again"]
     assert len(whole[:-2]) + whole[-2]["count"] == 100
+
+
+def test_without_a_thread_lines_are_written_at_once(tmp_path: Path) -> None:
+    """The user may have no more of them; later a thread writes."""
+    need(os.geteuid() == 0, "to be run by root")
+    script = """
+import resource
+os.setresuid(*[100_000 + os.getpid()] * 3)
+hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+resource.setrlimit(resource.RLIMIT_NPROC, (1, hard))
+log.enter_worker(1)
+tasks = lambda: len(os.listdir("/proc/self/task"))
+logger.info("first", tasks=tasks())
+logger.info("second", there=b"first" in open(3, "rb").read(), tasks=tasks())
+log.flush()
+resource.setrlimit(resource.RLIMIT_NPROC, (hard, hard))
+logger.info("third")
+logger.info("fourth", tasks=tasks())
+log.flush()
+"""
+    log = os.open(tmp_path / "log", os.O_RDONLY | os.O_CREAT)
+    opened = f"os.dup2({log}, 3)\n"
+    first, second, _, fourth = events(run(tmp_path, opened + script, pass_fds=[log]))
+    os.close(log)
+    assert (first["tasks"], second["tasks"], second["there"]) == (1, 1, True)
+    assert fourth["tasks"] == 2
 
 
 def test_a_terminal_gets_colour_and_a_pipe_none(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -91,9 +92,9 @@ def _as_from_a_terminal() -> None:
 class Ear:
     """``thriftserver tap`` or ``capture`` while it runs: ``lines`` of its output, ``notes`` on its stderr."""
 
-    def __init__(self, folder: Path, *args: str) -> None:
+    def __init__(self, folder: Path, *args: str, prefix: Sequence[str] = ()) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "thriftserver", *args, "--control", "control"],
+            [*prefix, sys.executable, "-m", "thriftserver", *args, "--control", "control"],
             cwd=folder,
             env=os.environ | {"PYTHONPATH": str(ROOT)},
             stdin=subprocess.DEVNULL,

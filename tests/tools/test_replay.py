@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import thriftserver
+from tests.disk import mounted
 from tests.harness import Server, run
 from tests.tools.overhearing import ARGS, HANDLER, IDL, Ear, client, write_shop
 from thriftserver.capture.differences import Ignored, differences
@@ -203,6 +204,25 @@ def test_full_files_are_turned_over(server: Server, folder: Path) -> None:
     assert not (folder / "calls.3.gz").exists()
     done = run(folder, "replay", *names, f"{server.host}:{server.port}", "--speed", "max")
     assert f"{len(calls)} the same" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("name", ["calls", "calls.gz"])
+def test_a_full_disk_ends_it_and_the_first_calls_can_be_replayed(server: Server, folder: Path, name: str) -> None:
+    """What is left of it is copied before the disk, and whoever has it, is gone."""
+    rescue = ("sh", "-c", f'"$@"; code=$?; cp disk/{name} {name}; exit $code', "sh")
+    prefix = (*mounted(folder, "size=64k"), *rescue)
+    with Ear(folder, "capture", f"disk/{name}", prefix=prefix) as ear, client(server) as shop:
+        ear.until(workers=2)
+        chance = random.Random(1)
+        while ear.process.poll() is None:
+            shop.repeat(chance.randbytes(300).hex(), 1)
+        assert ear.ended() == 1
+        assert ear.notes[-2].startswith("* of ")
+        assert ear.notes[-2].endswith(f" calls the first are in disk/{name}, as far as there was room")
+        assert ear.notes[-1].startswith(f"Error: disk/{name}: No space left on device: ")
+    heard = [each for each in read(str(folder / name)) if isinstance(each, Heard)]
+    assert 40 < len(heard) < int(ear.notes[-2].split()[2])
+    assert f"{len(heard)} the same" in replay(folder, server, name).stdout
 
 
 def test_a_full_file_without_others_is_the_end(server: Server, folder: Path) -> None:

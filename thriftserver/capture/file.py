@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from heapq import heappop, heappush
 from typing import IO, Final
 
@@ -28,7 +28,8 @@ class Writer:
     """Writes ``path``, which nobody else may read. From ``limit`` bytes on (0: never) another file is begun.
 
     The ``kept`` last full ones stay beside it as ``path.1`` (the newest), ``path.2``; without any, it is ``full``.
-    Raises ConfigError for a file that is there already, unless it may be replaced.
+    Raises ConfigError for a file that is there already, unless it may be replaced. Every later step may raise OSError,
+    with the file's name; what was written before is then not all there, and it is not ``intact`` any more.
     """
 
     def __init__(self, path: str, limit: int = 0, kept: int = 0, *, replace: bool = False) -> None:
@@ -36,6 +37,7 @@ class Writer:
         self._schemas: dict[str, Schema] = {}
         self._size = 0
         self.full = False
+        self.intact = True
         if not replace and os.path.exists(path):
             raise ConfigError(f"{path} is there already: give --force to replace it, or another name")
         self._file = self._begin()
@@ -44,10 +46,11 @@ class Writer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        with self._failing():
+            self._close()
 
     def write(self, record: Schema | Heard) -> None:
-        """Keep it. A schema is written once to each file. Raises OSError."""
+        """Keep it. A schema is written once to each file."""
         if isinstance(record, Schema):
             if record.id in self._schemas:
                 return
@@ -57,12 +60,23 @@ class Writer:
             if not self._kept:
                 self.full = True
                 return
-            self._turn_over()
-        self._put(data)
+            with self._failing():
+                self._turn_over()
+        with self._failing():
+            self._put(data)
 
     def flush(self) -> None:
         """What was written can be read."""
-        self._file.flush()
+        with self._failing():
+            self._file.flush()
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.intact = False
+            raise OSError(error.errno, error.strerror, self._path) from None
 
     def _put(self, data: bytes) -> None:
         self._file.write(data)
@@ -72,18 +86,25 @@ class Writer:
         with suppress(FileNotFoundError):
             os.unlink(self._path)
         try:
-            plain = open(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")  # noqa: SIM115
+            self._plain = open(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")  # noqa: SIM115
         except OSError as error:
             raise ConfigError(f"cannot write {self._path}: {error.strerror}") from None
-        self._file = gzip.GzipFile("", "wb", 6, plain, 0) if self._path.endswith(".gz") else plain  # type: ignore[assignment]
+        zipped = self._path.endswith(".gz")
+        self._file = gzip.GzipFile("", "wb", 6, self._plain, 0) if zipped else self._plain  # type: ignore[assignment]
         self._size = 0
         self._put(MAGIC)
         for schema in self._schemas.values():
             self._put(written(schema))
         return self._file
 
+    def _close(self) -> None:
+        try:
+            self._file.close()
+        finally:
+            self._plain.close()  # what is compressed into it leaves it open
+
     def _turn_over(self) -> None:
-        self._file.close()
+        self._close()
         for number in range(self._kept, 0, -1):
             with suppress(FileNotFoundError):
                 os.replace(self._named(number - 1), self._named(number))

@@ -78,7 +78,8 @@ def bench(
     fail_if: tuple[str, ...],
     **options: Any,
 ) -> None:
-    """Load the server at ADDRESS (HOST:PORT or unix:/path) with calls of one METHOD or of several, mixed by weight.
+    """Load the server at ADDRESS (HOST:PORT, unix:/path, or a name for several: etcd://HOST/PREFIX) with calls of one
+    METHOD or of several, mixed by weight.
 
     \b
     thriftserver bench 127.0.0.1:9090 Calculator.add -d '{"a": 1, "b": 2}' -c 50 -z 10s

@@ -59,7 +59,10 @@ def call(
     bare: bool,
     **connecting: Any,
 ) -> None:
-    """Call METHOD (method, Service.method or Service:method) at ADDRESS (HOST:PORT or unix:/path) and print the result.
+    """Call METHOD (method, Service.method or Service:method) at ADDRESS and print the result.
+
+    ADDRESS is HOST:PORT or unix:/path, or a name that servers are found by, as clients take it: dns://HOST:PORT,
+    dns+srv://NAME, zk://HOST/PATH, etcd://HOST/PREFIX, consul://HOST/SERVICE.
 
     ARGUMENTS are name=value pairs (user.name=value goes into a struct), or one JSON object by argument name, or an
     array in the order of the IDL; - reads it from standard input. With -d - each line of standard input is a call.

@@ -44,31 +44,50 @@ def capture(file: str, max_size: str, rotate: str, with_redacted: bool, force: b
     limit, kept = parsed("--max-size", size, max_size), parsed("--rotate", count, rotate)
     if with_redacted:
         note(f"warning: {WARNING}")
-    over = _Over()
-    written = lost = 0
-    told = time.monotonic()
-    with Writer(file, limit, kept, replace=force) as writer:
-        try:
-            for record in listening.records():
-                match record:
-                    case Schema():
-                        writer.write(record)
-                    case Heard():
-                        writer.write(record)
-                        written += not writer.full
-                    case Lost():
-                        lost += record.count
-                if over.asked or writer.full or (listening.number and written >= listening.number):
-                    break
-                if time.monotonic() - told > SECOND:
-                    told = time.monotonic()
-                    writer.flush()
-                    _progress(written, lost)
-        finally:
-            _progress(None, 0)
-            why = "; the file is full" if writer.full else ""
-            missed = f", {lost:,} came too fast and are not in it" if lost else ""
-            note(f"{written:,} calls in {file}{missed}{why}")
+    writer = Writer(file, limit, kept, replace=force)
+    kept_calls = _Kept(writer)
+    try:
+        with writer:
+            kept_calls.all_of(listening)
+    finally:
+        _progress(None, 0)
+        note(kept_calls.told(file))
+
+
+class _Kept:
+    """The calls that are kept: how many there are, and how many were not."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._over = _Over()
+        self._written = self._lost = 0
+
+    def all_of(self, listening: Listening) -> None:
+        """Until it is enough."""
+        writer, told = self._writer, time.monotonic()
+        for record in listening.records():
+            match record:
+                case Schema():
+                    writer.write(record)
+                case Heard():
+                    writer.write(record)
+                    self._written += not writer.full
+                case Lost():
+                    self._lost += record.count
+            if self._over.asked or writer.full or (listening.number and self._written >= listening.number):
+                break
+            if time.monotonic() - told > SECOND:
+                told = time.monotonic()
+                writer.flush()
+                _progress(self._written, self._lost)
+
+    def told(self, file: str) -> str:
+        """What is in the file, once it is closed."""
+        if not self._writer.intact:
+            return f"of {self._written:,} calls the first are in {file}, as far as there was room"
+        why = "; the file is full" if self._writer.full else ""
+        missed = f", {self._lost:,} came too fast and are not in it" if self._lost else ""
+        return f"{self._written:,} calls in {file}{missed}{why}"
 
 
 class _Over:

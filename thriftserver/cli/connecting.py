@@ -15,6 +15,8 @@ from thriftserver.cli.tls import tls_options
 from thriftserver.client.sync import Client
 from thriftserver.client.tls import Tls
 from thriftserver.dialect.caller import SPEAKABLE
+from thriftserver.discovery.registries import shown
+from thriftserver.discovery.resolvers import resolver_of
 from thriftserver.errors import ConfigError
 from thriftserver.idl.loader import Loader
 from thriftserver.master.sockets import parse
@@ -91,9 +93,9 @@ class Target(NamedTuple):
     @classmethod
     def of(cls, address: str, timeout: str, max_frame: str, dialect: str, path: str, tls: Tls | None) -> Target:
         """What the options say. Raises ConfigError."""
-        host, port = place(address)
+        host, port = reached(address)
         seconds = parsed("--timeout", duration, timeout) or None
-        return cls(address, host, port, seconds, parsed("--max-frame", size, max_frame), dialect, path, tls)
+        return cls(shown(address), host, port, seconds, parsed("--max-frame", size, max_frame), dialect, path, tls)
 
     def client(self, kind: type[Made], service: str = "") -> Made:
         """A connected client. Raises ConfigError for options that make no sense, and TransportError."""
@@ -134,7 +136,7 @@ def is_file(text: str) -> bool:
 def is_address(text: str) -> bool:
     """Is it written like an address?"""
     try:
-        place(text)
+        reached(text)
     except ConfigError:
         return False
     return True
@@ -156,8 +158,20 @@ def header(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
+def reached(text: str) -> tuple[str, int]:
+    """Host and port as a Client takes them, of one server or of a name that stands for several."""
+    scheme, mark, _ = text.partition("://")
+    if not mark or scheme in ("unix", "fd"):
+        return place(text)
+    try:
+        resolver_of(text)
+    except ValueError as error:
+        raise ConfigError(f"cannot call {error}") from None
+    return text, 0
+
+
 def place(text: str) -> tuple[str, int]:
-    """Host and port as a Client takes them."""
+    """Host and port of one server, as a Client takes them."""
     address = parse(text, "call")
     if address.kind == "fd" or not address.host:  # places to listen on, not to connect to
         raise ConfigError(f"cannot call {text!r}: write HOST:PORT, [::1]:PORT or unix:/path")

@@ -150,6 +150,7 @@ def screen(data: dict[str, Any], sort: str, width: int, height: int, colour: boo
     workers, methods = data["workers"], data["methods"]
     lines = _head(workers, methods, paint)
     lines += [paint(_clean(reason), YELLOW if workers["ready"] else RED) for reason in workers["reasons"]]
+    lines += [paint(_clean(text), RED) for text in _lost(workers)]
     lines.append("")
     lines += [_worker_row(None, paint), *(_worker_row(each, paint) for each in workers["workers"])]
     lines.append("")
@@ -181,6 +182,13 @@ def _head(workers: dict[str, Any], methods: dict[str, Any], paint: Callable[[str
     if dialects := in_use(workers.get("dialects", {})):
         lines.append(f"dialects: {dialects}")
     return lines
+
+
+def _lost(workers: dict[str, Any]) -> Iterator[str]:
+    """What nobody gets back: calls, connections and log lines; only what there is."""
+    for trouble in workers.get("troubles", ()):
+        if trouble["kind"].endswith("_lost"):
+            yield f"{trouble['kind'].replace('_', ' ')}: {_count(trouble['count'])} ({trouble['text']})"
 
 
 def _worker_row(worker: dict[str, Any] | None, paint: Callable[[str, str], str]) -> str:

@@ -1,6 +1,7 @@
 """``consul://localhost:8500/users``: a service in Consul's catalogue, by the HTTP API of the agent beside the server.
 
-The environment variable ``CONSUL_HTTP_TOKEN`` is the token to ask with, as for Consul's own tools.
+``consul://TOKEN@localhost/users`` has the token to ask with; else it is that of the environment variable
+``CONSUL_HTTP_TOKEN``, as for Consul's own tools.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ FORGET = "1m"
 
 
 def _web(where: Url) -> Web:
-    token = os.environ.get("CONSUL_HTTP_TOKEN")
+    token = where.secret or os.environ.get("CONSUL_HTTP_TOKEN")
     return Web(where.hosts, {"X-Consul-Token": token} if token else None)
 
 

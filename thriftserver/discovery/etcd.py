@@ -1,6 +1,7 @@
 """``etcd://host:2379,host:2379/services/users``: a key for each server, under a lease; over etcd's JSON gateway (3.4+).
 
-A key is the prefix and the server's address, its value what etcd's own ``naming/endpoints`` writes.
+A key is the prefix and the server's address, its value what etcd's own ``naming/endpoints`` writes. With
+``etcd://user:password@host/prefix`` a token is asked for, and another one when etcd does not know it any more.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -48,13 +50,14 @@ class _Reply(Struct, frozen=True):
 
     header: _Header = _Header()
     ID: str = ""
+    token: str = ""
     kvs: list[_Value] = []
     result: _Result = _Result()
 
 
 class _Etcd:
     def __init__(self, where: Url) -> None:
-        self._web = Web(where.hosts)
+        self._web = Web(where.hosts, log_in=partial(_authorized, where.user, where.secret) if where.user else None)
         self._prefix = f"{where.path}/"
 
     def _ask(self, what: str, **body: object) -> _Reply:
@@ -136,6 +139,15 @@ class Source(_Etcd):
             return
         except Answer as error:
             raise OSError(f"watch: {error}") from None
+
+
+def _authorized(user: str, password: str, web: Web) -> dict[str, str]:
+    """What goes beside the requests of this user."""
+    try:
+        answer, _ = web.ask("POST", "/v3/auth/authenticate", {"name": user, "password": password})
+    except Answer as error:
+        raise OSError(f"auth/authenticate: {error}") from None
+    return {"Authorization": _reply("auth/authenticate", answer).token}
 
 
 def _reply(what: str, answer: object) -> _Reply:

@@ -121,7 +121,7 @@ def _watch(watch: ref[Watch], where: Url) -> None:
         source.close()
 
 
-_watches: WeakValueDictionary[str, Watch] = WeakValueDictionary()
+_watches: WeakValueDictionary[Url, Watch] = WeakValueDictionary()
 _lock = threading.Lock()
 
 
@@ -159,9 +159,9 @@ class Following:
         watch = self._watch
         if watch is None or watch.pid != os.getpid():
             with _lock:
-                watch = _watches.get(self._where.text)
+                watch = _watches.get(self._where)
                 if watch is None:
-                    watch = _watches[self._where.text] = Watch(self._where)
+                    watch = _watches[self._where] = Watch(self._where)
                 watch.followers.add(self)
                 self._watch = watch
         return watch

@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
+from urllib.parse import unquote
 
 from thriftserver.discovery.addresses import Address, read_address
 from thriftserver.discovery.records import Record
@@ -18,12 +19,17 @@ ANSWER = 2.0
 
 
 class Url(NamedTuple):
-    """``scheme://host:port,host:port/path``: any of ``hosts`` is asked; ``path`` has no slash around it."""
+    """``scheme://login@host:port,host:port/path``: any of ``hosts`` is asked; ``path`` has no slash around it.
+
+    ``text`` is what may be shown of it: all but the login, which is a ``user`` and a ``secret``, or that alone.
+    """
 
     text: str
     scheme: str
     hosts: tuple[Address, ...]
     path: str
+    user: str = ""
+    secret: str = ""
 
 
 class Entry(Protocol):
@@ -62,18 +68,19 @@ class Registry(Protocol):
 
 
 class _Row(NamedTuple):
-    """``needs``: the library to import; ``port`` and ``path`` are what a URL has, for people."""
+    """``needs``: the library to import; ``port``, ``path`` and ``login`` are what a URL has, for people."""
 
     module: str
     port: int
     path: str
+    login: str = ""
     needs: str = ""
 
 
 _ROWS = {
-    "zk": _Row("zookeeper", 2181, "path", "kazoo"),
-    "etcd": _Row("etcd", 2379, "prefix"),
-    "consul": _Row("consul", 8500, "service"),
+    "zk": _Row("zookeeper", 2181, "path", needs="kazoo"),
+    "etcd": _Row("etcd", 2379, "prefix", "USER:PASSWORD"),
+    "consul": _Row("consul", 8500, "service", "TOKEN"),
 }
 SCHEMES = tuple(_ROWS)
 
@@ -86,7 +93,8 @@ def read_url(text: str) -> Url:
         known = ", ".join(f"{name}://" for name in _ROWS)
         raise ValueError(f"{text!r} is no registry; known are {known}")
     hosts, _, path = rest.partition("/")
-    path = path.strip("/")
+    login, _, hosts = hosts.rpartition("@")
+    text, path = shown(text), path.strip("/")
     if not hosts or not path or set(path) & set(" ?#"):
         raise ValueError(f"{text!r} is no registry; write {scheme}://HOST[:{row.port}][,HOST...]/{row.path}")
     if scheme == "consul" and "/" in path:
@@ -96,7 +104,26 @@ def read_url(text: str) -> Url:
     found = tuple(read_address(host, row.port) for host in hosts.split(","))
     if any(host.is_unix for host in found):
         raise ValueError(f"{text!r}: a registry is reached over TCP")
-    return Url(text, scheme, found, path)
+    return Url(text, scheme, found, path, *_login(login, row.login, text))
+
+
+def shown(name: str) -> str:
+    """The name of a server, or of several, without what nobody must read in a log."""
+    scheme, mark, rest = name.partition("://")
+    hosts, slash, path = rest.partition("/")
+    return f"{scheme}{mark}{hosts.rpartition('@')[2]}{slash}{path}"
+
+
+def _login(given: str, form: str, text: str) -> tuple[str, str]:
+    """User and secret in a URL that is shown as ``text``."""
+    if not given:
+        return "", ""
+    user, colon, secret = given.partition(":")
+    if not form:
+        raise ValueError(f"{text!r}: this registry is asked without a login; leave out what stands in front of @")
+    if bool(colon) != (":" in form) or (colon and not secret):
+        raise ValueError(f"{text!r}: what stands in front of @ is {form}, with %3A, %2F and %40 for :, / and @ in it")
+    return (unquote(user), unquote(secret)) if colon else ("", unquote(user))
 
 
 def registry_of(where: Url) -> Registry:

@@ -26,11 +26,21 @@ class Answer(Exception):
 
 
 class Web:
-    """One registry's hosts; ``headers`` go with each request. For one thread."""
+    """One registry's hosts; ``headers`` go with each request. For one thread.
 
-    def __init__(self, hosts: Sequence[Address], headers: Mapping[str, str] | None = None) -> None:
+    ``log_in`` asks for more headers, which are good until the registry answers 401.
+    """
+
+    def __init__(
+        self,
+        hosts: Sequence[Address],
+        headers: Mapping[str, str] | None = None,
+        log_in: Callable[[Web], Mapping[str, str]] | None = None,
+    ) -> None:
         self._hosts = list(hosts)
         self._headers = {"Content-Type": "application/json", **(headers or {})}
+        self._log_in = log_in
+        self._granted: Mapping[str, str] = {}
 
     def ask(self, method: str, path: str, body: object = None, patience: float = 0.0) -> tuple[Any, Message]:
         """What the registry answers to JSON within ANSWER seconds more than ``patience``, and the answer's headers.
@@ -66,7 +76,7 @@ class Web:
     @contextmanager
     def _opened(self, method: str, path: str, body: object, patience: float) -> Iterator[http.client.HTTPResponse]:
         try:
-            connection, response = self._begun(method, path, body, patience)
+            connection, response = self._allowed(method, path, body, patience)
             try:
                 if response.status != 200:
                     raise Answer(response.status, response.read(4096).decode("utf-8", "replace").strip())
@@ -76,6 +86,27 @@ class Web:
                 connection.close()
         except http.client.HTTPException as error:
             raise OSError(f"its answer is no HTTP: {error or type(error).__name__}") from None
+
+    def _allowed(
+        self, method: str, path: str, body: object, patience: float
+    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+        """A request with what the login has given, which is asked for first, and anew when it is good no more."""
+        if fresh := self._log_in is not None and not self._granted:
+            self._grant()
+        connection, response = self._begun(method, path, body, patience)
+        if response.status == 401 and self._granted and not fresh:
+            response.close()
+            connection.close()
+            self._grant()
+            connection, response = self._begun(method, path, body, patience)
+        return connection, response
+
+    def _grant(self) -> None:
+        log_in, self._log_in, self._granted = self._log_in, None, {}  # what it asks needs no login
+        try:
+            self._granted = log_in(self) if log_in else {}
+        finally:
+            self._log_in = log_in
 
     def _begun(
         self, method: str, path: str, body: object, patience: float
@@ -88,7 +119,7 @@ class Web:
                 if patience:
                     connection.sock.settimeout(ANSWER + patience)
                 text = None if body is None else json.dumps(body)
-                connection.request(method, path, text, self._headers)
+                connection.request(method, path, text, {**self._headers, **self._granted})
                 return connection, connection.getresponse()
             except (OSError, http.client.HTTPException) as error:
                 connection.close()

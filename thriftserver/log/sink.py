@@ -108,7 +108,7 @@ class Sink:
             queue.put(line)
             if not self._writing:
                 self._writing = True
-                start_new_thread(self._run, (queue,))
+                self._writing = self._start(queue)
 
     def retry(self) -> None:
         """Write what there was no room for until now, if there is any by now."""
@@ -134,20 +134,35 @@ class Sink:
         self._queue.put(done)
         return done.acquire(timeout=timeout)
 
+    def _start(self, queue: SimpleQueue[bytes | LockType]) -> bool:
+        """Have a thread write from now on. The user may have no more of them: then what there is room for is written
+        here, without waiting, and the next line tries again."""
+        try:
+            start_new_thread(self._run, (queue,))
+        except RuntimeError:
+            self._work_off(queue, [], 0.0)
+            return False
+        return True
+
     # The writing thread.
 
     def _run(self, queue: SimpleQueue[bytes | LockType]) -> None:
         pthread_sigmask(SIG_BLOCK, valid_signals())  # signals are for the thread that serves
         while True:
-            items = [queue.get()]
-            with suppress(Empty):
-                while len(items) < BACKLOG:
-                    items.append(queue.get_nowait())
-            self._deliver([item for item in items if isinstance(item, bytes)], None)
-            for item in items:
-                if not isinstance(item, bytes):
-                    item.release()
+            self._work_off(queue, [queue.get()], None)
             sleep(GATHER)
+
+    def _work_off(
+        self, queue: SimpleQueue[bytes | LockType], items: list[bytes | LockType], patience: float | None
+    ) -> None:
+        """Write these and what is queued behind them, and tell those who wait for it."""
+        with suppress(Empty):
+            while len(items) < BACKLOG:
+                items.append(queue.get_nowait())
+        self._deliver([item for item in items if isinstance(item, bytes)], patience)
+        for item in items:
+            if not isinstance(item, bytes):
+                item.release()
 
     # Writing.
 

@@ -152,14 +152,16 @@ class Pidfile:
         with suppress(FileNotFoundError):
             os.unlink(draft, dir_fd=folder)  # of a process that had this id and died while it wrote
         fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=folder)
+        written = False
         try:
             os.write(fd, f"{self._owner}\n".encode())
             self._place(place)
             if not self._waits(place) and not place.holds(*_identity(os.fstat(fd))):
                 raise places.Unsafe(self.path, "another file was put in its place, where others can do that")
+            written = True
         finally:
             os.close(fd)
-            if not self._waits(place):
+            if not (written and self._waits(place)):
                 with suppress(FileNotFoundError):
                     os.unlink(draft, dir_fd=folder)
 

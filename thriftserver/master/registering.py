@@ -18,7 +18,7 @@ import msgspec
 from thriftserver.assignment import Program
 from thriftserver.config import Settings
 from thriftserver.discovery.addresses import read_address
-from thriftserver.discovery.registries import read_url
+from thriftserver.discovery.registries import read_url, shown
 from thriftserver.errors import ConfigError
 from thriftserver.log import Logger
 from thriftserver.master import identity
@@ -137,7 +137,8 @@ class Registrar(Auxiliary):
         if not self._wanted.registries:
             return {}
         known = {each.registry: each for each in self._told}
-        found = [known.get(text) or Told(text, False, "not ready yet") for text in self._wanted.registries]
+        names = map(shown, self._wanted.registries)
+        found = [known.get(name) or Told(name, False, "not ready yet") for name in names]
         return {"registries": [msgspec.structs.asdict(each) for each in found]}
 
     def _hear(self) -> None:

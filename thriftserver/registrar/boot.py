@@ -180,7 +180,7 @@ class Registrar:
     def _changed(self, what: str) -> None:
         """Something has become of an enrolment; called from its thread."""
         with self._counting:
-            found = [(text, each.state) for text, each in list(self._enrolments.items())]
+            found = [(each.where.text, each.state) for each in list(self._enrolments.values())]
             words = self._words
             words[layout.BOARD_REGISTRIES] = len(found)
             words[layout.BOARD_REGISTERED] = sum(state.registered for _, state in found)

@@ -77,8 +77,10 @@ def make(folder: Path) -> list[str]:
         _fill(made, names)
         made.chmod((made / "tests").stat().st_mode)  # as the umask has it, not a private one
         made.rename(folder)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(made)
+        if isinstance(error, OSError):  # a full disk is met by a write, which says no name, or one that is gone now
+            raise OSError(error.errno, error.strerror, str(folder)) from None
         raise
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 

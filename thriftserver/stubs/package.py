@@ -144,8 +144,10 @@ def _replace(file: Path, content: bytes) -> None:
             made.close()
             os.chmod(made.name, 0o666 & ~_umask())
             os.replace(made.name, file)
-        except BaseException:
+        except BaseException as error:
             os.unlink(made.name)
+            if isinstance(error, OSError):  # a full disk is met by a write, which says no name
+                raise OSError(error.errno, error.strerror, str(file)) from None
             raise
 
 

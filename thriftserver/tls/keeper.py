@@ -13,9 +13,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Any
 
 from msgspec import Struct
 
+from thriftserver.compiled import NATIVE, variant
 from thriftserver.handoff import Handoff, Parcel
 from thriftserver.keepalive import keep_alive
 from thriftserver.log import Logger
@@ -25,13 +27,15 @@ from thriftserver.sans import Allowed
 from thriftserver.scoreboard import layout
 from thriftserver.tls.certificate import certificate_of
 from thriftserver.tls.contexts import Contexts
+from thriftserver.tls.courtesy import Courtesy
+from thriftserver.tls.ends import INBOX
 from thriftserver.tls.handshake import Handshake
 from thriftserver.tls.refusals import SLOW, UNANNOUNCED, Refusal, not_allowed, plain
 from thriftserver.tls.terms import Terms
-from thriftserver.tls.tunnel import ROOM, Tunnel
+from thriftserver.tls.tunnel import Tunnel
 
-#: Descriptors that are looked at together, connections that are accepted before others have their turn.
-BATCH, AT_ONCE = 256, 16
+#: Connections that are accepted before others have their turn.
+AT_ONCE = 16
 #: Handshakes under way. As soon as there are so many, no more is accepted until one is over.
 CROWD = 512
 #: Descriptors beside those of connections, each of which has two: listeners, the log, epoll, the queue.
@@ -75,8 +79,10 @@ class Keeper:
         #: Connections that there are descriptors for.
         self._room = max((descriptors - OWN) // 2, 1)
         self._log = log
-        self.inbox = memoryview(bytearray(ROOM))
         self._epoll = select.epoll()
+        self._ends, self._tunnel = self._choose()
+        self._watch = self._tunnel.Watch(self._epoll, self)
+        self.busy = Courtesy().defer
         self._members: dict[int, Callable[[int], None]] = {}
         #: Handshakes have a set of their own, which is one member of the other.
         self._door = select.epoll()
@@ -96,6 +102,15 @@ class Keeper:
         self.watch(handoff.descriptors[0], 0, lambda _mask: self._close_door())  # all that it can tell is the end
         self.renew(terms)
         self._resume()
+
+    def _choose(self) -> tuple[Any, Any]:
+        """``ends`` and ``tunnel``, compiled if OpenSSL can be reached past Python."""
+        why = variant("tls.ends", NATIVE).reach()
+        if why:
+            advice = "TLS goes through Python's ssl module, which takes more time"
+            self._log.info("openssl_not_reached", reason=why, advice=advice)
+        native = NATIVE and not why
+        return variant("tls.ends", native), variant("tls.tunnel", native)
 
     def renew(self, terms: Terms) -> None:
         """New connections are offered these terms. Raises ConfigError, and changes nothing, if they cannot be kept."""
@@ -134,13 +149,13 @@ class Keeper:
         """Wait until something is to be done, and do it."""
         door = self._door.fileno()
         knocks = []
-        for fd, mask in self._epoll.poll(self._timeout(), BATCH):
+        for fd, mask in self._watch.turn(self._timeout()):
             on_ready = self._members.get(fd)
             if on_ready is not None:
                 try:
                     on_ready(mask)
-                except Exception as error:  # noqa: BLE001 - the wall of one connection: a fault of ours ends it alone
-                    self._failed(fd, error)
+                except Exception as error:  # noqa: BLE001 - a fault of ours ends nothing
+                    self._log.exception("tls_connection_failed", error)
             else:
                 knocks.append(fd)
         # What makes new descriptors comes last: none has the number of one that this look was about.
@@ -189,18 +204,9 @@ class Keeper:
         self._members[fd] = on_ready
         self._epoll.register(fd, mask)
 
-    def change(self, fd: int, mask: int) -> None:
-        self._epoll.modify(fd, mask)
-
     def forget(self, fd: int) -> None:
         self._epoll.unregister(fd)
         del self._members[fd]
-
-    def _failed(self, fd: int, error: Exception) -> None:
-        self._log.exception("tls_connection_failed", error)
-        for tunnel in list(self._tunnels):
-            if fd in (tunnel.client_fd, tunnel.stream_fd):
-                tunnel.close()
 
     # New connections.
 
@@ -310,7 +316,8 @@ class Keeper:
             return
         ours.setblocking(False)
         theirs.setblocking(False)
-        self._tunnels.add(Tunnel(client, ours, self))
+        ends = self._ends.Client(client), self._ends.Worker(ours)
+        self._tunnels.add(self._tunnel.Tunnel(*ends, self._watch, self))
         peer = Peer(handshake.peer, certificate, proxy=getattr(handshake.peer, "proxy", None))
         self._give(theirs, Introduction(peer).write())
         self._count()
@@ -366,6 +373,10 @@ class Keeper:
         self._limits.pop(tunnel, None)
         self._count()
 
+    def failed(self, tunnel: Tunnel, error: Exception) -> None:
+        self._log.exception("tls_connection_failed", error)
+        tunnel.close()
+
     def part(self, sock: socket.socket) -> None:
         try:
             sock.shutdown(socket.SHUT_WR)
@@ -380,7 +391,7 @@ class Keeper:
     def _discard(self, fd: int, sock: socket.socket) -> None:
         """What a peer sends that we have said good-bye to is thrown away, so that our last words reach it."""
         try:
-            over = not sock.recv_into(self.inbox)
+            over = not sock.recv_into(INBOX)
         except BlockingIOError:
             return
         except OSError:

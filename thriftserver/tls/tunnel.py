@@ -1,37 +1,40 @@
 """One TLS connection, and the unix stream that a worker has of it: bytes go both ways, decrypted and encrypted.
 
-OpenSSL reads and writes the client's socket itself. Where one side does not take what the other one gives, nothing more
-is read from that other one: a connection holds what one turn has read in each direction, and no more.
+Where one side does not take what the other one gives, nothing more is read from that other one: a connection holds what
+one turn has read in each direction, and no more. This one source runs on plain CPython, over ``ends``, and Cython
+compiles it, with ``_tunnel.pxd``, into the module ``_tunnel``, over ``_ends``.
 """
 
 from __future__ import annotations
 
-import socket
-import ssl
-from collections.abc import Callable
-from contextlib import suppress
 from select import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-#: Bytes of a TLS record, and what one turn reads, at the most: large messages pass in large pieces.
-RECORD = 16_384
-ROOM = 8 * RECORD
+try:
+    import cython  # type: ignore[import-untyped, import-not-found, unused-ignore]
+except ImportError:  # needed to compile this file, not to run it
+    from thriftserver import uncompiled as cython
+
+if not cython.compiled:
+    from thriftserver.tls.ends import Client, Worker
+    from thriftserver.tls.ready import clock, find, found_count, found_fd, found_mask
+
+if TYPE_CHECKING:
+    import socket
+
+_IN = EPOLLIN
+_OUT = EPOLLOUT
 _GONE = EPOLLERR | EPOLLHUP
 #: Not watched at all. The kernel tells of a dead connection again and again, whatever is asked for.
 _SUSPENDED = -1
+#: Descriptors that are looked at together.
+BATCH = 256
+#: So many ready descriptors in a second, two for each call, are much to be done; seconds between two looks at that.
+BUSY, SPELL = 10_000, 0.02
 
 
 class Home(Protocol):
-    """What a tunnel needs around it. All read into one ``inbox``, of ``ROOM`` bytes; none keeps anything in it."""
-
-    inbox: memoryview
-
-    def watch(self, fd: int, mask: int, on_ready: Callable[[int], None]) -> None:
-        """Call ``on_ready`` with what epoll says of a descriptor, level-triggered."""
-
-    def change(self, fd: int, mask: int) -> None: ...
-
-    def forget(self, fd: int) -> None: ...
+    """What a tunnel needs around it, beside its ``Watch``."""
 
     def limit(self, tunnel: Tunnel) -> None:
         """The worker is gone: close the tunnel when the client has not taken the rest in time."""
@@ -41,284 +44,275 @@ class Home(Protocol):
 
     def ended(self, tunnel: Tunnel) -> None: ...
 
+    def failed(self, tunnel: Tunnel, error: Exception) -> None:
+        """A fault of ours."""
+
+    def busy(self, busy: bool) -> None:
+        """Much is to be done from now on, or no longer."""
+
+
+class Watch:
+    """An epoll set, level-triggered. Tunnels in it go on by themselves; what else is ready in it is for who waits."""
+
+    def __init__(self, epoll: Any, home: Home) -> None:
+        self.epoll = epoll
+        self.epoll_fd = epoll.fileno()
+        self.home = home
+        #: By descriptor; each tunnel is there twice.
+        self.tunnels: list[Any] = []
+        self.returning = False
+        self.is_busy = False
+        self.found = 0
+        self.weighed = clock()
+
+    def turn(self, timeout: float) -> list[tuple[int, int]]:
+        """Let tunnels go on for so many seconds, or until something else is ready or a tunnel has ended.
+
+        The descriptors of others, with what epoll says of them.
+        """
+        others: list[tuple[int, int]] = []
+        until = clock() + timeout
+        self.returning = False
+        while True:
+            found = find(self.epoll_fd if cython.compiled else self.epoll, BATCH, timeout)
+            for index in range(found_count(found)):
+                fd = found_fd(found, index)
+                tunnel = self.tunnels[fd] if fd < len(self.tunnels) else None
+                if tunnel is None:
+                    others.append((fd, found_mask(found, index)))
+                else:
+                    self.go_on(tunnel, fd, found_mask(found, index))
+            now = clock()
+            self.found += found_count(found)
+            if now > self.weighed + SPELL:
+                self.weigh(now)
+            timeout = until - now
+            if others or self.returning or timeout <= 0 or not found_count(found):
+                return others
+
+    def weigh(self, now: float) -> None:
+        """Is much to be done, by what was found since the last time?"""
+        is_busy = self.found > BUSY * (now - self.weighed)
+        self.found = 0
+        self.weighed = now
+        if is_busy != self.is_busy:
+            self.is_busy = is_busy
+            self.home.busy(is_busy)
+
+    def go_on(self, tunnel: Tunnel, fd: int, mask: int) -> None:
+        try:
+            tunnel.on_ready(fd, mask)
+        except Exception as error:  # noqa: BLE001 - the wall of one connection: a fault of ours ends it alone
+            self.home.failed(tunnel, error)
+
+    def add(self, fd: int, mask: int, tunnel: Tunnel) -> None:
+        while len(self.tunnels) <= fd:
+            self.tunnels.append(None)
+        self.tunnels[fd] = tunnel
+        self.epoll.register(fd, mask)
+
+    def change(self, fd: int, mask: int) -> None:
+        self.epoll.modify(fd, mask)
+
+    def remove(self, fd: int) -> None:
+        """Before the descriptor is closed, and its number may be another one's."""
+        self.tunnels[fd] = None
+        self.epoll.unregister(fd)
+
 
 class Tunnel:
-    """``client`` has shaken hands; ``stream`` is our end of the worker's. Neither blocks.
-
-    What ends on one side is passed on as what it is: the end of a stream as that, after all that was sent before, and a
-    dead connection by closing the other one.
+    """What ends on one side is passed on as what it is: the end of a stream as that, after all that was sent before,
+    and a dead connection by closing the other one.
     """
 
-    __slots__ = (
-        "bidding",
-        "client",
-        "client_fd",
-        "client_mask",
-        "client_over",
-        "home",
-        "inbound",
-        "outbound",
-        "read",
-        "receive",
-        "send",
-        "stream",
-        "stream_fd",
-        "stream_mask",
-        "write",
-    )
+    __slots__ = ("client", "client_mask", "home", "watch", "worker", "worker_mask")
 
-    def __init__(self, client: ssl.SSLSocket, stream: socket.socket, home: Home) -> None:
+    def __init__(self, client: Client, worker: Worker, watch: Watch, home: Home) -> None:
         self.client = client
-        self.stream = stream
-        self.home = home
-        self.read: Callable[[int, memoryview], int] = client.read  # type: ignore[assignment]  # into a buffer
-        self.write = client.write
-        self.send = stream.send
-        self.receive = stream.recv_into
-        #: What the worker, and what the client, has not taken yet.
-        self.inbound = b""
-        self.outbound = b""
-        #: We have read all that the client is going to say.
-        self.client_over = False
-        #: OpenSSL has something of its own to send, and the socket is full.
-        self.bidding = False
-        #: -1 once it is closed.
-        self.client_fd = client.fileno()
-        self.stream_fd = stream.fileno()
-        self.client_mask = self.stream_mask = EPOLLIN
-        home.watch(self.client_fd, EPOLLIN, self.on_client)
-        home.watch(self.stream_fd, EPOLLIN, self.on_stream)
+        self.worker = worker
+        self.watch = watch
+        self.home: Any = home
+        self.client_mask = self.worker_mask = _IN
+        watch.add(client.fd, _IN, self)
+        watch.add(worker.fd, _IN, self)
 
     def close(self) -> None:
         """End both sides at once."""
-        self._close_client()
-        self._close_stream()
+        self.close_client()
+        self.close_worker()
+        self.watch.returning = True
         self.home.ended(self)
 
     # What becomes ready.
 
+    def on_ready(self, fd: int, mask: int) -> None:
+        """``mask`` is what epoll says of one of its descriptors."""
+        if fd == self.client.fd:
+            self.on_client(mask)
+        elif fd == self.worker.fd:
+            self.on_worker(mask)
+
     def on_client(self, mask: int) -> None:
-        if mask == EPOLLIN and not self.inbound:  # nearly always
-            self._pull_in()
-            return
-        if self.outbound:
-            if mask & (EPOLLOUT | _GONE):
-                self._flush_out()
-        elif self.bidding:
-            self.bidding = False
-            self._settle()
-            if self.stream_fd < 0:
-                self._say_good_bye()
-        if self.client_fd < 0:
-            return
-        if not (self.client_over or self.inbound or self.stream_fd < 0):
-            if mask & ~EPOLLOUT or not self.outbound:
-                self._pull_in()
+        client, worker = self.client, self.worker
+        if client.full and mask & (_OUT | _GONE):
+            self.flush_client()
+            if client.fd < 0:
+                return
+        if not (client.over or client.stuck or worker.full or worker.fd < 0):
+            if mask & ~_OUT or not client.full:
+                self.pull_in()
         elif not mask & _GONE:
             pass
-        elif self.inbound and not self.client_over:  # what has come until then is read when the worker has taken this
-            self._suspend_client()
+        elif worker.full and not client.over:  # what has come until then is read when the worker has taken this
+            self.suspend_client()
         else:
-            self._client_dead()
+            self.client_dead()
 
-    def on_stream(self, mask: int) -> None:
-        if mask == EPOLLIN and not self.outbound and self.client_fd >= 0:  # nearly always
-            self._pull_out()
+    def on_worker(self, mask: int) -> None:
+        client, worker = self.client, self.worker
+        if worker.full and mask & (_OUT | _GONE):
+            self.flush_worker()
+        if worker.fd < 0 or client.fd < 0:
             return
-        if self.inbound and mask & (EPOLLOUT | _GONE):
-            self._flush_in()
-        if self.stream_fd < 0 or self.client_fd < 0:
-            return
-        if not self.outbound:
-            if mask & ~EPOLLOUT:
-                self._pull_out()
+        if not client.full:
+            if mask & ~_OUT:
+                self.pull_out()
         elif mask & _GONE:  # what it has said until then is read when the client has taken this
-            self._suspend_stream()
+            self.suspend_worker()
             self.home.limit(self)
 
     # From the client to the worker.
 
-    def _pull_in(self) -> None:
-        inbox = self.home.inbox
-        size = 0
-        over = dead = False
-        try:
-            size = count = self.read(RECORD, inbox)
-            while count == RECORD and size < ROOM:
-                count = self.read(RECORD, inbox[size:])
-                size += count
-            over = not count
-        except ssl.SSLWantReadError:
-            pass
-        except ssl.SSLWantWriteError:
-            self.bidding = True
-        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
-            over = True
-        except OSError:
-            dead = True
+    def pull_in(self) -> None:
+        client, worker = self.client, self.worker
+        size = client.read()
         if size:
-            self._pass_on(inbox[:size])
-        if dead:
-            self._client_dead()
-        elif over:
-            self.client_over = True
-            if not self.inbound:
-                self._end_stream()
-            self._settle()
-        elif self.bidding:
-            self._settle()
+            worker.write(size)
+        if client.dead:
+            self.client_dead()
+        elif client.over:
+            if not worker.full:
+                worker.finish()
+            self.settle()
+        elif worker.full or client.full:
+            self.settle()
 
-    def _pass_on(self, data: memoryview) -> None:
-        try:
-            sent = self.send(data)
-        except BlockingIOError:
-            sent = 0
-        except OSError:  # nobody reads there any more, as the stream's own turn tells
+    def flush_worker(self) -> None:
+        client, worker = self.client, self.worker
+        worker.flush()
+        if worker.full:
             return
-        if sent < len(data):
-            self.inbound = bytes(data[sent:])
-            self._settle()
-
-    def _flush_in(self) -> None:
-        try:
-            self.inbound = self.inbound[self.send(self.inbound) :]
-        except BlockingIOError:
-            return
-        except OSError:
-            self.inbound = b""
-        if self.inbound:
-            return
-        if self.client_fd < 0:
+        if client.fd < 0:
             self.close()
             return
-        if self.client_over:
-            self._end_stream()
-        self._settle()
+        if client.over:
+            worker.finish()
+        self.settle()
 
-    def _end_stream(self) -> None:
-        with suppress(OSError):  # the worker is gone, as the stream's own turn tells
-            self.stream.shutdown(socket.SHUT_WR)
-
-    def _client_dead(self) -> None:
+    def client_dead(self) -> None:
         """Nothing reaches the client any more. What it has sent reaches the worker all the same."""
-        self.outbound = b""
-        self._close_client()
-        if self.inbound and self.stream_fd >= 0:
-            self._settle()
+        self.close_client()
+        if self.worker.full:
+            self.settle()
         else:
             self.close()
 
     # From the worker to the client.
 
-    def _pull_out(self) -> None:
-        inbox = self.home.inbox
-        try:
-            size = self.receive(inbox)
-        except BlockingIOError:
-            return
-        except OSError:  # the worker was killed, with requests that it has not read
-            size = 0
+    def pull_out(self) -> None:
+        client, worker = self.client, self.worker
+        size = worker.read()
         if size:
-            self._say(inbox[:size])
+            client.write(size)
+            if client.dead:
+                self.client_dead()
+            elif client.full:
+                self.settle()
+        elif worker.over:
+            self.worker_over()
+
+    def flush_client(self) -> None:
+        client = self.client
+        client.flush()
+        if client.dead:
+            self.client_dead()
+        elif client.full:
+            self.settle()
+        elif self.worker.fd < 0:
+            self.say_good_bye()
         else:
-            self._worker_over()
+            self.settle()
 
-    def _say(self, data: memoryview) -> None:
-        try:
-            while data:
-                data = data[self.write(data) :]
-        except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
-            self.outbound = bytes(data)
-            self._settle()
-        except OSError:
-            self._client_dead()
-
-    def _flush_out(self) -> None:
-        data, self.outbound = memoryview(self.outbound), b""
-        self._say(data)
-        if self.outbound or self.client_fd < 0:
-            return
-        if self.stream_fd < 0:
-            self._say_good_bye()
-        else:
-            self._settle()
-
-    def _worker_over(self) -> None:
+    def worker_over(self) -> None:
         """The worker says no more. It hears no more either: it never ends one direction alone but for a good-bye."""
-        self.inbound = b""
-        self._close_stream()
-        if self.outbound:
+        self.close_worker()
+        if self.client.full:
             self.home.limit(self)
-            self._settle()
+            self.settle()
         else:
-            self._say_good_bye()
+            self.say_good_bye()
 
-    def _say_good_bye(self) -> None:
+    def say_good_bye(self) -> None:
         """Tell the client, inside TLS, that nothing follows; and let it hang up where it has not done so."""
-        try:
-            self.client.unwrap()
-        except ssl.SSLWantWriteError:
-            self.bidding = True
+        client = self.client
+        client.finish()
+        if client.full:
             self.home.limit(self)
-            self._settle()
+            self.settle()
             return
-        except (OSError, ValueError):
-            pass  # it was sent; or the connection is dead
-        if not self.client_over:
-            self._forget_client()
-            self.client_fd = -1
-            self.home.part(self.client)
+        if not (client.over or client.dead):
+            self.forget_client()
+            self.home.part(client.release())
         self.close()
 
     # What is waited for.
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Watch for what can go on as things are."""
-        if self.client_fd >= 0:
-            mask = EPOLLOUT if self.outbound or self.bidding else 0
-            if not (self.client_over or self.inbound or self.stream_fd < 0):
-                mask |= EPOLLIN
+        client, worker = self.client, self.worker
+        if client.fd >= 0:
+            mask = _OUT if client.full else 0
+            if not (client.over or client.stuck or worker.full or worker.fd < 0):
+                mask |= _IN
             if mask != self.client_mask and (mask or self.client_mask != _SUSPENDED):
                 if self.client_mask == _SUSPENDED:
-                    self.home.watch(self.client_fd, mask, self.on_client)
+                    self.watch.add(client.fd, mask, self)
                 else:
-                    self.home.change(self.client_fd, mask)
+                    self.watch.change(client.fd, mask)
                 self.client_mask = mask
-        if self.stream_fd >= 0:
-            mask = EPOLLOUT if self.inbound else 0
-            if not self.outbound and self.client_fd >= 0:
-                mask |= EPOLLIN
-            if mask != self.stream_mask and (mask or self.stream_mask != _SUSPENDED):
-                if self.stream_mask == _SUSPENDED:
-                    self.home.watch(self.stream_fd, mask, self.on_stream)
+        if worker.fd >= 0:
+            mask = _OUT if worker.full else 0
+            if not client.full and client.fd >= 0:
+                mask |= _IN
+            if mask != self.worker_mask and (mask or self.worker_mask != _SUSPENDED):
+                if self.worker_mask == _SUSPENDED:
+                    self.watch.add(worker.fd, mask, self)
                 else:
-                    self.home.change(self.stream_fd, mask)
-                self.stream_mask = mask
+                    self.watch.change(worker.fd, mask)
+                self.worker_mask = mask
 
-    def _suspend_client(self) -> None:
-        self._forget_client()
+    def suspend_client(self) -> None:
+        self.forget_client()
         self.client_mask = _SUSPENDED
 
-    def _suspend_stream(self) -> None:
-        self._forget_stream()
-        self.stream_mask = _SUSPENDED
+    def suspend_worker(self) -> None:
+        self.forget_worker()
+        self.worker_mask = _SUSPENDED
 
-    def _forget_client(self) -> None:
+    def forget_client(self) -> None:
         if self.client_mask != _SUSPENDED:
-            self.home.forget(self.client_fd)
+            self.watch.remove(self.client.fd)
 
-    def _forget_stream(self) -> None:
-        if self.stream_mask != _SUSPENDED:
-            self.home.forget(self.stream_fd)
+    def forget_worker(self) -> None:
+        if self.worker_mask != _SUSPENDED:
+            self.watch.remove(self.worker.fd)
 
-    def _close_client(self) -> None:
-        if self.client_fd >= 0:
-            self._forget_client()
-            self.client_fd = -1
+    def close_client(self) -> None:
+        if self.client.fd >= 0:
+            self.forget_client()
             self.client.close()
 
-    def _close_stream(self) -> None:
-        if self.stream_fd >= 0:
-            self._forget_stream()
-            self.stream_fd = -1
-            self.stream.close()
+    def close_worker(self) -> None:
+        if self.worker.fd >= 0:
+            self.forget_worker()
+            self.worker.close()

@@ -55,6 +55,12 @@ if TYPE_CHECKING:
     from thriftserver.worker.loop import Loop
     from thriftserver.worker.outgoing import Outgoing
 
+#: CPython's words, which has no exception of its own for it.
+_NO_THREAD = "can't start new thread"
+_NO_THREAD_ADVICE = (
+    "the system gives a worker no threads; look at the limits of the user and the cgroup (ulimit -u, TasksMax=)"
+)
+
 
 def run(assignment: Assignment, become: Callable[[Sequence[str]], None]) -> int:
     """Serve until told to stop; the exit code. Never raises, and reports to the master before it serves or fails.
@@ -71,16 +77,23 @@ def run(assignment: Assignment, become: Callable[[Sequence[str]], None]) -> int:
         if assignment.program.settings.monkey_patch:
             patch()
         return _serve(assignment, infancy, become)
-    except ThriftServerError as error:
-        Report(FAILED, error.exit_code, str(error)).send(assignment.report)
-        return error.exit_code
     except BaseException as error:  # noqa: BLE001 - the child's entry: whatever it is, the master must hear of it
-        Logger().exception("worker_failed", error)
-        Report(FAILED, BootError.exit_code, f"a worker failed: {describe(error)}").send(assignment.report)
-        return BootError.exit_code
+        return _fail(assignment, error)
     finally:
         atexit._run_exitfuncs()  # os._exit follows: what a handler or an exporter of spans has registered runs here
         flush()
+
+
+def _fail(assignment: Assignment, error: BaseException) -> int:
+    """Report why this worker ends; its exit code."""
+    if isinstance(error, RuntimeError) and str(error) == _NO_THREAD:
+        error = BootError(_NO_THREAD_ADVICE)
+    if isinstance(error, ThriftServerError):
+        Report(FAILED, error.exit_code, str(error)).send(assignment.report)
+        return error.exit_code
+    Logger().exception("worker_failed", error)
+    Report(FAILED, BootError.exit_code, f"a worker failed: {describe(error)}").send(assignment.report)
+    return BootError.exit_code
 
 
 def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[Sequence[str]], None]) -> int:
