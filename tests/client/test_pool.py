@@ -375,7 +375,7 @@ def test_all_attempts_have_the_time_of_one_call() -> None:
 
 def test_an_attempt_that_takes_too_long_leaves_time_for_another_one() -> None:
     told, well = Told(), Told()
-    with Peer(told.silent) as a, Peer(well.answering) as b, pool(a, b, attempt_timeout=0.05) as it:
+    with Peer(told.silent) as a, Peer(well.answering) as b, pool(a, b, attempt_timeout=0.2) as it:
         assert [it.get() for _ in range(60)] == [7] * 60
         assert server(it, a).ejections == 1
         assert told.calls.count("get") == 5
@@ -417,7 +417,7 @@ class Switch:
 def test_a_server_that_stalls_is_ejected_and_taken_back(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "thriftserver.pool")
     switch = Switch()
-    with Peer(switch) as a, Peer(answer) as b, pool(a, b, timeout=0.1, eject_for=0.2) as it:
+    with Peer(switch) as a, Peer(answer) as b, pool(a, b, timeout=0.4, eject_for=0.2) as it:
         for _ in range(20):
             it.ping()
         assert switch.calls
@@ -439,7 +439,7 @@ def test_a_server_that_stalls_is_ejected_and_taken_back(caplog: pytest.LogCaptur
     where = f"127.0.0.1:{a.port}"
     assert lines[0].startswith(f"pool of S: {where} gets no calls for 0.")
     assert (
-        f"5 calls in a row have failed, the last one: ping at {where}: timed out after 0.1 s while waiting" in lines[0]
+        f"5 calls in a row have failed, the last one: ping at {where}: timed out after 0.4 s while waiting" in lines[0]
     )
     assert lines[1] == f"pool of S: {where} answers, and gets calls again"
 
@@ -448,7 +448,7 @@ def test_no_call_is_lost_to_a_server_that_is_asked_whether_it_is_back() -> None:
     """It stays stalled: who asks again and again is a probe and never a call."""
     switch = Switch()
     switch.stalled = True
-    with Peer(switch) as a, Peer(answer) as b, pool(a, b, timeout=0.05, eject_for=0.01) as it:
+    with Peer(switch) as a, Peer(answer) as b, pool(a, b, timeout=0.3, eject_for=0.01) as it:
         ends = []
         while a.connections < 10:
             ends.append(outcome(it.ping))
