@@ -481,7 +481,8 @@ def test_a_server_that_is_outrun_again_and_again_is_ejected() -> None:
     with Peer(told.silent) as a, Peer(answer) as b, pool(a, b, hedge=0.02) as it:
         while not server(it, a).ejections:
             assert it.get() == 7
-        assert told.calls.count("get") == server(it, a).failed == it.stats().hedges_won == 5
+        assert server(it, a).failed == it.stats().hedges_won == 5
+        assert told.calls.count("get") >= 5, "and once more each time that the other one was late"
 
 
 def test_the_first_attempt_may_still_win() -> None:
