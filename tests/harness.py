@@ -101,9 +101,11 @@ class Server:
         return self
 
     def __exit__(self, failed: object, *_: object) -> None:
-        if failed:
-            print(*self.other[-20:], *self.events[-10:], sep="\n")  # pytest shows it
-        self.stop()
+        try:
+            self.stop()
+        finally:
+            if failed:
+                print(*self.other[-20:], *self.events[-10:], sep="\n")  # pytest shows it
 
     def _read(self) -> None:
         assert self.process.stderr is not None

@@ -24,10 +24,11 @@ from thriftserver.dialect.caller import SPEAKABLE
 WATCHMAN = """
 import os, sys
 
+late = open(os.environ["LATE"], "a", buffering=1)
+
 def heard(event, args):
     if event == "import" and os.geteuid():
-        with open(os.environ["LATE"], "a") as file:
-            file.write(f"{open('/proc/self/comm').read().strip()}: {args[0]}\\n")
+        late.write(f"{open('/proc/self/comm').read().strip()}: {args[0]}\\n")
 
 sys.addaudithook(heard)
 """
