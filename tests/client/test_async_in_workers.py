@@ -71,7 +71,7 @@ def relay(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     with Server("--idl", "relay.thrift", "--handler", "Relay=relay:Relay", "-w", "1", cwd=folder, env=env) as server:
         yield server
     assert not server.found("tasks_left")
-    assert not server.found("task_failed")
+    assert not server.found("task_failed"), str(server.found("task_failed")[0])
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from greenlet import getcurrent
 
 from thriftserver.log import Logger
 from thriftserver.rpc.current import running
+from thriftserver.rpc.refusal import ended_with
 from thriftserver.worker.forked import close
 from thriftserver.worker.stacks import walk
 
@@ -43,11 +44,15 @@ _FORKED = RuntimeError("the worker's asyncio loop does not go on in a forked chi
 
 
 class Job:
-    """A coroutine function to be called on the loop, and how that has ended. ``left``: nobody waits for it any more."""
+    """A coroutine function to be called on the loop, and how that has ended. ``left``: nobody waits for it any more.
 
-    __slots__ = ("args", "context", "error", "function", "left", "task", "value", "waiter")
+    ``deadline`` is the call's, 0 for none.
+    """
 
-    def __init__(self, function: Callable[..., Any], args: tuple[Any, ...], context: Context) -> None:
+    __slots__ = ("args", "context", "deadline", "error", "function", "left", "task", "value", "waiter")
+
+    def __init__(self, function: Callable[..., Any], args: tuple[Any, ...], context: Context, deadline: int) -> None:
+        self.deadline = deadline
         self.function = function
         self.args = args
         self.context = context
@@ -90,7 +95,8 @@ class Aio:
 
         @wraps(function)
         def on_loop(*args: Any) -> Any:
-            call, job = running(), Job(function, args, copy_context())
+            call = running()
+            job = Job(function, args, copy_context(), 0 if call is None else call.deadline)
             if call is not None:
                 self._calls[call] = job
             self._ask(job)
@@ -257,7 +263,9 @@ class Aio:
         if not job.left:
             self._done.append(job)
             self._home.send()
-        elif job.error is not None and not isinstance(job.error, _cancelled()):
+        elif job.error is None or isinstance(job.error, _cancelled()):
+            pass
+        elif not ended_with(job.error, job.deadline, monotonic_ns()):
             self._log.exception("task_failed", job.error)
 
     async def _cancel(self, tasks: list[asyncio.Task[Any]]) -> int:
