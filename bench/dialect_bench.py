@@ -18,7 +18,7 @@ from bench import bars, processes, report, servers, workload
 from bench.measuring import in_turns, ratio, sample
 
 CONNS = 64
-COUNTS = {"ping": 4000, "get_user": 3000, "batch": 200}
+COUNTS = {"ping": 12000, "get_user": 8000, "batch": 800}
 #: dialect -> the protocol inside.
 DIALECTS = {
     "framed-compact": "compact",
