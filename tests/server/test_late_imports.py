@@ -110,9 +110,9 @@ def test_a_worker_has_all_that_calls_and_errands_need(folder: Path) -> None:
                         client.fail(how)
                 with pytest.raises(api.Oops):
                     client.add(-1, 0)
-        with api.Shop.Client(server.host, server.port, timeout=PATIENCE) as client:
-            with suppress(thriftserver.ApplicationError):  # what becomes of calls out is for other tests to say
-                client.through(server.port)
+        asking = api.Shop.Client(server.host, server.port, timeout=PATIENCE)
+        with asking, suppress(thriftserver.ApplicationError):  # what becomes of calls out is for other tests to say
+            asking.through(server.port)
         worker = str(server.workers()[0])
         for command in (
             ("tap", "-z", "0.1s"),
