@@ -65,7 +65,7 @@ class Server:
         pass_fds: Sequence[int] = (),
         bind: bool = True,
         command: str = "run",
-        overheard: str = "",
+        unread: str = "",
     ) -> None:
         chosen = (
             []
@@ -75,7 +75,7 @@ class Server:
         self._heir = self._stopped = 0
         self._watch = -1
         #: An event that is not kept: to read 10,000 a second takes longer than that, and the server loses lines.
-        self._overheard = f'"event":"{overheard}"' if overheard else ""
+        self._unread = f'"event":"{unread}"' if unread else ""
         self.events: list[dict[str, Any]] = []
         self._named: dict[str, list[dict[str, Any]]] = {}  # the same by name: a storm's log has 100,000 lines
         self.other: list[str] = []
@@ -113,7 +113,7 @@ class Server:
     def _read(self) -> None:
         assert self.process.stderr is not None
         for line in self.process.stderr:
-            if self._overheard and self._overheard in line:
+            if self._unread and self._unread in line:
                 continue
             with self._news:
                 try:

@@ -131,3 +131,8 @@ class TransportError(ThriftServerError):
         self.address = address
         self.phase = phase
         self.executed = executed
+
+
+def of_file(error: OSError, path: str) -> OSError:
+    """The same error with a file's name: one that a write meets, as on a full disk, has none."""
+    return OSError(error.errno, error.strerror, path)

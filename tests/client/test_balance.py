@@ -369,9 +369,9 @@ def test_histories_of_chance(servers: int, steps: list[tuple[int, int, float]]) 
     pool.resolved([Address("h", n) for n in range(servers)], world.now)
     for kind, number, seconds in steps:
         world.now += seconds
-        if world.now >= pool.due:
+        if world.now >= pool.lender.due:
             world.probes += pool.look(world.now).probes
-            assert pool.due > world.now
+            assert pool.lender.due > world.now
         if kind <= 2:
             held = pool.take(world.now)
             assert isinstance(held, Line)

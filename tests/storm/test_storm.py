@@ -76,7 +76,7 @@ def test_storm(tmp_path: Path, env: dict[str, str], descriptors: int, tls: bool)
     print(f"THRIFTSERVER_SEED={seed} options {chosen}")
     args = ("--idl", "storm.thrift", "--handler", "impl:Storm", *chosen)
     limit = ("prlimit", f"--nofile={descriptors}:{descriptors}")
-    with Server(*args, cwd=tmp_path, env=env, prefix=limit, overheard="handler_failed") as server:
+    with Server(*args, cwd=tmp_path, env=env, prefix=limit, unread="handler_failed") as server:
         over = threading.Event()
         crowd = Crowd(lambda: LockedPeer(server, context) if tls else Peer(server), CLIENTS, seed)
         end = threading.Timer(SECONDS, over.set)

@@ -14,7 +14,7 @@ from heapq import heappop, heappush
 from typing import IO, Final
 
 from thriftserver.capture.records import Heard, Record, Schema, Unreadable, split, written
-from thriftserver.errors import ConfigError
+from thriftserver.errors import ConfigError, of_file
 
 #: What each file begins with; another version would be another line.
 MAGIC: Final = b"thriftserver calls 1\n"
@@ -76,7 +76,7 @@ class Writer:
             yield
         except OSError as error:
             self.intact = False
-            raise OSError(error.errno, error.strerror, self._path) from None
+            raise of_file(error, self._path) from None
 
     def _put(self, data: bytes) -> None:
         self._file.write(data)

@@ -100,7 +100,7 @@ class Pooling:
         self.balance = Balance(lender, options.eject_after, options.eject_for, self.chance)
         self.budget = Budget(options.retries, now)
         self.closed = False
-        self.due = now
+        lender.due = now
         self._make = make
         self._lock = lock
         self._changing = changing
@@ -114,15 +114,6 @@ class Pooling:
         self._leaving: list[Endpoint] = []
         self._past = 0
         self._opened = self._repeated = self._hedged = self._hedges_won = self._unpaid = self._queued = 0
-
-    @property
-    def due(self) -> float:
-        """When ``look`` is to be called next."""
-        return self.lender.due
-
-    @due.setter
-    def due(self, when: float) -> None:
-        self.lender.due = when
 
     def answered(self, held: Held, now: float) -> News | None:
         """A call was answered, by a server that is ``odd``."""
@@ -212,7 +203,7 @@ class Pooling:
             if resolve:
                 self._resolving, self._moved = True, False
             errands = Errands(self.balance.due(now), resolve)
-            self.due = 0.0
+            self.lender.due = 0.0
             self._plan(now)
             return errands
 
@@ -247,7 +238,7 @@ class Pooling:
         """
         with self._lock:
             self._moved = True
-            self.due = 0.0
+            self.lender.due = 0.0
 
     def unresolved(self, problem: str, now: float) -> News | None:
         """The names could not be resolved, or stand for nothing."""
@@ -270,7 +261,7 @@ class Pooling:
         """This is a child of the process that has made the calls, which go on there alone; so do its connections."""
         self._lock = lock
         self._resolving = False
-        self.due = 0.0
+        self.lender.due = 0.0
         for endpoint in (*self.balance.endpoints, *self._leaving):
             endpoint.busy.clear()
             endpoint.idle.clear()
@@ -351,7 +342,7 @@ class Pooling:
         look = now + min(LOOK, self.options.idle / 4)
         ask = look if self._resolving else now if self._moved else self._ask_at
         soon = min(look, ask, self.balance.next_event())
-        self.due = min(self.due, soon) if self.due > now else soon
+        self.lender.due = min(self.lender.due, soon) if self.lender.due > now else soon
 
 
 @cache

@@ -17,7 +17,7 @@ from tempfile import mkdtemp
 from typing import Final, NamedTuple
 
 import thriftserver
-from thriftserver.errors import ConfigError
+from thriftserver.errors import ConfigError, of_file
 from thriftserver.idl.loader import Loader
 from thriftserver.stubs.package import package, write
 
@@ -79,8 +79,8 @@ def make(folder: Path) -> list[str]:
         made.rename(folder)
     except BaseException as error:
         shutil.rmtree(made)
-        if isinstance(error, OSError):  # a full disk is met by a write, which says no name, or one that is gone now
-            raise OSError(error.errno, error.strerror, str(folder)) from None
+        if isinstance(error, OSError):  # the name that it may have is of a file that is gone now
+            raise of_file(error, str(folder)) from None
         raise
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 

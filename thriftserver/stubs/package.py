@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Final, NamedTuple
 
-from thriftserver.errors import ThriftServerError
+from thriftserver.errors import ThriftServerError, of_file
 from thriftserver.idl import bundle
 from thriftserver.idl.loader import Loader
 from thriftserver.schema.model import Module
@@ -146,8 +146,8 @@ def _replace(file: Path, content: bytes) -> None:
             os.replace(made.name, file)
         except BaseException as error:
             os.unlink(made.name)
-            if isinstance(error, OSError):  # a full disk is met by a write, which says no name
-                raise OSError(error.errno, error.strerror, str(file)) from None
+            if isinstance(error, OSError):
+                raise of_file(error, str(file)) from None
             raise
 
 

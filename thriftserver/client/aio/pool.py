@@ -67,7 +67,7 @@ class AsyncPool(AnyPool):
         try:
             pooling = shell.pooling
             now = time.monotonic()
-            if now >= pooling.due:
+            if now >= pooling.lender.due:
                 shell.look(now)
             held: Any = pooling.take(now)
             if plan.idempotent and shell.careful:
