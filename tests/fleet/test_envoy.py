@@ -77,7 +77,8 @@ def test_envoy_has_no_retries_for_thrift(tmp_path: Path) -> None:
     assert file.read_text() != text
     done = subprocess.run([PROGRAM, "--mode", "validate", "-c", file], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert re.search(r"RouteAction.*no such field: +'retry_policy'", done.stderr)
+    words = " ".join(done.stderr.split())  # protobuf varies the spaces of its messages from build to build, on purpose
+    assert re.search(r"RouteAction.*no such field: 'retry_policy'", words)
 
 
 @pytest.mark.parametrize("file", FILES)
