@@ -32,6 +32,8 @@ class Client:
             text=True,
             preexec_fn=lambda: os.sched_setaffinity(0, {processes.CLIENT_CORE}),
         )
+        #: method -> what the client costs that it is measured over, turn by turn.
+        self.over: dict[str, list[float]] = {}
         if self._line() != "ready":
             raise SystemExit(f"the client {name} does not work; see above")
 
@@ -49,7 +51,9 @@ class Client:
         line = self._line()
         if not line:
             raise SystemExit(f"the client {self.name} has ended; see above")
-        return float(line)
+        cost, *over = map(float, line.split())
+        self.over.setdefault(method, []).extend(over)
+        return cost
 
     def close(self) -> None:
         self.process.communicate()
@@ -61,8 +65,8 @@ def there() -> list[str]:
     return [name for name, row in clients.CLIENTS.items() if not row.needs or hasattr(service, row.needs)]
 
 
-def verdicts(taken: dict[str, dict[str, list[float]]]) -> list[list[str]]:
-    """One row for each bar whose clients were measured."""
+def verdicts(taken: dict[str, dict[str, list[float]]], bare: dict[str, list[float]]) -> list[list[str]]:
+    """One row for each bar whose clients were measured; ``bare`` is a bare client's cost beside that of a pool."""
     rows = []
     for (method, ours, theirs), bar in bars.CLIENT.items():
         if {ours, theirs} <= taken.get(method, {}).keys():
@@ -72,10 +76,10 @@ def verdicts(taken: dict[str, dict[str, list[float]]]) -> list[list[str]]:
                 [f"{method}, {ours} of {theirs}", f"{found.median:.2f} / {found.minimum:.2f}", f"{bar:.2f}", met]
             )
     for method, bar in bars.POOL_US.items():
-        if {OURS, POOL} <= taken.get(method, {}).keys():
-            pool, bare = taken[method][POOL], taken[method][OURS]
-            median = statistics.median(a - b for a, b in zip(pool, bare, strict=True))
-            least = min(pool) - min(bare)
+        if POOL in taken.get(method, {}):
+            pool = taken[method][POOL]
+            median = statistics.median(a - b for a, b in zip(pool, bare[method], strict=True))
+            least = min(pool) - min(bare[method])
             met = bars.verdict(median, least, at_most=bar)
             rows.append([f"{method}, us that {POOL} adds", f"{median:.2f} / {least:.2f}", f"{bar:.2f}", met])
     return rows
@@ -107,7 +111,7 @@ def main() -> None:
     ]
     body = "CPU us of a call in the client's process, median / minimum:\n\n"
     body += report.table(["", "in flight", *taken], rows)
-    if judged := verdicts(taken):
+    if judged := verdicts(taken, running[POOL].over if POOL in running else {}):
         body += "\n\nThe bars:\n\n" + report.table(["", "median / minimum", "at most", ""], judged)
     report.publish("clients", body, args.update)
 

@@ -1,7 +1,8 @@
 """One client in a process of its own: ``python -m bench.clients NAME PORT``.
 
 Reads lines ``METHOD COUNT``, makes that many calls to the server at this port, and answers with the CPU microseconds of
-one. What comes back is compared before anything is timed, and again after the last call.
+one; of what it is measured over, too, in alternation. What comes back is compared before anything is timed, and again
+after the last call.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ HOST = "127.0.0.1"
 METHODS = ("ping", "get_user")
 #: Calls that an asyncio client has in flight at the same time, each on a connection of its own.
 IN_FLIGHT = 64
+#: Calls in a row of one of two that are measured in alternation.
+BLOCK = 64
 
 #: Makes that many calls; what the last one gave.
 Run = Callable[[int], Any]
@@ -156,19 +159,21 @@ def thriftpy2_async(port: int) -> dict[str, Run]:
 class Row(NamedTuple):
     """A client: what connects it to a port, and the calls that it has in flight at a time.
 
-    ``needs`` is what a service of ours has to have for it.
+    ``needs`` is what a service of ours has to have for it. What it costs more than ``over`` is too little to be seen
+    beside the noise of two processes.
     """
 
     connect: Callable[[int], dict[str, Run]]
     in_flight: int = 1
     needs: str = ""
+    over: Callable[[int], dict[str, Run]] | None = None
 
 
 CLIENTS = {
     "canned": Row(canned),
     "thriftserver": Row(thriftserver, needs="Client"),
     "thriftserver_timeout": Row(thriftserver_timeout, needs="Client"),
-    "thriftserver_pool": Row(thriftserver_pool, needs="Pool"),
+    "thriftserver_pool": Row(thriftserver_pool, needs="Pool", over=thriftserver),
     "thriftpy2": Row(thriftpy2),
     "apache": Row(apache),
     "thriftserver_async": Row(thriftserver_async, IN_FLIGHT, needs="AsyncClient"),
@@ -202,18 +207,35 @@ def timed(run: Run, count: int) -> tuple[float, Any]:
     return (time.process_time_ns() - begun) / 1e3 / count, result
 
 
+def alternately(those: list[Run], count: int) -> tuple[list[float], Any]:
+    """The same of each, a block of calls of one after a block of the other; and the last result."""
+    costs = [0.0] * len(those)
+    result = None
+    for block in range(-(-count // BLOCK)):
+        for place in sorted(range(len(those)), reverse=bool(block % 2)):
+            cost, result = timed(those[place], BLOCK)
+            costs[place] += cost
+    return [cost / (block + 1) for cost in costs], result
+
+
 def main(name: str, port: int) -> None:
-    methods = CLIENTS[name].connect(port)
-    for method, run in methods.items():
-        require_right(name, method, run(IN_FLIGHT))
+    row = CLIENTS[name]
+    connected = [connect(port) for connect in (row.connect, row.over) if connect is not None]
+    for methods in connected:
+        for method, run in methods.items():
+            require_right(name, method, run(IN_FLIGHT))
     gc.collect()
     gc.freeze()
     print("ready", flush=True)
     for line in sys.stdin:
         method, count = line.split()
-        cost, result = timed(methods[method], int(count))
+        if row.over is None:
+            cost, result = timed(connected[0][method], int(count))
+            costs = [cost]
+        else:
+            costs, result = alternately([methods[method] for methods in connected], int(count))
         require_right(name, method, result)
-        print(cost, flush=True)
+        print(*costs, flush=True)
     os._exit(0)  # with its connections: an event loop would complain of them
 
 

@@ -23,10 +23,11 @@ cdef extern from *:
     object pop "stack_pop"(list stack)
 
 cdef class Place:
-    cdef readonly set busy
+    cdef readonly set held
     cdef readonly list idle
     cdef public double cost
     cdef public bint odd
+    cpdef Py_ssize_t busy(self) except -1
 
 cdef class Held:
     cdef readonly Place endpoint

@@ -17,7 +17,7 @@ from thriftserver.client.news import Ejected, Moved, Returned
 from thriftserver.compiled import choose
 
 if TYPE_CHECKING:
-    from thriftserver.client.lending import Held, Lender, Place
+    from thriftserver.client.lending import Lender, Place
     from thriftserver.discovery.addresses import Address
 else:
     Place = choose("client.lending").Place
@@ -46,8 +46,7 @@ class State(Enum):
 class Endpoint(Place):
     """One server: its connections, and how it has done.
 
-    ``held`` are all of its connections. It is ``odd`` while something is wrong with it, or was. ``gone``: it is not one
-    of the pool's servers any more.
+    It is ``odd`` while something is wrong with it, or was. ``gone``: it is not one of the pool's servers any more.
     """
 
     __slots__ = (
@@ -58,7 +57,6 @@ class Endpoint(Place):
         "failed",
         "failures",
         "gone",
-        "held",
         "in_row",
         "ramped",
         "ramped_from",
@@ -73,7 +71,6 @@ class Endpoint(Place):
     def __init__(self, address: Address, now: float, share: float = 1.0) -> None:
         super().__init__()
         self.address = address
-        self.held: set[Held] = set()
         self.state = State.WELL
         self.gone = False
         #: Its last failure was a call that it may have executed, not one that it did not take.
@@ -103,7 +100,7 @@ class Endpoint(Place):
 
     @property
     def load(self) -> float:
-        return len(self.busy) * self.cost
+        return self.busy() * self.cost
 
 
 class Balance:

@@ -20,18 +20,22 @@ if not cython.compiled:
 
 
 class Place:
-    """A server as far as connections go: ``busy`` ones with a call, ``idle`` ones without, the latest on the right.
+    """A server as far as connections go: ``held`` are all, ``idle`` those without a call, the latest on the right.
 
     A call in flight weighs ``cost``, against others'. ``odd``: it wants to be told how calls end.
     """
 
-    __slots__ = ("busy", "cost", "idle", "odd")
+    __slots__ = ("cost", "held", "idle", "odd")
 
     def __init__(self) -> None:
-        self.busy: set[Held] = set()
+        self.held: set[Held] = set()
         self.idle: list[Held] = []
         self.cost = 1.0
         self.odd = False
+
+    def busy(self) -> int:
+        """How many have a call."""
+        return len(self.held) - len(self.idle)
 
 
 class Held:
@@ -75,7 +79,7 @@ class Lender:
         """The less loaded of the next pair. There must be one."""
         drawn = next(self.pairs)
         first, second = drawn[0], drawn[1]
-        if second is not first and len(second.busy) * second.cost < len(first.busy) * first.cost:
+        if second is not first and second.busy() * second.cost < first.busy() * first.cost:
             return second
         return first
 
@@ -99,13 +103,11 @@ class Lender:
             held = pop(place.idle)
         if held is None:
             held = self._new(place, now)
-        place.busy.add(held)
         held.used = now
         return held  # type: ignore[no-any-return]
 
     def give(self, held: Held) -> bool:
         """A call on it was answered. Is it at a server that wants to hear of that?"""
         place: Place = held.endpoint
-        place.busy.discard(held)
         push(place.idle, held)
         return place.odd

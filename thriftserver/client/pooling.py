@@ -129,7 +129,6 @@ class Pooling:
         broken = outcome in (Outcome.LOST, Outcome.UNSENT)
         with self._lock:
             if broken or not isinstance(error, Exception):
-                endpoint.busy.discard(held)
                 self._drop(held)
             elif self.give(held) and endpoint.gone:
                 self._empty(endpoint)
@@ -149,7 +148,6 @@ class Pooling:
     def abandoned(self, held: Held) -> None:
         """Nobody waits for the answer any more that may still come on it."""
         with self._lock:
-            held.endpoint.busy.discard(held)
             self._drop(held)
 
     def outrun(self, held: Held, now: float) -> News | None:
@@ -263,7 +261,6 @@ class Pooling:
         self._resolving = False
         self.lender.due = 0.0
         for endpoint in (*self.balance.endpoints, *self._leaving):
-            endpoint.busy.clear()
             endpoint.idle.clear()
             for held in list(endpoint.held):
                 self._drop(held)
@@ -363,7 +360,7 @@ def _server(endpoint: Endpoint) -> ServerStats:
     return ServerStats(
         address=str(endpoint.address),
         state=endpoint.state.value,
-        in_flight=len(endpoint.busy),
+        in_flight=endpoint.busy(),
         idle=len(endpoint.idle),
         calls=_calls(endpoint) + _repeats(endpoint),
         failed=endpoint.failed,
