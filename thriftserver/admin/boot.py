@@ -9,10 +9,11 @@ from __future__ import annotations
 import importlib.util
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from thriftserver import lookups
 from thriftserver.assignment import Program
 from thriftserver.errors import ConfigError
 from thriftserver.log import Logger
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 #: Seconds that running requests are given when the process ends.
 GRACE = 1.0
-#: What may be imported once root has been given up.
-LATER = ("encodings.idna", "gevent.resolver._addresses", "gevent.threadpool")
 
 
 def require() -> None:
@@ -54,7 +53,7 @@ class Equipment:
     memory: int
 
 
-def run(given: Equipment, become: Callable[[Sequence[str]], None]) -> int:
+def run(given: Equipment, become: Callable[[Iterable[str]], None]) -> int:
     """Serve until TERM, or until the master is gone; the exit code. Runs in a child process and never raises.
 
     ``become`` imports the modules that it is given and gives up root.
@@ -76,7 +75,7 @@ def served(program: Program) -> list[Service]:
     return [choose_service(name, program.modules) for name in program.services]
 
 
-def _serve(given: Equipment, become: Callable[[Sequence[str]], None], log: Logger) -> None:
+def _serve(given: Equipment, become: Callable[[Iterable[str]], None], log: Logger) -> None:
     import gevent
     from gevent.socket import socket as cooperative
 
@@ -85,7 +84,7 @@ def _serve(given: Equipment, become: Callable[[Sequence[str]], None], log: Logge
 
     history = History.recall(given.memory)
     door = Door(_site(given, history, log))
-    become(LATER)
+    become(lookups.modules())
     over, watchers = _ends(given.lifeline)
     sampling = gevent.spawn(_sample, given.board, history, log)
     for listener in given.listeners:

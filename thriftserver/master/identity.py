@@ -12,7 +12,7 @@ import os
 import pwd
 import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from importlib import import_module
 from typing import BinaryIO
@@ -89,7 +89,7 @@ def _group(text: str) -> int:
         raise ConfigError(f"--group: there is no group {text!r}") from None
 
 
-def become(settings: Settings, later: Sequence[str]) -> None:
+def become(settings: Settings, later: Iterable[str]) -> None:
     """Be the configured user for good, in a child. Raises ConfigError.
 
     The modules named ``later``, which this process may come to need, are imported first: a virtual environment or

@@ -12,7 +12,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -71,7 +71,7 @@ class Given(Struct, frozen=True):
     lifeline: int
 
 
-def run(given: Given, become: Callable[[Sequence[str]], None]) -> int:
+def run(given: Given, become: Callable[[Iterable[str]], None]) -> int:
     """Register until told to leave; the exit code. Runs in a child process and never raises.
 
     ``become`` imports the modules that it is given and gives up root.

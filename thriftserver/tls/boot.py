@@ -13,7 +13,7 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
 from msgspec import Struct
@@ -42,7 +42,7 @@ class Given(Struct, frozen=True):
     line: socket.socket
 
 
-def run(given: Given, become: Callable[[Sequence[str]], None]) -> int:
+def run(given: Given, become: Callable[[Iterable[str]], None]) -> int:
     """Serve to the end; the exit code. Runs in a child process and never raises.
 
     ``become`` gives up root, once there is nothing left to import.
@@ -58,7 +58,7 @@ def run(given: Given, become: Callable[[Sequence[str]], None]) -> int:
     return 0
 
 
-def _serve(given: Given, become: Callable[[Sequence[str]], None], logger: Logger) -> None:
+def _serve(given: Given, become: Callable[[Iterable[str]], None], logger: Logger) -> None:
     log.write_behind()
     given.handoff.only_put()
     terms, descriptors = read_terms(given.terms), _raise_limit()

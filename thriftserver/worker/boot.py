@@ -11,12 +11,13 @@ import gc
 import os
 import random
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import chain
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
 
-from thriftserver import loading
+from thriftserver import loading, lookups
 from thriftserver.assignment import FAILED, READY, SPENT, TELL, Assignment, Program, Report
 from thriftserver.compiled import choose
 from thriftserver.config import Settings
@@ -62,7 +63,7 @@ _NO_THREAD_ADVICE = (
 )
 
 
-def run(assignment: Assignment, become: Callable[[Sequence[str]], None]) -> int:
+def run(assignment: Assignment, become: Callable[[Iterable[str]], None]) -> int:
     """Serve until told to stop; the exit code. Never raises, and reports to the master before it serves or fails.
 
     ``become`` imports the modules that it is given and gives up root, between the import of the handlers' modules and
@@ -96,7 +97,7 @@ def _fail(assignment: Assignment, error: BaseException) -> int:
     return BootError.exit_code
 
 
-def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[Sequence[str]], None]) -> int:
+def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[Iterable[str]], None]) -> int:
     # Imported here because these rooms import gevent, which must not happen before the patch, nor in the master.
     from thriftserver.worker.accept import Fellows
     from thriftserver.worker.aio import Aio
@@ -126,7 +127,7 @@ def _serve(assignment: Assignment, infancy: Infancy, become: Callable[[Sequence[
     with offspring.kept_out():
         import_code(settings.handler, settings.middleware, settings.types)
     beyond = _telling(program)
-    become(LATER)
+    become(chain(LATER, lookups.modules()))
     told = provider(assignment.board, assignment.number, log)
     with offspring.kept_out():
         bound = _bound(program, told)

@@ -1,15 +1,15 @@
-"""What a worker may come to import while it serves, by name: for one that gives up root, and imports it before."""
+"""What a worker may come to import while it serves, by name: for one that gives up root, and imports it before.
+
+With that comes what ``thriftserver.lookups`` names.
+"""
 
 from __future__ import annotations
 
 from thriftserver.compiled import name_of
 
 LATER = (
-    # gevent's and Python's own, with the first look-up of a name, thread or coroutine
+    # with the first coroutine
     "asyncio",
-    "encodings.idna",
-    "gevent.resolver._addresses",
-    "gevent.threadpool",
     # with the first client that speaks so
     name_of("dialect.theader"),
     "thriftserver.dialect.http",
