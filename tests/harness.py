@@ -132,14 +132,22 @@ class Server:
         """The master in force."""
         return self._heir or self.process.pid
 
-    def upgrade(self) -> int:
-        """Have a new master take over and wait until the old one has gone, well; the pid of the new one."""
+    def upgrade(self, may_fail: bool = False) -> int:
+        """Have a new master take over and wait until the old one has gone, well; the pid of the master from then on."""
         old = self.pid
         before = len(self.found("upgraded", pid=old))  # of another one: pids come again
+        failed = len(self.found("upgrade_failed"))
         self.signal(signal.SIGUSR2)
-        heir: int = self.wait("upgraded", before + 1, pid=old)["successor"]
-        self.follow(heir)
-        return heir
+        self.until(
+            lambda: (
+                len(self.found("upgraded", pid=old)) > before
+                or (may_fail and len(self.found("upgrade_failed")) > failed)
+            ),
+            "upgrade",
+        )
+        for told in self.found("upgraded", pid=old)[before:]:
+            self.follow(told["successor"])
+        return self.pid
 
     def follow(self, heir: int, code: int = 0) -> None:
         """From now on, once the old one has ended with ``code``, the master is another process and not our child."""
