@@ -32,8 +32,8 @@ class Client:
             text=True,
             preexec_fn=lambda: os.sched_setaffinity(0, {processes.CLIENT_CORE}),
         )
-        #: method -> what the client costs that it is measured over, turn by turn.
-        self.over: dict[str, list[float]] = {}
+        #: method -> how much more a call costs than one of the client that it is measured over, turn by turn.
+        self.more: dict[str, list[float]] = {}
         if self._line() != "ready":
             raise SystemExit(f"the client {name} does not work; see above")
 
@@ -51,8 +51,8 @@ class Client:
         line = self._line()
         if not line:
             raise SystemExit(f"the client {self.name} has ended; see above")
-        cost, *over = map(float, line.split())
-        self.over.setdefault(method, []).extend(over)
+        cost, *more = map(float, line.split())
+        self.more.setdefault(method, []).extend(more)
         return cost
 
     def close(self) -> None:
@@ -65,8 +65,8 @@ def there() -> list[str]:
     return [name for name, row in clients.CLIENTS.items() if not row.needs or hasattr(service, row.needs)]
 
 
-def verdicts(taken: dict[str, dict[str, list[float]]], bare: dict[str, list[float]]) -> list[list[str]]:
-    """One row for each bar whose clients were measured; ``bare`` is a bare client's cost beside that of a pool."""
+def verdicts(taken: dict[str, dict[str, list[float]]], more: dict[str, list[float]]) -> list[list[str]]:
+    """One row for each bar whose clients were measured; ``more`` is what a pool costs more than a bare client."""
     rows = []
     for (method, ours, theirs), bar in bars.CLIENT.items():
         if {ours, theirs} <= taken.get(method, {}).keys():
@@ -77,9 +77,7 @@ def verdicts(taken: dict[str, dict[str, list[float]]], bare: dict[str, list[floa
             )
     for method, bar in bars.POOL_US.items():
         if POOL in taken.get(method, {}):
-            pool = taken[method][POOL]
-            median = statistics.median(a - b for a, b in zip(pool, bare[method], strict=True))
-            least = min(pool) - min(bare[method])
+            median, least = statistics.median(more[method]), min(more[method])
             met = bars.verdict(median, least, at_most=bar)
             rows.append([f"{method}, us that {POOL} adds", f"{median:.2f} / {least:.2f}", f"{bar:.2f}", met])
     return rows
@@ -111,7 +109,7 @@ def main() -> None:
     ]
     body = "CPU us of a call in the client's process, median / minimum:\n\n"
     body += report.table(["", "in flight", *taken], rows)
-    if judged := verdicts(taken, running[POOL].over if POOL in running else {}):
+    if judged := verdicts(taken, running[POOL].more if POOL in running else {}):
         body += "\n\nThe bars:\n\n" + report.table(["", "median / minimum", "at most", ""], judged)
     report.publish("clients", body, args.update)
 

@@ -1,8 +1,8 @@
 """One client in a process of its own: ``python -m bench.clients NAME PORT``.
 
 Reads lines ``METHOD COUNT``, makes that many calls to the server at this port, and answers with the CPU microseconds of
-one; of what it is measured over, too, in alternation. What comes back is compared before anything is timed, and again
-after the last call.
+one, and how many more they are than of what it is measured over. What comes back is compared before anything is timed,
+and again after the last call.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import gc
 import os
 import socket
+import statistics
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -207,15 +208,17 @@ def timed(run: Run, count: int) -> tuple[float, Any]:
     return (time.process_time_ns() - begun) / 1e3 / count, result
 
 
-def alternately(those: list[Run], count: int) -> tuple[list[float], Any]:
-    """The same of each, a block of calls of one after a block of the other; and the last result."""
-    costs = [0.0] * len(those)
-    result = None
+def alternately(run: Run, over: Run, count: int) -> tuple[float, float, Any]:
+    """The same, a block of calls of one after a block of the other: the cost of one, how much more that is than the
+    other's, by the median of the blocks, which disturbance does not touch, and the last result.
+    """
+    costs: dict[Run, list[float]] = {run: [], over: []}
     for block in range(-(-count // BLOCK)):
-        for place in sorted(range(len(those)), reverse=bool(block % 2)):
-            cost, result = timed(those[place], BLOCK)
-            costs[place] += cost
-    return [cost / (block + 1) for cost in costs], result
+        for each in (run, over) if block % 2 else (over, run):
+            cost, result = timed(each, BLOCK)
+            costs[each].append(cost)
+    more = statistics.median(one - other for one, other in zip(*costs.values(), strict=True))
+    return statistics.fmean(costs[run]), more, result
 
 
 def main(name: str, port: int) -> None:
@@ -229,13 +232,13 @@ def main(name: str, port: int) -> None:
     print("ready", flush=True)
     for line in sys.stdin:
         method, count = line.split()
+        runs = [methods[method] for methods in connected]
         if row.over is None:
-            cost, result = timed(connected[0][method], int(count))
-            costs = [cost]
+            *found, result = timed(runs[0], int(count))
         else:
-            costs, result = alternately([methods[method] for methods in connected], int(count))
+            *found, result = alternately(*runs, int(count))
         require_right(name, method, result)
-        print(*costs, flush=True)
+        print(*found, flush=True)
     os._exit(0)  # with its connections: an event loop would complain of them
 
 

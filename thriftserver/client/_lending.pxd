@@ -38,6 +38,7 @@ cdef class Held:
 
 cdef class Lender:
     cdef public object pairs
+    cdef public Place only
     cdef public double due
     cdef object _new
     cdef object _drop

@@ -255,6 +255,7 @@ class Balance:
         firsts = _in_proportion(some, shares, self._chance)
         self._chance.shuffle(firsts)
         self._lender.pairs = cycle([(first, self._second(first, some)) for first in firsts])
+        self._lender.only = some[0] if len(some) == 1 else None
 
     def _second(self, first: Endpoint, some: Sequence[Endpoint]) -> Endpoint:
         if len(some) == 1:

@@ -63,20 +63,23 @@ Pairs: TypeAlias = Iterator[tuple[Place, Place]]
 class Lender:
     """Hands out connections. ``new`` gives one to a server, and ``drop`` ends one, when it is then.
 
-    ``pairs`` are servers that chance has drawn in advance, without an end; ``due`` is when there is something to do
-    beside the calls.
+    ``pairs`` are servers that chance has drawn in advance, without an end, or there is ``only`` one; ``due`` is when
+    there is something to do beside the calls.
     """
 
-    __slots__ = ("_drop", "_new", "due", "pairs")
+    __slots__ = ("_drop", "_new", "due", "only", "pairs")
 
     def __init__(self, new: Callable[[Any, float], Held], drop: Callable[[Held], None]) -> None:
         self.pairs: Pairs = iter(())
+        self.only: Place | None = None
         self.due = 0.0
         self._new = new
         self._drop = drop
 
     def choose(self) -> Place:
         """The less loaded of the next pair. There must be one."""
+        if self.only is not None:
+            return self.only
         drawn = next(self.pairs)
         first, second = drawn[0], drawn[1]
         if second is not first and second.busy() * second.cost < first.busy() * first.cost:
