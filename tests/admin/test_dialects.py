@@ -39,7 +39,7 @@ def server(folder: Path) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def clients(server: Server) -> Iterator[tuple[Peer, Peer]]:
+def clients(server: Server, address: str) -> Iterator[tuple[Peer, Peer]]:
     """Two that stay: one has made three calls in frames, the other one without."""
     with Peer(server) as framed, Peer(server) as unframed:
         for number in range(3):
@@ -48,10 +48,17 @@ def clients(server: Server) -> Iterator[tuple[Peer, Peer]]:
         unframed.send(request)
         reply = unframed.exactly(27)
         assert reply.startswith(b"\x80\x01\x00\x02")
+        # Until each worker has one of them: on its way from one to the other, a connection is nobody's.
+        server.eventually(lambda: spread(address) == [1, 1], "one connection for each worker")
         yield framed, unframed
 
 
-@pytest.fixture
+def spread(address: str) -> list[float]:
+    found = samples(get(address, "/metrics")).items()
+    return [value for (name, _), value in found if name == "connections"]
+
+
+@pytest.fixture(scope="module")
 def address(server: Server) -> str:
     return str(server.wait("admin_listening")["addresses"][0])
 
