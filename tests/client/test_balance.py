@@ -22,9 +22,9 @@ from thriftserver.errors import ApplicationError, EncodeError, TransportError
 from thriftserver.wire import Application
 
 if TYPE_CHECKING:
-    from thriftserver.client.lending import Held, Lender
+    from thriftserver.client.lending import Held, Lender, busy
 else:
-    Held, Lender = choose("client.lending").Held, choose("client.lending").Lender
+    Held, Lender, busy = choose("client.lending").Held, choose("client.lending").Lender, choose("client.lending").busy
 
 
 class Chosen(Balance):
@@ -336,7 +336,7 @@ class World:
         assert not all(each.out for each in endpoints)
         for each in endpoints:
             assert set(each.idle) <= each.held
-            assert each.busy() == sum(line.endpoint is each and not each.gone for line in self.flying)
+            assert busy(each) == sum(line.endpoint is each and not each.gone for line in self.flying)
         open_lines = [line for line in self.lines if not line.closed]
         known = {line for each in endpoints for line in each.held}
         assert set(open_lines) == known | {line for line in self.flying if line.endpoint.gone}

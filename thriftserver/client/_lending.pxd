@@ -27,7 +27,8 @@ cdef class Place:
     cdef readonly list idle
     cdef public double cost
     cdef public bint odd
-    cpdef Py_ssize_t busy(self) except -1
+
+cpdef Py_ssize_t busy(Place place) except -1
 
 cdef class Held:
     cdef readonly Place endpoint
@@ -42,7 +43,7 @@ cdef class Lender:
     cdef public double due
     cdef object _new
     cdef object _drop
-    @cython.locals(first=Place, second=Place, drawn=tuple)
+    @cython.locals(only=Place, first=Place, second=Place, drawn=tuple)
     cpdef Place choose(self)
     @cython.locals(held=Held)
     cpdef Held take(self, double now)

@@ -17,10 +17,10 @@ from thriftserver.client.news import Ejected, Moved, Returned
 from thriftserver.compiled import choose
 
 if TYPE_CHECKING:
-    from thriftserver.client.lending import Lender, Place
+    from thriftserver.client.lending import Lender, Place, busy
     from thriftserver.discovery.addresses import Address
 else:
-    Place = choose("client.lending").Place
+    Place, busy = choose("client.lending").Place, choose("client.lending").busy
 
 #: How small a share a server begins with that comes or comes back, and in how many seconds it grows to a whole one.
 GENTLY, RAMP = 0.1, 10.0
@@ -100,7 +100,7 @@ class Endpoint(Place):
 
     @property
     def load(self) -> float:
-        return self.busy() * self.cost
+        return busy(self) * self.cost
 
 
 class Balance:

@@ -33,9 +33,10 @@ class Place:
         self.cost = 1.0
         self.odd = False
 
-    def busy(self) -> int:
-        """How many have a call."""
-        return len(self.held) - len(self.idle)
+
+def busy(place: Place) -> int:
+    """How many of its connections have a call. A method would be looked up in derived classes, at each call."""
+    return len(place.held) - len(place.idle)
 
 
 class Held:
@@ -78,11 +79,12 @@ class Lender:
 
     def choose(self) -> Place:
         """The less loaded of the next pair. There must be one."""
-        if self.only is not None:
-            return self.only
+        only = self.only  # once: another thread may change it
+        if only is not None:
+            return only
         drawn = next(self.pairs)
         first, second = drawn[0], drawn[1]
-        if second is not first and second.busy() * second.cost < first.busy() * first.cost:
+        if second is not first and busy(second) * second.cost < busy(first) * first.cost:
             return second
         return first
 

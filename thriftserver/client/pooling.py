@@ -24,10 +24,10 @@ from thriftserver.compiled import choose
 from thriftserver.schema.model import Function, Where
 
 if TYPE_CHECKING:
-    from thriftserver.client.lending import Held, Lender
+    from thriftserver.client.lending import Held, Lender, busy
     from thriftserver.discovery.addresses import Address
 else:
-    Lender = choose("client.lending").Lender
+    Lender, busy = choose("client.lending").Lender, choose("client.lending").busy
 
 #: Seconds that a server has to answer whether it is back.
 PROBE: Final = 5.0
@@ -360,7 +360,7 @@ def _server(endpoint: Endpoint) -> ServerStats:
     return ServerStats(
         address=str(endpoint.address),
         state=endpoint.state.value,
-        in_flight=endpoint.busy(),
+        in_flight=busy(endpoint),
         idle=len(endpoint.idle),
         calls=_calls(endpoint) + _repeats(endpoint),
         failed=endpoint.failed,
